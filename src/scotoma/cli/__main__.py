@@ -1,0 +1,5 @@
+"""`python -m scotoma.cli`, the same as `scotoma`."""
+
+from scotoma.cli import main
+
+main()

@@ -1,0 +1,62 @@
+"""The application: its commands, and the one place where errors become exit codes.
+
+scotoma --help
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+import scotoma
+from scotoma.cli import bench, confirm, discover, doctor, evolve, report
+from scotoma.cli.console import complain
+from scotoma.core import Interrupted, ScotomaError
+
+app = typer.Typer(
+    name="scotoma",
+    help="Find, prove and mend the blind spots of vision-language models.\n\n"
+    "The whole loop on the embedded model, in ten minutes on two cores:\n\n"
+    "    scotoma evolve --config configs/pupil.yaml\n\n"
+    "Every command that works in a run folder resumes when it is started again.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command(name="discover")(discover.command)
+app.command(name="confirm")(confirm.command)
+app.command(name="evolve")(evolve.command)
+app.command(name="report")(report.command)
+app.command(name="doctor")(doctor.command)
+app.add_typer(bench.app, name="bench")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"scotoma {scotoma.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Options of every command."""
+
+
+def main() -> None:
+    """Run; a `ScotomaError` becomes one message and its exit code, anything else is a bug and keeps its traceback."""
+    try:
+        app()
+    except ScotomaError as error:
+        complain(error)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        stopped = Interrupted("stopped", hint="run the same command again to go on where it was")
+        complain(stopped)
+        sys.exit(stopped.exit_code)

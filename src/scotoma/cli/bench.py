@@ -1,0 +1,39 @@
+"""`scotoma bench`: measurements of Scotoma itself, as ratios within one run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scotoma.cli import console
+from scotoma.core import StorageError
+
+app = typer.Typer(help="Measure Scotoma itself; ratios within one run.", no_args_is_help=True)
+
+
+@app.callback()
+def _options() -> None:
+    """Measure Scotoma itself; ratios within one run."""
+
+
+@app.command()
+def grpo(
+    json: Annotated[Path | None, typer.Option("--json", help="Write the result as JSON here.")] = None,
+) -> None:
+    """Seconds per 1,000 completions: the shared engine against TRL, same model, same prompts.
+
+    **Example**
+
+        scotoma bench grpo --json grpo.json
+    """
+    from scotoma.bench.grpo import measure, table
+
+    result = measure()
+    console.out.print(table(result))
+    if json is not None:
+        try:
+            json.write_text(result.model_dump_json(indent=2) + "\n")
+        except OSError as error:
+            raise StorageError(f"cannot write {json}: {error.strerror}") from error

@@ -1,0 +1,52 @@
+"""`scotoma confirm`: prove suspected failure modes on fresh images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scotoma.cli import console
+from scotoma.discover.settings import DiscoverySettings
+from scotoma.evolve.settings import EvolveSettings
+from scotoma.store.run import Run
+
+
+def command(
+    run_dir: Annotated[Path, typer.Argument(metavar="DIR", help="A run folder made by `scotoma discover`.")],
+    json: Annotated[bool, typer.Option("--json", help="Print summary.json on stdout.")] = False,
+) -> None:
+    """Confirm or reject each suspected mode on images and questions never used to find it.
+
+    One-sided tests clustered by image, Benjamini–Hochberg at q ≤ 0.05.
+
+    **Example**
+
+        scotoma confirm runs/first
+    """
+    with (
+        Run.open(run_dir, command="confirm", config=None) as run,
+        console.progress_bars() as progress,
+    ):
+        from scotoma.discover.account import summarise
+        from scotoma.discover.confirm import confirm
+        from scotoma.discover.loop import discover
+        from scotoma.images.spec import open_images
+        from scotoma.models.spec import load_model
+
+        kind = EvolveSettings if run.header.command == "evolve" else DiscoverySettings
+        settings = kind.model_validate(run.config)
+        source, model = open_images(settings.images), load_model(settings.candidate)
+        discover(
+            run, source, model, settings.discover, settings.seed, progress
+        )  # ends an unfinished one first
+        confirm(run, source, model, settings.discover, settings.confirm, settings.seed, progress)
+        summary = summarise(run, settings)
+        if run.header.command != "evolve":
+            run.write_summary(summary)
+    if json:
+        typer.echo(summary.to_json())
+        return
+    console.show_modes(summary)
+    console.out.print(f"next: scotoma report {run_dir}")

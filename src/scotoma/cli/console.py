@@ -1,0 +1,95 @@
+"""What a person sees: live progress on stderr, one clear line per error, and results on stdout.
+
+with progress_bars() as progress:
+    discover(run, …, progress)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from scotoma.core import ScotomaError
+from scotoma.discover.progress import Progress as Watcher
+from scotoma.store.summary import Summary
+
+out = Console()
+err = Console(stderr=True)
+
+
+def complain(error: ScotomaError) -> None:
+    """The error as one message, with what to do about it below."""
+    err.print(f"[bold red]error[/]: {escape(error.message)}", highlight=False)
+    if error.hint:
+        err.print(f"  [dim]→ {escape(error.hint)}[/]", highlight=False)
+
+
+@contextmanager
+def progress_bars() -> Iterator[Watcher]:
+    """One bar per phase with count, rate and time left; plain lines when stderr is no terminal."""
+    if not err.is_terminal:
+        yield _lines()
+        return
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description:<26}"),
+        BarColumn(bar_width=28),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]:>9}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=err,
+    ) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def watch(phase: str, done: int, total: int) -> None:
+            if phase not in tasks:
+                tasks[phase] = bars.add_task(phase, total=total, rate="")
+            speed = next(task.speed for task in bars.tasks if task.id == tasks[phase])
+            bars.update(tasks[phase], completed=done, total=total, rate=f"{speed:.1f}/s" if speed else "")
+
+        yield watch
+
+
+def _lines() -> Watcher:
+    last: dict[str, int] = {}
+
+    def watch(phase: str, done: int, total: int) -> None:
+        tenth = 10 * done // max(total, 1)
+        if last.get(phase) != tenth:
+            last[phase] = tenth
+            err.print(f"{phase}: {done}/{total}", highlight=False)
+
+    return watch
+
+
+def show_modes(summary: Summary) -> None:
+    """The failure modes as a table."""
+    table = Table(title="Failure modes", title_justify="left")
+    for column in ("status", "what", "failure rate", "base", "q", "predicate"):
+        table.add_column(column, overflow="fold")
+    for mode in summary.modes:
+        rate = mode.failure_rate or mode.suspected_rate
+        table.add_row(
+            mode.status,
+            mode.description,
+            rate.percent() if rate else "–",
+            f"{100 * mode.base_rate.value:.1f} %" if mode.base_rate else "–",
+            f"{mode.q_value:.2g}" if mode.q_value is not None else "–",
+            mode.predicate,
+        )
+    out.print(table)

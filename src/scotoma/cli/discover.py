@@ -1,0 +1,72 @@
+"""`scotoma discover`: let a questioner find what a model gets wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scotoma.cli import console
+from scotoma.discover.settings import DiscoverySettings
+from scotoma.store.configuration import load_settings
+from scotoma.store.run import Run
+
+
+def command(
+    candidate: Annotated[
+        str | None, typer.Option(help="The model under test: pupil, hf:PATH_OR_ID or module:Class.")
+    ] = None,
+    images: Annotated[
+        str | None, typer.Option(help="worlds:shapes or folder:PATH (with a facts.jsonl).")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The run folder; an existing one is resumed.")] = None,
+    config: Annotated[Path | None, typer.Option(help="A YAML file with these and more; flags win.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Fixes everything random.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Steps of the questioner.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print summary.json on stdout.")] = False,
+) -> None:
+    """Find suspected failure modes: an RL-trained questioner asks, exact facts judge.
+
+    **Examples**
+
+        scotoma discover --candidate pupil --images worlds:shapes --out runs/first
+        scotoma discover --candidate hf:Qwen/Qwen2.5-VL-7B-Instruct --images worlds:shapes --out runs/qwen
+        scotoma confirm runs/first
+    """
+    overrides = {
+        "candidate": candidate,
+        "images": images,
+        "out": str(out) if out else None,
+        "seed": seed,
+        "discover.steps": steps,
+    }
+    settings = load_settings(DiscoverySettings, config, overrides)
+
+    from scotoma.discover.account import summarise
+    from scotoma.discover.loop import discover
+    from scotoma.discover.pool import check_source
+    from scotoma.images.spec import open_images
+    from scotoma.models.spec import load_model
+
+    source = open_images(settings.images)
+    check_source(source, settings.seed)
+    model = load_model(settings.candidate)
+    with (
+        Run.open(settings.out, command="discover", config=settings.model_dump(mode="json")) as run,
+        console.progress_bars() as progress,
+    ):
+        discover(run, source, model, settings.discover, settings.seed, progress)
+        summary = summarise(run, settings)
+        run.write_summary(summary)
+    if json:
+        typer.echo(summary.to_json())
+        return
+    console.show_modes(summary)
+    found = summary.discovery
+    if found and found.failure_rate and found.baseline_failure_rate and found.yield_ratio:
+        console.out.print(
+            f"valid failures: {found.failure_rate.percent()}, uniform templates: "
+            f"{found.baseline_failure_rate.percent()}, ratio {found.yield_ratio.value:.2f}"
+        )
+    console.out.print(f"next: scotoma confirm {settings.out}")

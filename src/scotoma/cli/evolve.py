@@ -1,0 +1,64 @@
+"""`scotoma evolve`: the whole spiral: find, prove, mend, prove that the targeting did it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scotoma.cli import console
+from scotoma.evolve.settings import EvolveSettings
+from scotoma.store.configuration import load_settings
+from scotoma.store.run import Run
+
+
+def command(
+    config: Annotated[
+        Path | None, typer.Option(help="A YAML file, e.g. configs/pupil.yaml; flags win.")
+    ] = None,
+    candidate: Annotated[str | None, typer.Option(help="The model to mend: pupil or hf:PATH_OR_ID.")] = None,
+    images: Annotated[str | None, typer.Option(help="A world, e.g. worlds:shapes.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The run folder; an existing one is resumed.")] = None,
+    rounds: Annotated[int | None, typer.Option(help="Turns of the spiral; more can be added later.")] = None,
+    arms: Annotated[str | None, typer.Option(help="Comma-separated: targeted,uniform.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Fixes everything random.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print summary.json on stdout.")] = False,
+) -> None:
+    """Discover, confirm, then rounds of diagnose → generate → reinforce → examine, in every arm at equal volume.
+
+    Killed or stopped with Ctrl-C, the same command goes on where it was.
+
+    **Examples**
+
+        scotoma evolve --config configs/pupil.yaml
+        scotoma evolve --config configs/pupil.yaml --rounds 3 --seed 1 --out runs/seed1
+        scotoma evolve --config configs/pupil.yaml --candidate hf:my/checkpoint --out runs/mine
+    """
+    overrides = {
+        "candidate": candidate,
+        "images": images,
+        "out": str(out) if out else None,
+        "rounds": rounds,
+        "arms": [arm.strip() for arm in arms.split(",")] if arms else None,
+        "seed": seed,
+    }
+    settings = load_settings(EvolveSettings, config, overrides)
+
+    from scotoma.evolve.spiral import evolve
+    from scotoma.report.build import build
+    from scotoma.report.headline import headline
+
+    with (
+        Run.open(settings.out, command="evolve", config=settings.model_dump(mode="json")) as run,
+        console.progress_bars() as progress,
+    ):
+        summary = evolve(run, settings, progress)
+    report = build(settings.out)
+    if json:
+        typer.echo(summary.to_json())
+        return
+    console.show_modes(summary)
+    for line in headline(summary):
+        console.out.print(line, highlight=False)
+    console.out.print(f"report: {report}   summary: {settings.out / 'summary.json'}")

@@ -1,0 +1,27 @@
+"""`scotoma report`: one HTML file from a run, finished or not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scotoma.cli import console
+
+
+def command(
+    run_dir: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A run folder, also a copied or unfinished one.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="Where to write it; DIR/report.html by default.")] = None,
+) -> None:
+    """Write the report: one self-contained HTML file that opens from disk, offline.
+
+    **Example**
+
+        scotoma report runs/first && open runs/first/report.html
+    """
+    from scotoma.report.build import build
+
+    console.out.print(str(build(run_dir, out)), highlight=False, soft_wrap=True)

@@ -1,0 +1,140 @@
+"""Images, where they come from, and the exact facts that may travel with them.
+
+An image is known by the hash of its bytes, so that a cache, a ledger and a split can never confuse two images.
+A rendered image carries `Facts`: it can say whether a question about it is valid, and what the answer is.
+
+    for record in source.images("discover", seed=0):
+        record.facts.examine("how many red circles are there ?")
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+
+from scotoma.core.errors import ImageError
+from scotoma.core.predicate import Tag, Tags
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Split = Literal["discover", "confirm", "train", "test"]
+"""Disjoint by image id and seed. `discover` finds modes, `confirm` proves them, `train` mends, `test` measures."""
+
+SPLITS: tuple[Split, ...] = ("discover", "confirm", "train", "test")
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What exact facts say of one question about one image.
+
+    `reason` names why an invalid question is invalid (`unparsable`, `no_referent`, `ambiguous`, `borderline` …) and
+    is None for a valid one. `answer` is None when invalid. `tags` is empty when the question cannot be parsed.
+    """
+
+    valid: bool
+    reason: str | None = None
+    answer: str | None = None
+    tags: Tags = field(default_factory=dict)
+
+
+@runtime_checkable
+class Facts(Protocol):
+    """Exact ground truth of one image: a scene graph and an executor."""
+
+    def examine(self, question: str) -> Examination:
+        """Validity, answer and tags of a question (English, one sentence) about this image. Never raises."""
+        ...
+
+    def to_json(self) -> dict[str, Any]:
+        """Enough to rebuild the facts (`World.facts`) without the pixels."""
+        ...
+
+
+@dataclass(frozen=True)
+class ImageRecord:
+    """One image. `id` is the SHA-256 of the encoded bytes (64 hex digits); `data` or `path` holds those bytes."""
+
+    id: str
+    source: str
+    licence: str = "unknown"
+    split: Split = "discover"
+    path: Path | None = None
+    data: bytes | None = field(default=None, repr=False)
+    facts: Facts | None = field(default=None, repr=False, compare=False)
+    attributes: Mapping[str, Tag] = field(default_factory=dict, compare=False)
+
+    @staticmethod
+    def hash(data: bytes) -> str:
+        """The id of an image with these encoded bytes."""
+        return hashlib.sha256(data).hexdigest()
+
+    def read(self) -> bytes:
+        """The encoded bytes (PNG, JPEG …).
+
+        Raises:
+            ImageError: the file is gone or unreadable.
+        """
+        if self.data is not None:
+            return self.data
+        if self.path is None:
+            raise ImageError(f"image {self.id[:12]} has neither bytes nor a path")
+        try:
+            return self.path.read_bytes()
+        except OSError as error:
+            raise ImageError(f"cannot read the image {self.path}: {error.strerror}") from error
+
+    def open(self) -> Image:
+        """The decoded RGB image, turned upright as its EXIF orientation says.
+
+        Raises:
+            ImageError: the bytes are no readable image.
+        """
+        import PIL.Image
+        from PIL import ImageOps
+
+        try:
+            # Upright here, not by rewriting the file: the id stays the hash of the bytes as they came.
+            return ImageOps.exif_transpose(PIL.Image.open(io.BytesIO(self.read()))).convert("RGB")
+        except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
+            where = self.path or self.id[:12]
+            raise ImageError(f"{where} is not an image that can be read: {error}") from error
+
+
+class ImageSource(Protocol):
+    """A lazy, seeded stream of images by split; unlimited where images are rendered."""
+
+    spec: str
+
+    def images(self, split: Split, seed: int) -> Iterator[ImageRecord]:
+        """The images of a split, always in the same order for the same seed."""
+        ...
+
+
+@runtime_checkable
+class World(ImageSource, Protocol):
+    """An image source that renders its images and speaks a question language with exact answers."""
+
+    def facts(self, document: Mapping[str, Any]) -> Facts:
+        """Rebuild facts from `Facts.to_json`."""
+        ...
+
+    def render(self, facts: Facts, split: Split) -> ImageRecord:
+        """Draw a scene, edited or not."""
+        ...
+
+    def questions(self, facts: Facts, seed: int, n: int) -> Sequence[str]:
+        """`n` valid questions from the uniform template questioner: every question type equally often."""
+        ...
+
+    def vary(self, facts: Facts, question: str, seed: int) -> Facts:
+        """A new scene that keeps the structure in which `question` was asked, edited with known consequences."""
+        ...
+
+    def similar(self, facts: Facts, question: str, seed: int, n: int) -> Sequence[str]:
+        """Up to `n` different valid questions of the same kind about this scene."""
+        ...

@@ -1,0 +1,37 @@
+"""A failure mode: a describable set of questions whose failure rate is above the candidate's base rate.
+
+It is `suspected` when discovery names it, `confirmed` or `rejected` on images never used to find it, and after
+repair `repaired`, `open` or `regressed`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from scotoma.core.predicate import Predicate
+from scotoma.core.rate import Rate
+
+Status = Literal["suspected", "confirmed", "rejected", "repaired", "open", "regressed"]
+
+
+class FailureMode(BaseModel):
+    """`suspected_rate` comes from discovery (biased by selection); `failure_rate`, `base_rate`, `p_value` and
+    `q_value` from the confirm split. `prevalence` is the share of uniform questions that fall into the mode, [0, 1].
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    predicate: Predicate
+    description: str
+    status: Status = "suspected"
+    suspected_rate: Rate | None = None
+    failure_rate: Rate | None = None
+    base_rate: Rate | None = None
+    prevalence: float | None = None
+    p_value: float | None = None
+    q_value: float | None = None
+    skills: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()

@@ -1,0 +1,89 @@
+"""One question that was put to a candidate, and everything that is known about it: the row everything is built on.
+
+A failure is an observation whose question is valid and whose answer is wrong. An infrastructure error is neither
+right nor wrong, and no rate ever counts it.
+
+>>> observed = Observation(key="d/0/0", phase="discover", image_id="ab", question="is there a star ?", answer="no",
+...                        verdict=Verdict(valid=True, correct=0.0, truth="yes", decided_by="facts"))
+>>> observed.outcome
+'failure'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from scotoma.core.image import ImageRecord
+from scotoma.core.predicate import Tag
+
+Outcome = Literal["correct", "failure", "invalid", "infrastructure"]
+
+
+class Verdict(BaseModel):
+    """What the verifier says of one (image, question, answer).
+
+    `valid` is V_Q (None: nobody could decide), `reason` names why not. `correct` is C_Q in [0, 1], None when the
+    question is invalid or an infrastructure error struck. `decided_by` is `facts`, `rules`, `judge` or `consensus`.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    valid: bool | None = None
+    reason: str | None = None
+    correct: float | None = None
+    truth: str | None = None
+    decided_by: str = "nobody"
+    error: str | None = None
+
+
+class Observation(BaseModel):
+    """One candidate query. `key` is unique in a run and the same after a resume; `selection` is the probability with
+    which the question was picked among those proposed (1 where nothing was selected), so that rates can be corrected.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    key: str
+    phase: str
+    image_id: str
+    question: str
+    answer: str = ""
+    verdict: Verdict
+    tags: dict[str, Tag] = Field(default_factory=dict)
+    asked_by: str = "template"
+    candidate: str = "candidate"
+    turn: int = 0
+    step: int = 0
+    selection: float = 1.0
+
+    @property
+    def outcome(self) -> Outcome:
+        """Which of the four kinds this is; they are never mixed."""
+        if self.verdict.error is not None or self.verdict.valid is None:
+            return "infrastructure"
+        if not self.verdict.valid:
+            return "invalid"
+        if self.verdict.correct is None:
+            return "infrastructure"
+        return "correct" if self.verdict.correct >= 0.5 else "failure"
+
+
+class Claim(BaseModel):
+    """What a verifier is asked to judge: a question about an image and, once there is one, the candidate's answer."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    image: ImageRecord
+    question: str
+    answer: str | None = None
+
+
+class Verifier(Protocol):
+    """Judges validity V_Q and correctness C_Q, in batches, in order."""
+
+    def judge(self, items: Sequence[Claim]) -> list[Verdict]:
+        """One verdict per claim. With `answer=None` only validity is judged."""
+        ...

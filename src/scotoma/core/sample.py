@@ -1,0 +1,27 @@
+"""A verified training sample: image, question, answer, where it came from and which checks it passed."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from scotoma.core.predicate import Tag
+
+
+class Sample(BaseModel):
+    """`purpose` is `mode` (aimed at the failure mode `mode_id`), `retention` or `uniform`.
+
+    `provenance` says how the sample was made (which scene it was edited from, by which operation); `checks` lists the
+    quality checks it passed, in order.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    image_id: str
+    question: str
+    answer: str
+    purpose: str
+    mode_id: str | None = None
+    tags: dict[str, Tag] = Field(default_factory=dict)
+    provenance: dict[str, str] = Field(default_factory=dict)
+    checks: tuple[str, ...] = ()

@@ -1,0 +1,227 @@
+"""The statistics behind every figure: rates with intervals, tests and paired differences, clustered by image.
+
+Questions about one image are not independent, so everything here takes `clusters` (one image id per observation) and
+lets whole images vary together. A rate never leaves this file without its interval and its n.
+
+>>> wilson(8, 10).percent()
+'80.0 % [49.0, 94.3] n=10'
+>>> paired_difference([1, 1, 1, 0], [0, 1, 0, 0]).value
+0.5
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+from statsmodels.stats.contingency_tables import mcnemar as _mcnemar
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
+
+from scotoma.core import Rate
+
+Values = Sequence[float] | Sequence[bool] | npt.NDArray[np.float64] | npt.NDArray[np.bool_]
+"""One number in [0, 1] per observation; 0/1 or a mean over sampled answers."""
+
+Clusters = Sequence[Hashable] | npt.NDArray[np.int64]
+"""One cluster label (an image id) per observation."""
+
+_UNKNOWN = Rate(value=0.0, low=0.0, high=1.0, n=0)
+_BOOTSTRAP_CELLS = 4_000_000
+
+
+@dataclass(frozen=True)
+class NonInferiority:
+    """`difference` is after − before. Its whole interval above −margin: `holds`; below: `fails`; else `undecided`."""
+
+    difference: Rate
+    margin: float
+    verdict: Literal["holds", "fails", "undecided"]
+
+    @property
+    def fell(self) -> bool:
+        """Whether the fall is significant, however small."""
+        return self.difference.high < 0
+
+
+def wilson(successes: float, n: int, confidence: float = 0.95) -> Rate:
+    """Rate of independent successes with Wilson's score interval (Wilson 1927).
+
+    With n = 0 nothing is known: the interval is [0, 1] and the value 0 is a placeholder (JSON has no NaN).
+
+    Raises:
+        ValueError: unless 0 ≤ successes ≤ n.
+    """
+    if not 0 <= successes <= n:
+        raise ValueError(f"{successes} successes out of {n}")
+    if n == 0:
+        return _UNKNOWN
+    low, high = proportion_confint(successes, n, alpha=1 - confidence, method="wilson")
+    value = successes / n
+    return Rate(value=value, low=float(np.clip(low, 0, value)), high=float(np.clip(high, value, 1)), n=n)
+
+
+def clustered_rate(
+    values: Values,
+    clusters: Clusters | None = None,
+    weights: Values | None = None,
+    confidence: float = 0.95,
+) -> Rate:
+    """Rate of clustered, possibly weighted observations: Wilson's interval at the effective sample size.
+
+    The variance is the linearised (sandwich) one over clusters, the effective size is capped at n and shrunk for few
+    clusters by Student's t (Korn & Graubard 1998, with Wilson's interval as Franco et al. 2019 recommend). When no
+    cluster differs from another the correlation cannot be estimated, and each cluster then counts as one observation.
+
+    With n = 0 the interval is [0, 1], as in `wilson`.
+    """
+    y = np.asarray(values, dtype=np.float64)
+    n = len(y)
+    if n == 0:
+        return _UNKNOWN
+    w = np.ones(n) if weights is None else np.asarray(weights, dtype=np.float64)
+    group, groups = _indices(clusters, n)
+    rate = float(np.clip(np.average(y, weights=w), 0.0, 1.0))
+    if groups == 1:
+        effective = 1.0
+    else:
+        residuals = np.bincount(group, weights=w * (y - rate), minlength=groups)
+        variance = groups / (groups - 1) * float(np.sum(residuals**2)) / float(w.sum()) ** 2
+        spread = rate * (1 - rate)
+        if variance > 1e-12 and spread > 1e-12:
+            effective = min(float(n), spread / variance)
+        else:
+            size = np.bincount(group, weights=w, minlength=groups)
+            effective = float(size.sum() ** 2 / np.sum(size**2))
+        tail = 0.5 + confidence / 2
+        effective *= float(stats.norm.ppf(tail) / stats.t.ppf(tail, groups - 1)) ** 2
+    low, high = proportion_confint(rate * effective, effective, alpha=1 - confidence, method="wilson")
+    return Rate(value=rate, low=float(np.clip(low, 0, rate)), high=float(np.clip(high, rate, 1)), n=n)
+
+
+def weighted_rate(values: Values, selection: Values, clusters: Clusters | None = None) -> Rate:
+    """Rate in the population that observations were chosen from, with known selection probabilities in (0, 1].
+
+    The self-normalised Horvitz–Thompson (Hájek 1971) estimator: every observation counts 1 / selection.
+
+    Raises:
+        ValueError: when a probability is outside (0, 1].
+    """
+    probabilities = np.asarray(selection, dtype=np.float64)
+    if probabilities.size and not (np.all(probabilities > 0) and np.all(probabilities <= 1)):
+        raise ValueError("selection probabilities lie in (0, 1]")
+    return clustered_rate(values, clusters, 1 / probabilities)
+
+
+def excess_test(
+    values: Values, inside: Sequence[bool] | npt.NDArray[np.bool_], clusters: Clusters | None = None
+) -> float:
+    """One-sided p-value of "the rate inside is no higher than outside", both on the same split, clustered by image.
+
+    A cluster-robust score test: residuals are taken from the pooled rate, so that a mode in which everything fails
+    still has a variance; an image with questions on both sides counts once. Student's t with as many degrees of
+    freedom as images inside, less one (ours; the score form follows Rotnitzky & Jewell 1990). 1.0 when a side is empty
+    or the inside comes from a single image.
+    """
+    y = np.asarray(values, dtype=np.float64)
+    member = np.asarray(inside, dtype=bool)
+    n_in, n_out = int(member.sum()), int((~member).sum())
+    if n_in == 0 or n_out == 0:
+        return 1.0
+    group, groups = _indices(clusters, len(y))
+    images_inside = len(np.unique(group[member]))
+    if images_inside < 2:
+        return 1.0
+    share = np.where(member, 1 / n_in, -1 / n_out)
+    scores = np.bincount(group, weights=share * (y - y.mean()), minlength=groups)
+    difference = float(share @ y)
+    deviation = float(np.sqrt(groups / (groups - 1) * np.sum(scores**2)))
+    if deviation == 0:
+        return 1.0
+    return float(stats.t.sf(difference / deviation, images_inside - 1))
+
+
+def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
+    """q-values in the order of the p-values (Benjamini & Hochberg 1995): reject q ≤ α to hold the false discovery rate
+    at α."""
+    if not p_values:
+        return []
+    return [float(q) for q in multipletests(list(p_values), method="fdr_bh")[1]]
+
+
+def paired_difference(
+    a: Values, b: Values, clusters: Clusters | None = None, seed: int = 0, resamples: int = 2000
+) -> Rate:
+    """Mean of a − b measured on the same questions, with the 95 % bootstrap interval over clusters.
+
+    The percentile interval, expanded for few clusters by Student's t and √(G / (G − 1)) (Hesterberg 2015, § 5.3).
+    Two arms: `paired_difference(targeted, uniform, images)`; a change: `paired_difference(after, before, images)`.
+    With n = 0 the interval is [-1, 1]; with one cluster too, since nothing shows how clusters vary.
+
+    Raises:
+        ValueError: when a and b differ in length.
+    """
+    first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    if len(first) != len(second):
+        raise ValueError(f"paired values differ in number: {len(first)} and {len(second)}")
+    n = len(first)
+    if n == 0:
+        return Rate(value=0.0, low=-1.0, high=1.0, n=0)
+    group, groups = _indices(clusters, n)
+    value = float(np.mean(first - second))
+    if groups == 1:
+        return Rate(value=value, low=-1.0, high=1.0, n=n)
+    sums = np.bincount(group, weights=first - second, minlength=groups)
+    sizes = np.bincount(group, minlength=groups).astype(np.float64)
+    random = np.random.default_rng(seed)
+    draws = []
+    for start in range(0, resamples, batch := max(1, _BOOTSTRAP_CELLS // groups)):
+        chosen = random.integers(groups, size=(min(batch, resamples - start), groups))
+        draws.append(sums[chosen].sum(axis=1) / sizes[chosen].sum(axis=1))
+    expansion = np.sqrt(groups / (groups - 1)) * stats.t.ppf(0.975, groups - 1) / stats.norm.ppf(0.975)
+    low, high = value + expansion * (np.quantile(np.concatenate(draws), [0.025, 0.975]) - value)
+    return Rate(value=value, low=float(np.clip(low, -1, value)), high=float(np.clip(high, value, 1)), n=n)
+
+
+def mcnemar(a: Values, b: Values) -> float:
+    """Two-sided p-value of "a and b are right equally often" on the same questions (McNemar 1947).
+
+    Exact binomial below 25 discordant pairs, χ² with continuity correction from there on. Values ≥ 0.5 count as right.
+    """
+    first, second = np.asarray(a, dtype=np.float64) >= 0.5, np.asarray(b, dtype=np.float64) >= 0.5
+    gained, lost = int(np.sum(first & ~second)), int(np.sum(~first & second))
+    if gained + lost == 0:
+        return 1.0
+    table = [[int(np.sum(first & second)), gained], [lost, int(np.sum(~first & ~second))]]
+    return min(1.0, float(_mcnemar(table, exact=gained + lost < 25).pvalue))
+
+
+def noninferiority(
+    after: Values, before: Values, margin: float, clusters: Clusters | None = None, seed: int = 0
+) -> NonInferiority:
+    """Whether `after` falls below `before` by no more than `margin` (> 0, in the unit of the values).
+
+    The 95 % interval of the paired difference is held against −margin, a one-sided test at 2.5 % (ICH E9).
+    """
+    difference = paired_difference(after, before, clusters, seed)
+    verdict: Literal["holds", "fails", "undecided"] = "undecided"
+    if difference.low > -margin:
+        verdict = "holds"
+    elif difference.high < -margin:
+        verdict = "fails"
+    return NonInferiority(difference=difference, margin=margin, verdict=verdict)
+
+
+def _indices(clusters: Clusters | None, n: int) -> tuple[npt.NDArray[np.intp], int]:
+    """Clusters numbered from 0, and how many there are; without clusters every observation is its own."""
+    if clusters is None:
+        return np.arange(n), n
+    if len(clusters) != n:
+        raise ValueError(f"{n} values but {len(clusters)} cluster labels")
+    numbered: dict[Hashable, int] = {}
+    group = np.array([numbered.setdefault(label, len(numbered)) for label in clusters], dtype=np.intp)
+    return group, len(numbered)

@@ -1,0 +1,84 @@
+"""The account of a discovery for `summary.json`: what was asked, what failed, and how that compares to the baseline.
+
+summary = Summary(…, discovery=account_of_discovery(run.ledger))
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from scotoma.core import Observation, Rate
+from scotoma.diagnose.statistics import clustered_rate
+from scotoma.discover.settings import DiscoverySettings
+from scotoma.store.ledger import Ledger
+from scotoma.store.run import Run
+from scotoma.store.summary import DiscoverySummary, ModeSummary, Summary
+
+
+def account_of_discovery(ledger: Ledger) -> DiscoverySummary | None:
+    """None while nothing was asked."""
+    asked = ledger.observations("discover")
+    if not asked:
+        return None
+    baseline = ledger.observations("baseline")
+    failures = [o for o in asked if o.outcome == "failure"]
+    skills: Counter[str] = Counter()
+    for failure in failures:
+        skill = failure.tags.get("skill", ())
+        skills.update(skill if isinstance(skill, tuple) else (str(skill),))
+    combinations = ledger.skill_combinations("discover")
+    return DiscoverySummary(
+        questions=len(asked),
+        valid=sum(o.outcome in ("correct", "failure") for o in asked),
+        failures=len(failures),
+        infrastructure_errors=sum(o.outcome == "infrastructure" for o in asked),
+        failure_rate=_failure_rate(asked),
+        baseline_failure_rate=_failure_rate(baseline) if baseline else None,
+        baseline_questions=len(baseline),
+        yield_ratio=_ratio(asked, baseline) if baseline else None,
+        skills=dict(skills.most_common()),
+        skill_combinations=combinations,
+    )
+
+
+def summarise(run: Run, settings: DiscoverySettings) -> Summary:
+    """The summary of a run that only discovers and confirms, as far as it has come."""
+    return Summary(
+        command=run.header.command,
+        seed=settings.seed,
+        wall_seconds=run.wall_seconds,
+        candidate=settings.candidate,
+        discovery=account_of_discovery(run.ledger),
+        modes=[ModeSummary.of(mode) for mode in run.ledger.modes()],
+    )
+
+
+def _failure_rate(observations: Sequence[Observation]) -> Rate:
+    """Valid failures per question put; an invalid question is a question put."""
+    put = [o for o in observations if o.outcome != "infrastructure"]
+    return clustered_rate([o.outcome == "failure" for o in put], [o.image_id for o in put])
+
+
+def _ratio(asked: Sequence[Observation], baseline: Sequence[Observation], resamples: int = 1000) -> Rate:
+    """Failure rate over the baseline's, with a bootstrap interval over images (percentile, seeded)."""
+    rng = np.random.default_rng(0)
+    draws = _resampled(asked, rng, resamples) / np.maximum(_resampled(baseline, rng, resamples), 1e-9)
+    value = _failure_rate(asked).value / max(_failure_rate(baseline).value, 1e-9)
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return Rate(value=value, low=min(float(low), value), high=max(float(high), value), n=len(asked))
+
+
+def _resampled(
+    observations: Sequence[Observation], rng: np.random.Generator, n: int
+) -> npt.NDArray[np.float64]:
+    put = [o for o in observations if o.outcome != "infrastructure"]
+    _, cluster = np.unique([o.image_id for o in put], return_inverse=True)
+    failures = np.bincount(cluster, weights=[float(o.outcome == "failure") for o in put])
+    sizes = np.bincount(cluster)
+    chosen = rng.integers(len(sizes), size=(n, len(sizes)))
+    rates: npt.NDArray[np.float64] = failures[chosen].sum(axis=1) / sizes[chosen].sum(axis=1)
+    return rates

@@ -1,0 +1,103 @@
+"""The proof: suspected modes on images and questions that were never used to find them.
+
+Uniform questions on the `confirm` split are looked through for members of each mode; the candidate answers those and a
+uniform sample; `scotoma.diagnose.modes.confirm` tests, with false-discovery control.
+
+    modes = confirm(run, source, candidate, settings, ConfirmSettings(), seed=0)
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from scotoma.core import ChatModel, FailureMode, ImageRecord, ImageSource, Predicate, Split
+from scotoma.diagnose import modes as diagnosis
+from scotoma.discover.interview import Asked, Interview
+from scotoma.discover.pool import Candidacy, Pool
+from scotoma.discover.progress import Progress, silent
+from scotoma.discover.settings import ConfirmSettings, DiscoverSettings
+from scotoma.store.run import Run
+from scotoma.verify.facts import FactsVerifier
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Questions of one split: up to so many from each mode, and a uniform sample (which modes may overlap)."""
+
+    modes: tuple[Candidacy, ...]
+    uniform: tuple[Candidacy, ...]
+    looked_through: int
+
+    @property
+    def images(self) -> list[ImageRecord]:
+        """Every image that a drawn question is about, once."""
+        return list({item.image.id: item.image for item in (*self.modes, *self.uniform)}.values())
+
+
+def draw(
+    pool: Pool, split: Split, seed: int, predicates: Sequence[Predicate], each: int, uniform: int, limit: int
+) -> Drawn:
+    """Look through at most `limit` uniform questions for `each` members of every predicate.
+
+    A question is kept once, for the first of its modes that still wants one, so modes that overlap share members. The
+    uniform sample is the first `uniform` of the stream: nothing selects them.
+    """
+    wanted: Counter[int] = Counter(dict.fromkeys(range(len(predicates)), each))
+    members: list[Candidacy] = []
+    base: list[Candidacy] = []
+    looked = 0
+    for item in islice(pool.questions(split, seed), limit):
+        looked += 1
+        if len(base) < uniform:
+            base.append(item)
+        elif not any(count > 0 for count in wanted.values()):
+            break
+        inside = [i for i, predicate in enumerate(predicates) if predicate.matches(item.tags)]
+        if any(wanted[i] > 0 for i in inside):
+            members.append(item)
+            wanted.subtract(inside)
+    return Drawn(tuple(members), tuple(base), looked)
+
+
+def confirm(
+    run: Run,
+    source: ImageSource,
+    candidate: ChatModel,
+    discovery: DiscoverSettings,
+    settings: ConfirmSettings,
+    seed: int,
+    progress: Progress = silent,
+) -> list[FailureMode]:
+    """Confirm or reject every suspected mode of the run; resumes."""
+    if run.ledger.done("confirm") is not None:
+        return run.ledger.modes()
+    suspected = run.ledger.modes()
+    progress("confirm", 0, len(suspected))
+    pool = Pool(source, discovery)
+    drawn = draw(
+        pool, "confirm", seed, [mode.predicate for mode in suspected],
+        settings.questions, settings.base_questions, settings.pool,
+    )  # fmt: skip
+    interview = Interview(candidate, FactsVerifier())
+
+    def ask(phase: str, items: Sequence[Candidacy]) -> list[Asked]:
+        return [
+            Asked(f"{phase}/{i}", item.image, item.question, pool.asked_by) for i, item in enumerate(items)
+        ]
+
+    members = interview.ask(ask("confirm", drawn.modes), "confirm")
+    base = interview.ask(ask("confirm-base", drawn.uniform), "confirm-base")
+    judged = diagnosis.confirm(suspected, members, base, settings.alpha)
+    run.images.put_all(drawn.images)
+    run.ledger.finish(
+        "confirm",
+        {"looked_through": drawn.looked_through, "questions": len(members), "base_questions": len(base)},
+        observations=[*members, *base],
+        modes=judged,
+        images=drawn.images,
+    )
+    progress("confirm", len(suspected), len(suspected))
+    return judged

@@ -1,0 +1,175 @@
+"""The policy that asks: it proposes questions about images and, if it is trained, learns from their rewards.
+
+`TrainedQuestioner` runs on the shared GRPO engine; `FrozenQuestioner` is any chat model, and the ablation.
+
+    prompts = [prompt_for(record, wish="counting", history=(), style="short", name="0/0")]
+    rollouts = questioner.propose(prompts, n=8, seed="0/0")
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from scotoma.core import ConfigError, ImageRecord, ModelError, Request, Sampling, Turn
+from scotoma.discover.settings import DiscoverSettings
+from scotoma.grpo.checkpoint import load_state, save_state
+from scotoma.grpo.config import GRPOConfig
+from scotoma.grpo.rollout import Prompt, Rollout
+from scotoma.grpo.shared import SharedTrainer, Update
+from scotoma.models.checkpoint import open_checkpoint
+from scotoma.models.families import family_of
+from scotoma.models.spec import checkpoint_path, load_model
+
+PROMPTS = Path(__file__).parent / "prompts"
+_TEMPLATES = Environment(loader=FileSystemLoader(PROMPTS), undefined=StrictUndefined, trim_blocks=True)
+
+
+class Questioner(Protocol):
+    """What the loop needs of a questioner."""
+
+    def propose(self, prompts: Sequence[Prompt], n: int, seed: str) -> list[Rollout]:
+        """`n` questions per prompt, prompt after prompt."""
+        ...
+
+    def learn(self, rollouts: Sequence[Rollout]) -> Update | None:
+        """One GRPO update on scored rollouts; None where nothing is trained."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Keep what a resume needs."""
+        ...
+
+    def restore(self, folder: Path) -> None:
+        """The other way round."""
+        ...
+
+
+class TrainedQuestioner:
+    """A checkpoint under GRPO, held to its warm-started self by KL."""
+
+    def __init__(self, spec: str, settings: DiscoverSettings, seed: int) -> None:
+        checkpoint = open_checkpoint(checkpoint_path(spec))
+        if family_of(checkpoint.model) is None:
+            raise ModelError(
+                f"the questioner {spec!r} is of a family that the shared engine cannot train",
+                hint="set discover.reinforce: false to use it as it is",
+            )
+        config = GRPOConfig(
+            learning_rate=settings.learning_rate,
+            steps=settings.steps * settings.turns,
+            warmup_steps=2,
+            schedule="constant",
+            group_size=settings.group_size,
+            beta=settings.beta,
+            temperature=settings.temperature,
+            max_new_tokens=settings.max_new_tokens,
+            frozen=("vision_model",),
+            seed=seed,
+        )
+        self._trainer = SharedTrainer(checkpoint.model, checkpoint.processor, config)
+
+    def propose(self, prompts: Sequence[Prompt], n: int, seed: str) -> list[Rollout]:
+        """`n` questions per prompt, prompt after prompt."""
+        return self._trainer.sample(prompts, n, seed=_number(seed))
+
+    def learn(self, rollouts: Sequence[Rollout]) -> Update | None:
+        """One GRPO update on scored rollouts."""
+        updates = self._trainer.update(rollouts)
+        return updates[-1] if updates else None
+
+    def save(self, folder: Path) -> None:
+        """The trainer's whole state, in one file."""
+        save_state(self._trainer.state(), folder / "questioner.pt")
+
+    def restore(self, folder: Path) -> None:
+        """Go on where `save` was called."""
+        self._trainer.load_state(load_state(folder / "questioner.pt"))
+
+
+class FrozenQuestioner:
+    """Any chat model that asks and does not learn."""
+
+    def __init__(self, spec: str, settings: DiscoverSettings) -> None:
+        self._model = load_model(spec)
+        self._settings = settings
+
+    def propose(self, prompts: Sequence[Prompt], n: int, seed: str) -> list[Rollout]:
+        """`n` questions per prompt; a failed reply is an empty, and so unparsable, question."""
+        requests = [
+            Request(
+                (prompt.image,),
+                prompt.text,
+                prompt.history,
+                Sampling(
+                    temperature=self._settings.temperature,
+                    max_tokens=self._settings.max_new_tokens,
+                    seed=_number(f"{seed}/{prompt.id}/{copy}"),
+                ),
+            )
+            for prompt in prompts
+            for copy in range(n)
+        ]
+        owners = [prompt for prompt in prompts for _ in range(n)]
+        replies = self._model.answer(requests)
+        return [Rollout(prompt, (), reply.text) for prompt, reply in zip(owners, replies, strict=True)]
+
+    def learn(self, rollouts: Sequence[Rollout]) -> Update | None:
+        """Nothing."""
+        return None
+
+    def save(self, folder: Path) -> None:
+        """Nothing to keep."""
+
+    def restore(self, folder: Path) -> None:
+        """Nothing to restore."""
+
+
+def open_questioner(settings: DiscoverSettings, seed: int) -> Questioner:
+    """The questioner that the settings name.
+
+    Raises:
+        ModelError, SpecError: it cannot be opened, or cannot be trained and should be.
+    """
+    if settings.reinforce:
+        return TrainedQuestioner(settings.questioner, settings, seed)
+    return FrozenQuestioner(settings.questioner, settings)
+
+
+def prompt_style(settings: DiscoverSettings) -> str:
+    """Which prompt file is used."""
+    if settings.prompts != "auto":
+        return settings.prompts
+    return "short" if settings.questioner == "questioner" else "chat"
+
+
+def prompt_for(
+    image: ImageRecord, *, wish: str | None, earlier: Sequence[tuple[str, str]], style: str, name: str
+) -> Prompt:
+    """The prompt for one image: what was asked before with the candidate's answers, and a wish.
+
+    Raises:
+        ConfigError: there is no such prompt file.
+    """
+    if not (PROMPTS / f"{style}.jinja").is_file():
+        raise ConfigError(f"there is no questioner prompt {style!r}", hint="use short, chat or auto")
+    template = _TEMPLATES.get_template(f"{style}.jinja")
+    history: list[Turn] = []
+    answer: str | None = None
+    for question, given in earlier:
+        history += [
+            Turn("user", template.render(answer=answer, wish=None).strip()),
+            Turn("assistant", question),
+        ]
+        answer = given
+    text = template.render(answer=answer, wish=wish).strip()
+    meta: dict[str, Any] = {"wish": wish, "turn": len(earlier)}
+    return Prompt(name, image, text, tuple(history), meta)
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")

@@ -1,0 +1,92 @@
+"""The questioner's reward: pay for valid, new questions that the candidate gets wrong.
+
+    R_Q = λ_scale · (δ_emb + δ_ifreq) · V_Q · (1 − C_Q) − λ_penalty · (1 − V_Q)          (arXiv 2604.04733)
+
+>>> wrong = Verdict(valid=True, correct=0.0)
+>>> reward(wrong, Novelty(emb=0.5, ifreq=0.25))
+0.75
+>>> reward(Verdict(valid=True, error="timeout"), Novelty(emb=0.5, ifreq=0.25)) is None
+True
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from scotoma.core import Verdict
+from scotoma.discover.novelty import Novelty
+
+
+class RewardTerms(BaseModel):
+    """λ's and switches. λ's default to 1 (the source does not print its own, so these are ours).
+
+    `emb` and `ifreq` off: novelty counts 1, every failure is paid alike. `failure` off: valid questions are paid for
+    novelty alone. `validity` off: no penalty, invalid questions earn 0. `surrogate` on: the paid term is multiplied
+    by the surrogate's score, and a valid question that was not put to the candidate is paid by that score in place
+    of 1 − C_Q (ours: exploring and harvesting are two jobs).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scale: float = Field(1.0, ge=0)
+    penalty: float = Field(1.0, ge=0)
+    emb: bool = True
+    ifreq: bool = True
+    failure: bool = True
+    validity: bool = True
+    surrogate: bool = False
+
+
+_PAPER = RewardTerms()
+
+
+def reward(
+    verdict: Verdict, novelty: Novelty, terms: RewardTerms = _PAPER, score: float | None = None
+) -> float | None:
+    """R_Q of one question, in [−penalty, 2 · scale]; None masks the rollout.
+
+    None after an infrastructure error, where nobody could decide validity, and where a valid question has no C_Q
+    (and no surrogate score to stand for it): no reward at all, never 0.
+
+    Args:
+        verdict: V_Q and C_Q (`correct`: the mean over k sampled answers).
+        novelty: δ_emb and δ_ifreq, each in [0, 1].
+        terms: λ's and switches.
+        score: the surrogate's failure probability in [0, 1]; used only if `terms.surrogate`.
+    """
+    if verdict.error is not None or verdict.valid is None:
+        return None
+    if not verdict.valid:
+        return -terms.penalty if terms.validity else 0.0
+    guide = score if terms.surrogate and score is not None else None
+    if verdict.correct is not None:
+        failing = (1 - verdict.correct) * (1.0 if guide is None else guide)
+    elif guide is not None:
+        failing = guide
+    else:
+        return None
+    if not terms.failure:
+        failing = 1.0
+    return terms.scale * _novelty(novelty, terms) * failing
+
+
+def rewards(
+    verdicts: Sequence[Verdict],
+    novelties: Sequence[Novelty],
+    terms: RewardTerms = _PAPER,
+    scores: Sequence[float] | None = None,
+) -> list[float | None]:
+    """`reward` for a batch, in order."""
+    guides: Sequence[float | None] = scores if scores is not None else [None] * len(verdicts)
+    return [
+        reward(verdict, novelty, terms, score)
+        for verdict, novelty, score in zip(verdicts, novelties, guides, strict=True)
+    ]
+
+
+def _novelty(novelty: Novelty, terms: RewardTerms) -> float:
+    if not terms.emb and not terms.ifreq:
+        return 1.0
+    return (novelty.emb if terms.emb else 0.0) + (novelty.ifreq if terms.ifreq else 0.0)

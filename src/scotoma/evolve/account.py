@@ -1,0 +1,169 @@
+"""The account of a run: everything in `summary.json`, computed from the ledger and nothing else.
+
+run.write_summary(summarise(run, settings))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from scotoma.core import FailureMode, Observation, Rate
+from scotoma.discover.account import account_of_discovery
+from scotoma.evolve.examination import accuracy, change, part
+from scotoma.evolve.settings import EvolveSettings
+from scotoma.store.run import Run
+from scotoma.store.summary import (
+    ArmSummary,
+    ComparisonSummary,
+    Gate,
+    ModeAccuracy,
+    ModeSummary,
+    RoundSummary,
+    Summary,
+)
+
+BASE = "base"
+
+
+def summarise(run: Run, settings: EvolveSettings) -> Summary:
+    """The summary of a run as far as it has come."""
+    ledger = run.ledger
+    tests: dict[str, list[Observation]] = {}
+    for stage in ledger.stages("examine/"):
+        name = stage.removeprefix("examine/")
+        tests[name] = ledger.observations(phase_prefix=f"test/{name}/")
+    modes = ledger.modes()
+    proven = [mode for mode in modes if mode.status not in ("suspected", "rejected")]
+    last = _last_accepted(run, settings, tests)
+    return Summary(
+        command="evolve",
+        seed=settings.seed,
+        wall_seconds=run.wall_seconds,
+        candidate=settings.candidate,
+        discovery=account_of_discovery(ledger),
+        modes=[ModeSummary.of(mode, test_accuracy=_by_arm(mode, tests, last)) for mode in modes],
+        rounds=_rounds(run, settings, tests, proven),
+        comparison=_comparison(tests, last),
+    )
+
+
+def _last_accepted(run: Run, settings: EvolveSettings, tests: dict[str, Any]) -> dict[str, str]:
+    """Per arm, the name of the checkpoint it ended with."""
+    found: dict[str, str] = {}
+    for arm in settings.arms:
+        for number in range(1, settings.rounds + 1):
+            gate = run.ledger.done(f"round{number}/{arm}/gate")
+            if gate is not None and f"round{number}/{arm}" in tests:
+                found.setdefault(arm, BASE)
+                if gate["accepted"]:
+                    found[arm] = f"round{number}/{arm}"
+    return found
+
+
+def _by_arm(
+    mode: FailureMode, tests: dict[str, list[Observation]], last: dict[str, str]
+) -> dict[str, ModeAccuracy]:
+    if BASE not in tests:
+        return {}
+    before = _members(mode, tests[BASE])
+    if not before:
+        return {}
+    return {
+        arm: ModeAccuracy(before=accuracy(before), after=accuracy(_members(mode, tests[name])))
+        for arm, name in last.items()
+    }
+
+
+def _members(mode: FailureMode, observations: Sequence[Observation]) -> list[Observation]:
+    return [o for o in part(observations, "modes") if mode.predicate.matches(o.tags)]
+
+
+def _rounds(
+    run: Run, settings: EvolveSettings, tests: dict[str, list[Observation]], proven: Sequence[FailureMode]
+) -> list[RoundSummary]:
+    rounds: list[RoundSummary] = []
+    before = dict.fromkeys(settings.arms, BASE)
+    for number in range(1, settings.rounds + 1):
+        arms: dict[str, ArmSummary] = {}
+        for arm in settings.arms:
+            name = f"round{number}/{arm}"
+            gate = run.ledger.done(f"{name}/gate")
+            if gate is None or name not in tests:
+                continue
+            arms[arm] = _arm(run, tests[before[arm]], tests[name], name, gate, proven)
+            if gate["accepted"]:
+                before[arm] = name
+        if arms:
+            rounds.append(RoundSummary(round=number, arms=arms))
+    return rounds
+
+
+def _arm(
+    run: Run,
+    before: Sequence[Observation],
+    after: Sequence[Observation],
+    name: str,
+    gate: dict[str, Any],
+    proven: Sequence[FailureMode],
+) -> ArmSummary:
+    trained = run.ledger.done(f"{name}/reinforce") or {}
+    made = run.ledger.done(f"{name}/generate") or {}
+    old_modes, new_modes = part(before, "modes"), part(after, "modes")
+    old_kept, new_kept = part(before, "retained"), part(after, "retained")
+    kind: Gate = "accepted" if gate["accepted"] else "kept_old"
+    return ArmSummary(
+        samples=made.get("samples", 0),
+        steps=trained.get("steps", 0),
+        modes_accuracy_before=accuracy(old_modes),
+        modes_accuracy_after=accuracy(new_modes),
+        retained_accuracy_before=accuracy(old_kept),
+        retained_accuracy_after=accuracy(new_kept),
+        modes_change=change(new_modes, old_modes),
+        retained_change=change(new_kept, old_kept),
+        gate=kind,
+        gate_reason=gate["reason"],
+        per_mode={
+            mode.id: ModeAccuracy(
+                before=accuracy(_members(mode, before)), after=accuracy(_members(mode, after))
+            )
+            for mode in proven
+        },
+        per_skill={
+            skill: ModeAccuracy(
+                before=accuracy(_with_skill(before, skill)), after=accuracy(_with_skill(after, skill))
+            )
+            for skill in _skills(after)
+        },
+        seconds=trained.get("seconds", 0.0),
+    )
+
+
+def _with_skill(observations: Sequence[Observation], skill: str) -> list[Observation]:
+    return [o for o in part(observations, "retained") if skill in _skill_set(o)]
+
+
+def _skills(observations: Sequence[Observation]) -> list[str]:
+    return sorted({skill for o in part(observations, "retained") for skill in _skill_set(o)})
+
+
+def _skill_set(observation: Observation) -> tuple[str, ...]:
+    skill = observation.tags.get("skill", ())
+    return skill if isinstance(skill, tuple) else (str(skill),)
+
+
+def _comparison(tests: dict[str, list[Observation]], last: dict[str, str]) -> ComparisonSummary | None:
+    """Arm against arm and against the base, on the same questions, with the weights each arm ended with."""
+    if BASE not in tests or not last:
+        return None
+
+    def difference(one: str, other: str, which: str) -> Rate:
+        return change(part(tests[one], which), part(tests[other], which))
+
+    ours = last.get("targeted")
+    control = last.get("uniform")
+    return ComparisonSummary(
+        targeted_minus_uniform=difference(ours, control, "modes") if ours and control else None,
+        targeted_minus_base=difference(ours, BASE, "modes") if ours else None,
+        retained_change=difference(ours, BASE, "retained") if ours else None,
+    )

@@ -1,0 +1,86 @@
+"""The examination: the same held-out questions put to every checkpoint, so that changes are paired.
+
+examination = Examination.draw(pool, "test", seed, modes, settings)
+observations = examination.ask(interview, "test/round1/targeted")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from scotoma.core import FailureMode, ImageRecord, Observation, Rate, Split
+from scotoma.diagnose.statistics import clustered_rate, paired_difference
+from scotoma.discover.confirm import draw
+from scotoma.discover.interview import Asked, Interview
+from scotoma.discover.pool import Candidacy, Pool
+
+
+@dataclass(frozen=True)
+class Examination:
+    """Questions from the confirmed modes, and retained ones from outside every mode."""
+
+    modes: tuple[Candidacy, ...]
+    retained: tuple[Candidacy, ...]
+
+    @classmethod
+    def draw(
+        cls,
+        pool: Pool,
+        split: Split,
+        seed: int,
+        modes: Sequence[FailureMode],
+        in_modes: int,
+        retained: int,
+        limit: int,
+    ) -> Examination:
+        """`in_modes` questions spread over the modes, `retained` outside them, from fresh images of a split."""
+        predicates = [mode.predicate for mode in modes]
+        each = -(-in_modes // max(len(modes), 1))
+        # A uniform question may fall into a mode: look at more of them than are kept.
+        drawn = draw(pool, split, seed, predicates, each, 2 * retained, limit)
+        outside = [item for item in drawn.uniform if not any(p.matches(item.tags) for p in predicates)]
+        return cls(drawn.modes, tuple(outside[:retained]))
+
+    @property
+    def images(self) -> list[ImageRecord]:
+        """Every picture, once."""
+        return list({item.image.id: item.image for item in (*self.modes, *self.retained)}.values())
+
+    def ask(self, interview: Interview, phase: str) -> list[Observation]:
+        """Observations under the phases `phase/modes` and `phase/retained`."""
+        found: list[Observation] = []
+        for part, items in (("modes", self.modes), ("retained", self.retained)):
+            asked = [Asked(f"{phase}/{part}/{i}", item.image, item.question) for i, item in enumerate(items)]
+            found += interview.ask(asked, f"{phase}/{part}")
+        return found
+
+
+def accuracy(observations: Iterable[Observation]) -> Rate:
+    """Share of right answers with its interval, clustered by image; infrastructure errors aside."""
+    answered = [o for o in observations if o.outcome in ("correct", "failure")]
+    return clustered_rate([o.outcome == "correct" for o in answered], [o.image_id for o in answered])
+
+
+def change(after: Sequence[Observation], before: Sequence[Observation], seed: int = 0) -> Rate:
+    """Paired difference of accuracy on the questions that both answered, in [-1, 1], clustered by image."""
+    earlier = {_name(o): o for o in before if o.outcome in ("correct", "failure")}
+    pairs = [
+        (o, earlier[_name(o)]) for o in after if o.outcome in ("correct", "failure") and _name(o) in earlier
+    ]
+    return paired_difference(
+        [a.outcome == "correct" for a, _ in pairs],
+        [b.outcome == "correct" for _, b in pairs],
+        [a.image_id for a, _ in pairs],
+        seed,
+    )
+
+
+def part(observations: Iterable[Observation], name: str) -> list[Observation]:
+    """The observations of one part, `modes` or `retained`."""
+    return [o for o in observations if o.phase.endswith(f"/{name}")]
+
+
+def _name(observation: Observation) -> str:
+    """The same for the same question in every phase: `modes/17`."""
+    return "/".join(observation.key.rsplit("/", 2)[-2:])

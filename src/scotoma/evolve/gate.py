@@ -1,0 +1,52 @@
+"""The gate: new weights go on only if no retained skill fell significantly, on questions that nobody trains on.
+
+>>> decide([], [], margin=0.02).accepted
+True
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scotoma.core import Observation
+from scotoma.diagnose.statistics import benjamini_hochberg, mcnemar
+from scotoma.evolve.examination import change
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Whether the new weights go on, and why (not)."""
+
+    accepted: bool
+    reason: str
+
+
+def decide(before: Sequence[Observation], after: Sequence[Observation], margin: float) -> Gate:
+    """Per question type (tag `type`): a fall beyond `margin` that is significant at q ≤ .05 keeps the old weights.
+
+    Paired McNemar tests on the same questions, Benjamini–Hochberg over the types.
+    """
+    types = sorted({str(o.tags.get("type", "any")) for o in before})
+    falls = []
+    for name in types:
+        old = [o for o in before if str(o.tags.get("type", "any")) == name]
+        keys = {o.key.rsplit("/", 1)[1] for o in old}
+        new = [o for o in after if o.key.rsplit("/", 1)[1] in keys]
+        difference = change(new, old)
+        falls.append((name, difference, _p_value(new, old)))
+    q_values = benjamini_hochberg([p for _, _, p in falls])
+    worse = [
+        f"{name} fell by {-100 * difference.value:.1f} points (n={difference.n}, q={q:.3f})"
+        for (name, difference, _), q in zip(falls, q_values, strict=True)
+        if q <= 0.05 and difference.value < -margin
+    ]
+    if worse:
+        return Gate(False, "; ".join(worse))
+    return Gate(True, "no retained skill fell significantly")
+
+
+def _p_value(after: Sequence[Observation], before: Sequence[Observation]) -> float:
+    earlier = {o.key.rsplit("/", 1)[1]: o for o in before}
+    pairs = [(o, earlier[key]) for o in after if (key := o.key.rsplit("/", 1)[1]) in earlier]
+    return mcnemar([a.outcome == "correct" for a, _ in pairs], [b.outcome == "correct" for _, b in pairs])

@@ -1,0 +1,90 @@
+"""The whole config of `scotoma evolve`, one object per stage; `configs/pupil.yaml` is one.
+
+>>> EvolveSettings(rounds=1, arms=("targeted",)).repair.steps
+60
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from scotoma.diagnose.mixture import TargetedMixture
+from scotoma.discover.settings import DiscoverySettings
+from scotoma.store.configuration import Settings
+
+Arm = Literal["targeted", "uniform"]
+
+
+class RepairSettings(Settings):
+    """How the candidate is trained in one arm of one round.
+
+    Attributes:
+        engine: `shared`, `trl`, or `auto`: shared where the model's family can be packed.
+        samples: training samples per arm and round, the same for every arm.
+        steps: GRPO steps per arm and round, the same for every arm.
+        images_per_step: pictures per step, with all their questions (≥ 192 questions a step is stable).
+        group_size: G, answers per question.
+        learning_rate: 3e-5 mends the Pupil without hurting its neighbours; 1e-4 hurts them (FINDINGS.md).
+        warmup_steps, beta, max_new_tokens: GRPO's.
+        pass_samples: k answers per question in the diagnosis (DPE: 9).
+        warm_start_steps: supervised steps before GRPO for modes that are (almost) never answered rightly.
+        warm_start_rate: their learning rate.
+        mixture: of the targeted arm.
+    """
+
+    engine: Literal["auto", "shared", "trl"] = "auto"
+    samples: int = Field(default=6000, ge=8)
+    steps: int = Field(default=60, ge=1)
+    images_per_step: int = Field(default=24, ge=1)
+    group_size: int = Field(default=8, ge=2)
+    learning_rate: float = Field(default=5e-5, gt=0)
+    warmup_steps: int = Field(default=5, ge=0)
+    beta: float = Field(default=0.0, ge=0)
+    max_new_tokens: int = Field(default=4, ge=1)
+    pass_samples: int = Field(default=9, ge=2)
+    warm_start_steps: int = Field(default=12, ge=0)
+    warm_start_rate: float = Field(default=1e-4, gt=0)
+    mixture: TargetedMixture = TargetedMixture()
+
+
+class TestSettings(Settings):
+    """The examination on the `test` split, the same questions for every checkpoint.
+
+    Attributes:
+        mode_questions: in all, from the confirmed modes, spread evenly over them.
+        retained_questions: uniform questions outside the modes.
+        pool: the most uniform questions to look through for members of the modes.
+    """
+
+    __test__ = False  # not a pytest class
+
+    mode_questions: int = Field(default=1500, ge=10)
+    retained_questions: int = Field(default=4000, ge=100)
+    pool: int = Field(default=60_000, ge=1000)
+
+
+class EvolveSettings(DiscoverySettings):
+    """Everything a spiral is decided by; `run.yaml` keeps it.
+
+    Attributes:
+        rounds: turns of the spiral; may grow on a resume.
+        arms: `targeted` (the mixture follows the diagnosis), `uniform` (template questions, same volume and steps).
+        repair: how the candidate is trained.
+        test: how it is examined.
+        gate_margin: a retained skill may fall by so much, [0, 1]; a significant fall beyond it keeps the old weights.
+    """
+
+    rounds: int = Field(default=2, ge=1)
+    arms: tuple[Arm, ...] = ("targeted", "uniform")
+    repair: RepairSettings = RepairSettings()
+    test: TestSettings = TestSettings()
+    gate_margin: float = Field(default=0.02, ge=0, le=1)
+
+    @field_validator("arms")
+    @classmethod
+    def _different(cls, arms: tuple[Arm, ...]) -> tuple[Arm, ...]:
+        if not arms or len(set(arms)) < len(arms):
+            raise ValueError("name each arm once, and at least one")
+        return arms

@@ -1,0 +1,166 @@
+"""From a mixture to verified samples: vary failing scenes, write questions, check them, balance their answers.
+
+    made = targeted_samples(world, mixture, modes, structures, held_out, seed=0)
+    made.samples, made.images, made.shortfalls, made.rejected
+
+Shortfalls are said: a mode that cannot fill its share leaves it to retention, so that volumes stay equal across arms.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from scotoma.core import Facts, FailureMode, ImageRecord, Sample, World
+from scotoma.diagnose.mixture import Mixture
+from scotoma.generate.checks import PASSED, Checks
+from scotoma.generate.planner import Plan, Structure, plan
+
+PER_IMAGE = 8
+"""Questions about one training image: it is encoded once for all of them."""
+
+MOST_OF_A_MODE = 5
+"""Of these, at most so many from one mode; the others keep old skills on the same picture."""
+
+
+@dataclass
+class Made:
+    """What the pipeline made. `shortfalls`: mode id → samples that could not be made."""
+
+    samples: list[Sample] = field(default_factory=list)
+    images: dict[str, ImageRecord] = field(default_factory=dict)
+    shortfalls: dict[str, int] = field(default_factory=dict)
+    rejected: Counter[str] = field(default_factory=Counter)
+
+
+def targeted_samples(
+    world: World,
+    mixture: Mixture,
+    modes: Sequence[FailureMode],
+    structures: Iterable[Structure],
+    held_out: Collection[str],
+    seed: int,
+) -> Made:
+    """`mixture.volume` samples: each mode's share from its failing structures, the rest retention."""
+    made, checks = Made(), Checks(held_out)
+    retention = mixture.volume
+    for each in plan(mixture, modes, structures):
+        wanted = each.samples
+        for sheet in _sheets(world, each, checks, f"{seed}/{each.mode_id}"):
+            mine = [sample for sample in sheet.samples if sample.purpose == "mode"]
+            extra = len(mine) - wanted
+            kept = sheet.samples if extra <= 0 else [s for s in sheet.samples if s not in mine[wanted:]]
+            made.samples += kept
+            made.images[sheet.image.id] = sheet.image
+            wanted -= min(len(mine), wanted)
+            if wanted <= 0:
+                break
+        if wanted > 0:
+            made.shortfalls[each.mode_id] = wanted
+    retention -= len(made.samples)
+    _fill(world, made, checks, retention, seed, "retention")
+    made.rejected = checks.rejected
+    return made
+
+
+def uniform_samples(world: World, volume: int, held_out: Collection[str], seed: int) -> Made:
+    """The control arm: template questions about fresh pictures, aimed at nothing."""
+    made, checks = Made(), Checks(held_out)
+    _fill(world, made, checks, volume, seed, "uniform")
+    made.rejected = checks.rejected
+    return made
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    image: ImageRecord
+    samples: list[Sample]
+
+
+def _sheets(world: World, each: Plan, checks: Checks, key: str) -> Iterator[_Sheet]:
+    """New pictures of the plan's failing structures with their questions, as long as tries last."""
+    if not each.structures:
+        return
+    rng = random.Random(key)
+    answers: Counter[str] = Counter()
+    for attempt in range(20 * each.samples):
+        structure = rng.choice(each.structures)
+        facts = world.vary(structure.facts, structure.question, rng.getrandbits(32))
+        questions = world.similar(facts, structure.question, rng.getrandbits(32), 12)
+        inside: dict[str, list[str]] = {}
+        for question in questions:
+            examined = facts.examine(question)
+            if examined.answer is not None and each.predicate.matches(examined.tags):
+                inside.setdefault(examined.answer, []).append(question)
+        if not inside:
+            continue
+        image = world.render(facts, "train")
+        samples: list[Sample] = []
+        # The rarest answer so far first, so that no answer is taught as the mode's own.
+        while any(inside.values()) and len(samples) < MOST_OF_A_MODE:
+            answer = min((a for a in inside if inside[a]), key=lambda a: (answers[a], a))
+            if samples and answers[answer] > 2 * min(answers.values()) + 8 and len(answers) > 1:
+                break
+            sample = _sample(
+                world, image, facts, inside[answer].pop(), checks, "mode", each.mode_id, key, attempt
+            )
+            if sample is not None:
+                samples.append(sample)
+                answers[answer] += 1
+        if not samples:
+            continue
+        # No more retention than mode questions here: the volume is exact, and the mixture says how much is for whom.
+        extra = min(len(samples), PER_IMAGE - len(samples))
+        for question in world.questions(facts, rng.getrandbits(32), extra):
+            kept = _sample(world, image, facts, question, checks, "retention", None, key, attempt)
+            if kept is not None and not each.predicate.matches(kept.tags):
+                samples.append(kept)
+        yield _Sheet(image, samples)
+
+
+def _fill(world: World, made: Made, checks: Checks, volume: int, seed: int, purpose: str) -> None:
+    """Template questions about fresh train pictures until the volume is reached."""
+    if volume <= 0:
+        return
+    for number, image in enumerate(world.images("train", seed)):
+        assert image.facts is not None
+        for question in world.questions(image.facts, seed * 1_000_003 + number, PER_IMAGE):
+            sample = _sample(world, image, image.facts, question, checks, purpose, None, f"{seed}", number)
+            if sample is not None:
+                made.samples.append(sample)
+                made.images[image.id] = image
+                volume -= 1
+                if volume == 0:
+                    return
+
+
+def _sample(
+    world: World,
+    image: ImageRecord,
+    facts: Facts,
+    question: str,
+    checks: Checks,
+    purpose: str,
+    mode_id: str | None,
+    key: str,
+    attempt: int,
+) -> Sample | None:
+    examined = facts.examine(question)
+    again = world.facts(facts.to_json()).examine(question).answer
+    if not checks.passes(image.id, question, examined.answer, again) or examined.answer is None:
+        return None
+    name = sha256(f"{image.id}/{question}".encode()).hexdigest()[:16]
+    return Sample(
+        id=name,
+        image_id=image.id,
+        question=question,
+        answer=examined.answer,
+        purpose=purpose,
+        mode_id=mode_id,
+        tags=dict(examined.tags),
+        provenance={"made_by": "vary" if mode_id else "template", "seed": key, "attempt": str(attempt)},
+        checks=PASSED,
+    )

@@ -1,0 +1,59 @@
+"""What a training step did, and what a whole run of them did: the same figures from either engine.
+
+>>> StepReport(step=0, reward_mean=0.5, reward_std=0.5, zero_variance_share=0.25).reward_mean
+0.5
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class StepReport(BaseModel):
+    """One rollout batch and its updates.
+
+    Attributes:
+        step: number of the step, from 0.
+        reward_mean, reward_std: over unmasked completions; None where every one was masked.
+        zero_variance_share: share of groups, [0, 1], whose rewards are all equal: they teach nothing.
+        kl: k3 estimate of the divergence to the reference, nats per token (0 where `beta` is 0).
+        entropy: Monte-Carlo estimate of the policy's entropy, nats per token.
+        clip_share: share of tokens, [0, 1], whose ratio was clipped.
+        loss, grad_norm: of the last update; the norm is before clipping. None where nothing was updated.
+        learning_rate: of this step.
+        completions, masked: how many were sampled, and how many of them infrastructure failed to score.
+        tokens: sampled tokens.
+        skipped_updates: updates left out because loss or gradient was not finite.
+        seconds: wall time by phase (`rollout`, `reward`, `update`).
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    step: int
+    reward_mean: float | None = None
+    reward_std: float | None = None
+    zero_variance_share: float = 0.0
+    kl: float = 0.0
+    entropy: float = 0.0
+    clip_share: float = 0.0
+    loss: float | None = None
+    grad_norm: float | None = None
+    learning_rate: float = 0.0
+    completions: int = 0
+    masked: int = 0
+    tokens: int = 0
+    skipped_updates: int = 0
+    seconds: dict[str, float] = Field(default_factory=dict)
+
+
+class TrainingReport(BaseModel):
+    """A finished run: which engine ran, where the policy lies, and every step (after a resume: of all processes)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    engine: str
+    checkpoint: Path
+    steps: tuple[StepReport, ...]
+    seconds: float

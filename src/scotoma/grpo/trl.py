@@ -1,0 +1,295 @@
+"""The `trl` engine: the same interface on TRL's GRPOTrainer, for every family that TRL can train.
+
+Slower on shared images (TRL encodes an image anew for each completion), but it brings every architecture,
+LoRA through PEFT and Accelerate. Rewards of None become NaN inside TRL: such a completion stays out of its
+group's mean and gets advantage 0; unlike `shared`, TRL still counts its tokens when it averages the loss.
+
+    report = train(model, processor, prompts, reward, GRPOConfig(steps=50), out=Path("trl"))
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel, ProcessorMixin, TrainerCallback
+from transformers.trainer_callback import PrinterCallback
+from transformers.trainer_utils import get_last_checkpoint
+
+from scotoma.grpo.checkpoint import save_checkpoint
+from scotoma.grpo.config import GRPOConfig
+from scotoma.grpo.report import StepReport, TrainingReport
+from scotoma.grpo.rollout import Prompt, RewardFunction, Rollout, scored
+from scotoma.grpo.schedule import prompts_of_step
+from scotoma.models.quiet import quiet
+
+
+def train(
+    model: PreTrainedModel,
+    processor: ProcessorMixin,
+    prompts: Sequence[Prompt],
+    reward: RewardFunction,
+    config: GRPOConfig,
+    out: Path,
+    save_every: int = 25,
+    on_step: Callable[[StepReport], None] | None = None,
+) -> TrainingReport:
+    """Train for `config.steps` rollout batches; a run that was killed goes on from its last checkpoint in
+    `out`.
+
+    Writes TRL's own checkpoints to `out/trl` every `save_every` steps and the policy to `out/policy` at the
+    end (LoRA adapters merged), so that it is a stock checkpoint.
+    """
+    started = time.monotonic()
+    scorer = Scorer(prompts, reward, config)
+    guard = SkipNonFinite(config)
+    with quiet():
+        trainer = build_trainer(model, processor, prompts, scorer, config, out / "trl", save_every)
+        trainer.add_callback(guard)
+        if on_step is not None:
+            trainer.add_callback(_Announce(config, lambda: on_step(step_reports(trainer, scorer, guard)[-1])))
+        last = get_last_checkpoint(str(out / "trl")) if (out / "trl").is_dir() else None
+        trainer.train(resume_from_checkpoint=last)
+        trained = trainer.accelerator.unwrap_model(trainer.model)
+        if hasattr(trained, "merge_and_unload"):
+            trained = trained.merge_and_unload()
+        if trainer.accelerator.is_main_process:
+            save_checkpoint(trained, processor, out / "policy")
+    return TrainingReport(
+        engine="trl",
+        checkpoint=out / "policy",
+        steps=tuple(step_reports(trainer, scorer, guard)),
+        seconds=time.monotonic() - started,
+    )
+
+
+def build_trainer(
+    model: PreTrainedModel,
+    processor: ProcessorMixin,
+    prompts: Sequence[Prompt],
+    scorer: Scorer,
+    config: GRPOConfig,
+    out: Path,
+    save_every: int = 0,
+) -> Any:
+    """TRL's `GRPOTrainer`, set up to do what `shared` does: one rollout batch a step, one update per
+    iteration.
+
+    TRL wants the same number of prompts in every step: that of the first one, `images_per_step` images'
+    worth.
+    """
+    from trl import GRPOConfig as TrlConfig
+    from trl import GRPOTrainer
+
+    logging.getLogger("trl").setLevel(logging.ERROR)  # it prints every prompt whose reward is None
+
+    for name, parameter in model.named_parameters():
+        if any(re.search(pattern, name) for pattern in config.frozen):
+            parameter.requires_grad_(False)
+    per_step = len(prompts_of_step(prompts, config, 0))
+    longest = max(prompts, key=lambda prompt: len(prompt.text))
+    micro = _rollouts_per_minibatch(processor, longest, config, per_step)
+    cpu = not torch.cuda.is_available()
+    arguments = TrlConfig(
+        output_dir=str(out),
+        learning_rate=config.learning_rate,
+        lr_scheduler_type="linear" if config.schedule == "linear" else "constant_with_warmup",
+        warmup_steps=config.warmup_steps * config.num_iterations,
+        max_steps=config.steps * config.num_iterations,
+        per_device_train_batch_size=micro,
+        gradient_accumulation_steps=per_step * config.group_size // micro,
+        num_generations=config.group_size,
+        num_iterations=config.num_iterations,
+        max_completion_length=config.max_new_tokens,
+        temperature=config.temperature,
+        epsilon=config.epsilon_low,
+        epsilon_high=config.epsilon_high,
+        beta=config.beta,
+        loss_type=config.loss_type,
+        scale_rewards="group" if config.scale_rewards else "none",
+        max_grad_norm=config.max_grad_norm,
+        weight_decay=config.weight_decay,
+        seed=config.seed,
+        shuffle_dataset=False,
+        disable_dropout=True,
+        gradient_checkpointing=False,
+        use_cpu=cpu,
+        bf16=not cpu and torch.cuda.is_bf16_supported(),
+        dataloader_pin_memory=not cpu,
+        report_to="none",
+        disable_tqdm=True,
+        logging_steps=1,
+        log_multimodal=False,
+        save_strategy="steps" if save_every else "no",
+        save_steps=max(1, save_every * config.num_iterations),
+        save_total_limit=2,
+    )
+    trainer = GRPOTrainer(
+        model=model,
+        args=arguments,
+        processing_class=processor,
+        reward_funcs=scorer.score,
+        train_dataset=_dataset(prompts, config, per_step),
+        peft_config=_lora(config),
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def messages(prompt: Prompt) -> list[dict[str, str]]:
+    """The conversation of a prompt; TRL puts the image before the first user turn."""
+    turns = [{"role": turn.role, "content": turn.text} for turn in prompt.history]
+    return [*turns, {"role": "user", "content": prompt.text}]
+
+
+def step_reports(trainer: Any, scorer: Scorer, guard: SkipNonFinite) -> list[StepReport]:
+    """TRL's log, as ours: one report per rollout batch (the last of its iterations).
+
+    What TRL does not log (counts) is known for the steps of this process only.
+    """
+    iterations = scorer.config.num_iterations
+    reports = []
+    for row in trainer.state.log_history:
+        if "reward" not in row or row["step"] % iterations:
+            continue
+        step = row["step"] // iterations - 1
+        counts = scorer.counts.get(step, Counts())
+        reports.append(
+            StepReport(
+                step=step,
+                reward_mean=row["reward"],
+                reward_std=row.get("reward_std"),
+                zero_variance_share=row.get("frac_reward_zero_std") or 0.0,
+                kl=row.get("kl") or 0.0,
+                entropy=row.get("entropy") or 0.0,
+                clip_share=row.get("clip_ratio/region_mean") or 0.0,
+                loss=row.get("loss"),
+                grad_norm=row.get("grad_norm"),
+                learning_rate=row.get("learning_rate") or 0.0,
+                completions=counts.completions,
+                masked=counts.masked,
+                tokens=counts.tokens,
+                skipped_updates=guard.skipped.get(step, 0),
+                seconds={"step": row.get("step_time") or 0.0, "reward": counts.seconds},
+            )
+        )
+    return reports
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What was scored in one step."""
+
+    completions: int = 0
+    masked: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+
+
+class Scorer:
+    """Our reward function in TRL's dress; counts what TRL does not log, by step."""
+
+    def __init__(self, prompts: Sequence[Prompt], reward: RewardFunction, config: GRPOConfig) -> None:
+        self.prompts, self.reward, self.config = prompts, reward, config
+        self.counts: dict[int, Counts] = {}
+
+    def score(
+        self,
+        completions: Sequence[list[dict[str, str]]],
+        completion_ids: Sequence[Sequence[int]],
+        prompt_index: Sequence[int],
+        trainer_state: Any,
+        **_: Any,
+    ) -> list[float | None]:
+        """Called by TRL with one entry per completion of the step; `prompt_index` is a column of our dataset."""
+        started = time.perf_counter()
+        rollouts = [
+            Rollout(self.prompts[index], tuple(ids), completion[0]["content"].strip())
+            for completion, ids, index in zip(completions, completion_ids, prompt_index, strict=True)
+        ]
+        rewards = [rollout.reward for rollout in scored(rollouts, self.reward)]
+        self.counts[trainer_state.global_step // self.config.num_iterations] = Counts(
+            completions=len(rewards),
+            masked=rewards.count(None),
+            tokens=sum(map(len, completion_ids)),
+            seconds=time.perf_counter() - started,
+        )
+        return rewards
+
+
+class SkipNonFinite(TrainerCallback):  # type: ignore[misc]
+    """Drops an update whose gradient is not finite: one NaN would otherwise poison every weight."""
+
+    def __init__(self, config: GRPOConfig) -> None:
+        self.config = config
+        self.skipped: dict[int, int] = {}
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Without gradients AdamW leaves weights and moments alone."""
+        gradients = [p.grad for p in kwargs["model"].parameters() if p.grad is not None]
+        if not all(bool(torch.isfinite(gradient).all()) for gradient in gradients):
+            step = state.global_step // self.config.num_iterations
+            self.skipped[step] = self.skipped.get(step, 0) + 1
+            kwargs["model"].zero_grad(set_to_none=True)
+
+
+class _Announce(TrainerCallback):  # type: ignore[misc]
+    """Tells the caller about each finished step."""
+
+    def __init__(self, config: GRPOConfig, tell: Callable[[], None]) -> None:
+        self.config, self.tell = config, tell
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+        if "reward" in (logs or {}) and state.global_step % self.config.num_iterations == 0:
+            self.tell()
+
+
+def _dataset(prompts: Sequence[Prompt], config: GRPOConfig, per_step: int) -> Any:
+    """Rows in the order of training: `per_step` prompts for each step. Images are opened only when they are needed."""
+    from datasets import Dataset
+
+    position = {prompt.id: index for index, prompt in enumerate(prompts)}
+    order: list[int] = []
+    step = 0
+    while len(order) < config.steps * per_step:
+        order += [position[prompt.id] for prompt in prompts_of_step(prompts, config, step)]
+        step += 1
+    rows = Dataset.from_dict({"prompt_index": order[: config.steps * per_step]})
+
+    def opened(batch: dict[str, list[int]]) -> dict[str, list[Any]]:
+        chosen = [prompts[index] for index in batch["prompt_index"]]
+        return {
+            "prompt_index": batch["prompt_index"],
+            "prompt": [messages(prompt) for prompt in chosen],
+            "image": [prompt.image.open() for prompt in chosen],
+        }
+
+    return rows.with_transform(opened)
+
+
+def _rollouts_per_minibatch(
+    processor: ProcessorMixin, prompt: Prompt, config: GRPOConfig, per_step: int
+) -> int:
+    """The largest divisor of a step's rollouts whose padded tokens stay within the budget."""
+    text = processor.apply_chat_template(
+        [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": prompt.text}]}],
+        add_generation_prompt=True,
+    )
+    length = processor(text=[text], images=[[prompt.image.open()]], return_tensors="pt")["input_ids"].shape[1]
+    most = max(1, config.tokens_per_minibatch // (length + config.max_new_tokens))
+    total = per_step * config.group_size
+    return max(size for size in range(1, total + 1) if total % size == 0 and size <= most)
+
+
+def _lora(config: GRPOConfig) -> Any:
+    if not config.lora_rank:
+        return None
+    from peft import LoraConfig
+
+    return LoraConfig(r=config.lora_rank, lora_alpha=2 * config.lora_rank, target_modules="all-linear")

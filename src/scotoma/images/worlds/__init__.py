@@ -1,0 +1,1 @@
+"""Worlds: procedural image sources with exact facts and a question language."""

@@ -1,0 +1,134 @@
+"""`worlds:shapes`: the image source that renders scenes, knows their facts and speaks the question language.
+
+The four splits draw their scenes from disjoint seeds, so no picture is ever in two of them.
+
+>>> record = next(ShapesWorld().images("discover", seed=0))
+>>> record.facts.examine("how many things are there ?").valid
+True
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from scotoma.core import SPLITS, ConfigError, Examination, Facts, ImageRecord, Split, Tag
+from scotoma.images.worlds.shapes import edits, templates
+from scotoma.images.worlds.shapes.executor import examine
+from scotoma.images.worlds.shapes.language import parse, realise
+from scotoma.images.worlds.shapes.render import encode, visibility
+from scotoma.images.worlds.shapes.scene import EXAM, Scene, SceneRange, sample_scene
+
+OCCLUDED = 0.85
+"""A scene is tagged `occluded` when some thing shows less than this share of its pixels."""
+
+
+class ShapesFacts:
+    """The scene graph of one picture and its executor (`scotoma.core.Facts`)."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+
+    def examine(self, question: str) -> Examination:
+        """Validity, answer and tags; reasons are listed in `executor`. Never raises."""
+        return examine(self.scene, question, self.attributes)
+
+    @cached_property
+    def attributes(self) -> dict[str, Tag]:
+        """What the image itself is like: the tags that image attributes of failure modes are made of."""
+        return {
+            "things": len(self.scene.things),
+            "signs": len(self.scene.signs),
+            "background": self.scene.background,
+            "occluded": min(visibility(self.scene), default=1.0) < OCCLUDED,
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """The scene as a mapping; `ShapesWorld.facts` reads it back."""
+        return self.scene.to_json()
+
+
+class ShapesWorld:
+    """Unlimited 64 × 64 scenes; `allowed` says how rich they are (the exam's range by default)."""
+
+    spec = "worlds:shapes"
+
+    def __init__(self, allowed: SceneRange = EXAM) -> None:
+        self.allowed = allowed
+
+    def images(self, split: Split, seed: int) -> Iterator[ImageRecord]:
+        """An endless stream of pictures, the same for the same split and seed."""
+        index = 0
+        while True:
+            yield self.image(split, seed, index)
+            index += 1
+
+    def image(self, split: Split, seed: int, index: int) -> ImageRecord:
+        """Picture number `index` of a stream, without drawing the ones before it."""
+        rng = random.Random(f"shapes/{SPLITS.index(split)}/{seed}/{index}")
+        scene = sample_scene(rng, self.allowed)
+        # Placing goes by distances; one scene in a thousand hides a little more of a thing than the range allows.
+        while min(visibility(scene), default=1.0) < self.allowed.min_visible:
+            scene = sample_scene(rng, self.allowed)
+        return self.render(ShapesFacts(scene), split)
+
+    def render(self, facts: Facts, split: Split) -> ImageRecord:
+        """Draw a scene, edited or not."""
+        assert isinstance(facts, ShapesFacts)
+        data = encode(facts.scene)
+        return ImageRecord(
+            id=ImageRecord.hash(data),
+            source=self.spec,
+            licence="Apache-2.0 (rendered)",
+            split=split,
+            data=data,
+            facts=facts,
+            attributes=facts.attributes,
+        )
+
+    def facts(self, document: Mapping[str, Any]) -> ShapesFacts:
+        """Rebuild facts from `ShapesFacts.to_json`.
+
+        Raises:
+            ConfigError: when the document is no shapes scene.
+        """
+        return ShapesFacts(Scene.from_json(dict(document)))
+
+    def questions(self, facts: Facts, seed: int, n: int) -> Sequence[str]:
+        """`n` valid questions from the uniform template questioner: every question type equally often.
+
+        A type that the scene cannot offer (reading without a sign) is drawn again.
+
+        Raises:
+            ConfigError: when there is no thing to ask about.
+        """
+        assert isinstance(facts, ShapesFacts)
+        if not facts.scene.things:
+            raise ConfigError("a scene without things offers no questions")
+        # The scene is part of the seed, or one seed would ask every picture for the same types in the same order.
+        rng = random.Random(f"questions/{seed}/{facts.scene}")
+        found: list[str] = []
+        while len(found) < n:
+            question = templates.ask(facts.scene, rng)
+            if question is not None:
+                found.append(question)
+        return found
+
+    def vary(self, facts: Facts, question: str, seed: int) -> ShapesFacts:
+        """A new scene that keeps the structure in which `question` was asked; see `edits.vary`."""
+        assert isinstance(facts, ShapesFacts)
+        return ShapesFacts(edits.vary(facts.scene, question, random.Random(f"vary/{seed}")))
+
+    def similar(self, facts: Facts, question: str, seed: int, n: int) -> Sequence[str]:
+        """Up to `n` different valid questions: the question in other words, then others of its kind."""
+        assert isinstance(facts, ShapesFacts)
+        rng = random.Random(f"similar/{seed}")
+        parsed = parse(question)
+        if parsed is None:
+            return ()
+        kind = templates.kind_of(parsed.program)
+        drafts = [realise(parsed.program, rng)]
+        drafts += [q for _ in range(2 * n) if (q := templates.ask(facts.scene, rng, kind, tries=4))]
+        return [q for q in dict.fromkeys(drafts) if facts.examine(q).valid][:n]

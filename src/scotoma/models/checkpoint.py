@@ -1,0 +1,220 @@
+"""A vision-language checkpoint opened by the stock Auto classes, or an error that says why not.
+
+checkpoint = open_checkpoint("runs/demo/checkpoints/round-1")
+checkpoint.model, checkpoint.processor
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import constants
+from transformers import (
+    AutoConfig,
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    PreTrainedModel,
+    ProcessorMixin,
+)
+from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+
+from scotoma.core import ModelError
+from scotoma.models.quiet import quiet
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model in evaluation mode and its processor (which pads on the left, as generation needs)."""
+
+    model: PreTrainedModel
+    processor: ProcessorMixin
+    source: str
+    """The path or id it was loaded from."""
+
+    @property
+    def eos_ids(self) -> tuple[int, ...]:
+        """The tokens that end a completion."""
+        generation = self.model.generation_config
+        declared = getattr(generation, "eos_token_id", None)
+        if declared is None:
+            declared = self.processor.tokenizer.eos_token_id
+        if declared is None:
+            return ()
+        return (declared,) if isinstance(declared, int) else tuple(declared)
+
+    @property
+    def pad_id(self) -> int:
+        """A token to fill rows with; masked everywhere."""
+        pad = self.processor.tokenizer.pad_token_id
+        return int(pad) if pad is not None else (self.eos_ids or (0,))[0]
+
+    @property
+    def context(self) -> int:
+        """How many tokens a prompt and its completion may have together."""
+        return int(getattr(self.model.config.get_text_config(), "max_position_embeddings", None) or 2**31)
+
+
+def open_checkpoint(
+    source: str | os.PathLike[str],
+    *,
+    adapter: str | os.PathLike[str] | None = None,
+    dtype: str = "auto",
+    device: str = "auto",
+) -> Checkpoint:
+    """Load a folder or a Hugging Face id. A LoRA folder may be given as `adapter`, or as `source` itself (then its
+    own config names the base); the adapter is merged into the weights.
+
+    `dtype` is a torch name (`float32`, `bfloat16` …); `auto` is the checkpoint's own on a GPU and float32 on a CPU,
+    where half precision is slower. `device` `auto` is the first GPU if there is one. Nothing is downloaded when
+    HF_HUB_OFFLINE is set.
+
+    Raises:
+        ModelError: no such folder, no vision-language model, missing weights, an adapter that does not fit, or a
+            processor that needs a library that is not there.
+    """
+    where = os.path.expanduser(source if isinstance(source, str) else Path(source).absolute())
+    if (
+        adapter is None
+        and Path(where, "adapter_config.json").is_file()
+        and not Path(where, "config.json").is_file()
+    ):
+        adapter, where = where, _base_of(Path(where))
+    _check(where)
+    target = _device(device)
+    with quiet():
+        processor = _processor(where)
+        model = _model(where, _dtype(dtype, target))
+        if adapter is not None:
+            model = _adapted(model, Path(adapter).expanduser())
+    return Checkpoint(model.to(target).eval(), processor, str(source))
+
+
+def _is_path(source: str) -> bool:
+    """Whether this names a place on disk; a Hugging Face id is `name` or `owner/name` and does not exist here."""
+    return Path(source).expanduser().exists() or source.startswith((".", "/", "~")) or source.count("/") > 1
+
+
+def _check(source: str) -> None:
+    """Refuse what is no vision-language checkpoint, before any weight is read."""
+    if _is_path(source) and not Path(source).is_dir():
+        found = "is a file, not a folder" if Path(source).exists() else "does not exist"
+        raise ModelError(
+            f"the checkpoint {source} {found}", hint="give a folder that holds config.json and weights"
+        )
+    if _is_path(source) and not Path(source, "config.json").is_file():
+        raise ModelError(f"{source} holds no checkpoint: there is no config.json in it")
+    try:
+        with quiet():
+            kind = AutoConfig.from_pretrained(source).model_type
+    except (OSError, ValueError, KeyError) as error:
+        raise _unreachable(source, error) from error
+    if kind not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES:
+        raise ModelError(
+            f"{source} is no vision-language model (its model_type is {kind!r})",
+            hint="Scotoma examines models that AutoModelForImageTextToText loads",
+        )
+
+
+def _unreachable(source: str, error: Exception) -> ModelError:
+    if _is_path(source):
+        return ModelError(f"cannot read {source}/config.json: {_first_line(error)}")
+    hint = "check the id and the connection, or give a folder"
+    if constants.HF_HUB_OFFLINE:
+        hint = "HF_HUB_OFFLINE is set: unset it, or download the model first with `hf download`"
+    return ModelError(f"{source!r} is neither a folder here nor a model that could be fetched", hint=hint)
+
+
+def _processor(source: str) -> ProcessorMixin:
+    try:
+        processor: Any = AutoProcessor.from_pretrained(source)
+    except ImportError as error:
+        library = "torchvision" if "torchvision" in str(error).lower() else "a library that is missing"
+        raise ModelError(
+            f"the processor of {source} needs {library}: {_first_line(error)}",
+            hint="install it in the build that matches your torch (https://pytorch.org/get-started/locally)",
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"cannot load the processor of {source}: {_first_line(error)}") from error
+    if not hasattr(processor, "image_processor") or not hasattr(processor, "tokenizer"):
+        raise ModelError(
+            f"{source} has no processor for images and text",
+            hint="save it with processor.save_pretrained beside the weights",
+        )
+    if processor.chat_template is None:
+        raise ModelError(f"{source} has no chat template", hint="add a chat_template.jinja to the checkpoint")
+    processor.tokenizer.padding_side = "left"
+    return processor
+
+
+def _model(source: str, dtype: torch.dtype | str) -> PreTrainedModel:
+    try:
+        model, report = AutoModelForImageTextToText.from_pretrained(
+            source, dtype=dtype, output_loading_info=True
+        )
+    except ImportError as error:
+        raise ModelError(f"loading {source} needs a library that is missing: {_first_line(error)}") from error
+    except Exception as error:  # safetensors, pickle, shape and config errors come in every type
+        raise ModelError(f"cannot load the weights of {source}: {_first_line(error)}") from error
+    if missing := sorted(report["missing_keys"]):
+        raise ModelError(f"{source} lacks {len(missing)} of its weights, such as {missing[0]}")
+    return model
+
+
+def _base_of(adapter: Path) -> str:
+    try:
+        base = json.loads((adapter / "adapter_config.json").read_text())["base_model_name_or_path"]
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"cannot read {adapter / 'adapter_config.json'}: {_first_line(error)}") from error
+    if not base:
+        raise ModelError(
+            f"the adapter {adapter} names no base model", hint="name the base, and give this as adapter"
+        )
+    return str(base)
+
+
+def _adapted(model: PreTrainedModel, adapter: Path) -> PreTrainedModel:
+    try:
+        from peft import PeftConfig, PeftModel
+    except ImportError as error:
+        raise ModelError(
+            "a LoRA adapter needs the library peft", hint="pip install 'scotoma[train]'"
+        ) from error
+    if not adapter.is_dir():
+        raise ModelError(f"the adapter {adapter} does not exist")
+    try:
+        config = PeftConfig.from_pretrained(str(adapter))
+        wrapped = PeftModel(model, config)
+        report = wrapped.load_adapter(str(adapter), wrapped.active_adapter)
+    except Exception as error:  # target modules, shapes, files: PEFT raises every type
+        raise ModelError(f"the adapter {adapter} does not fit the model: {_first_line(error)}") from error
+    if astray := [key for key in report.unexpected_keys if "lora" in key]:
+        raise ModelError(f"the adapter {adapter} does not fit the model: nothing is named {astray[0]}")
+    merged: PreTrainedModel = wrapped.merge_and_unload()
+    return merged
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise ModelError(f"there is no device {name!r} here: {_first_line(error)}") from error
+
+
+def _dtype(name: str, device: torch.device) -> torch.dtype | str:
+    if name == "auto":
+        return torch.float32 if device.type == "cpu" else "auto"
+    dtype = getattr(torch, name, None)
+    if not isinstance(dtype, torch.dtype):
+        raise ModelError(f"unknown dtype {name!r}", hint="use auto, float32, bfloat16 or float16")
+    return dtype
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -1,0 +1,147 @@
+"""Everything one report shows, gathered from a run, finished or not; the templates only lay it out.
+
+page = Page.of(Run.read("runs/demo"))
+page.summary.modes, page.cards[0].exhibits
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import yaml
+
+import scotoma
+from scotoma.core import FailureMode
+from scotoma.report.account import account
+from scotoma.report.curves import Panel, panels
+from scotoma.report.exhibit import Exhibit, Gallery
+from scotoma.report.headline import CONFIRMED, confirmed
+from scotoma.report.measurement import Measurements
+from scotoma.report.progress import Change, Grid, arms, changes, grid
+from scotoma.report.tally import Tally
+from scotoma.store import ModeSummary, Run, Summary
+
+
+@dataclass(frozen=True)
+class Card:
+    """One failure mode with its examples and, after repair, its row of the before/after chart."""
+
+    mode: ModeSummary
+    exhibits: tuple[Exhibit, ...]
+    change: Change | None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One part of the run, done or not yet."""
+
+    name: str
+    done: bool
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How the run was made: enough to make it again."""
+
+    name: str
+    started: datetime
+    command: str
+    config: str
+    versions: dict[str, str]
+    written_by: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """The content of a report, in its order."""
+
+    origin: Origin
+    images_spec: str
+    stages: tuple[Stage, ...]
+    summary: Summary
+    cards: tuple[Card, ...]
+    suspects: tuple[Card, ...]
+    rejected: tuple[ModeSummary, ...]
+    changes: tuple[Change, ...]
+    grid: Grid | None
+    panels: tuple[Panel, ...]
+    asked: Tally
+    uniform: Tally
+
+    @property
+    def finished(self) -> bool:
+        """Whether every stage was done."""
+        return all(stage.done for stage in self.stages)
+
+    @classmethod
+    def of(cls, run: Run) -> Page:
+        """Gather it.
+
+        Raises:
+            RunError, RunVersion: the ledger or the summary is damaged or of another version.
+        """
+        modes = {mode.id: mode for mode in run.ledger.modes()}
+        proved = {name: mode.predicate for name, mode in modes.items() if mode.status in CONFIRMED}
+        measured = Measurements.read(run.ledger, proved.values())
+        summary = account(run, measured)
+        rows = changes(summary, measured, proved)
+        gallery = Gallery(run)
+        asked, uniform = Tally.of(run.ledger, "discover"), Tally.of(run.ledger, "baseline")
+        images = run.config.get("images")
+        return cls(
+            origin=_origin(run, summary),
+            images_spec=images if isinstance(images, str) else "",
+            stages=_stages(run, summary, uniform),
+            summary=summary,
+            cards=tuple(_card(mode, modes, rows, gallery) for mode in confirmed(summary)),
+            suspects=tuple(
+                _card(mode, modes, rows, gallery) for mode in summary.modes if mode.status == "suspected"
+            ),
+            rejected=tuple(mode for mode in summary.modes if mode.status == "rejected"),
+            changes=tuple(rows),
+            grid=grid(summary),
+            panels=tuple(panels(run.ledger)),
+            asked=asked,
+            uniform=uniform,
+        )
+
+
+def _card(mode: ModeSummary, modes: dict[str, FailureMode], rows: list[Change], gallery: Gallery) -> Card:
+    known = modes.get(mode.id)
+    change = next((row for row in rows if row.id == mode.id), None)
+    return Card(mode, tuple(gallery.of(known)) if known else (), change)
+
+
+def _origin(run: Run, summary: Summary) -> Origin:
+    return Origin(
+        name=run.path.resolve().name,
+        started=run.header.started,
+        command=summary.command,
+        config=yaml.safe_dump(run.config, sort_keys=False, allow_unicode=True, width=100)
+        if run.config
+        else "",
+        versions=run.header.versions,
+        written_by=scotoma.__version__,
+    )
+
+
+def _stages(run: Run, summary: Summary, uniform: Tally) -> tuple[Stage, ...]:
+    """What the config promised against what is there. A run of `discover` promises no rounds."""
+    found, modes = summary.discovery, summary.modes
+    stages = [
+        Stage("discovery", found is not None and found.questions > 0),
+        Stage("template questioner", uniform.questions > 0 or bool(found and found.baseline_failure_rate)),
+        Stage("confirmation", bool(modes) and all(mode.status != "suspected" for mode in modes)),
+    ]
+    promised = run.config.get("rounds", 0)
+    named = run.config.get("arms")
+    every = [str(arm) for arm in named] if isinstance(named, list) and named else arms(summary)
+    last = max([promised if isinstance(promised, int) else 0, *(turn.round for turn in summary.rounds)])
+    for number in range(1, last + 1):
+        there = next((turn.arms for turn in summary.rounds if turn.round == number), {})
+        done = bool(there) and all(
+            arm in there and there[arm].modes_accuracy_after is not None for arm in every
+        )
+        stages.append(Stage(f"round {number}", done))
+    return tuple(stages)

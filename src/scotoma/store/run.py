@@ -1,0 +1,363 @@
+"""A run is a directory, and one command works in it at a time; started again, the command resumes.
+
+runs/demo/
+  run.yaml         command, whole resolved config, seed, versions       (`RunHeader`)
+  ledger.sqlite    everything that was found, stage by stage            (`Ledger`)
+  images/          every image, under the hash of its bytes             (`Pictures`)
+  checkpoints/     each whole or not there                              (`Run.save_checkpoint`)
+  summary.json     every headline figure, for scripts                   (`Summary`)
+  lock             held by the process at work
+
+with Run.open("runs/demo", command="evolve", config=settings.model_dump()) as run:
+    ...
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+import scotoma
+from scotoma.core import ConfigError, RunError, RunVersion, StorageError
+from scotoma.store.durable import recover, replace_durably, storage_errors, write_durably
+from scotoma.store.ledger import Ledger
+from scotoma.store.lock import RunLock
+from scotoma.store.pictures import Pictures
+from scotoma.store.summary import Summary
+
+RUN_SCHEMA = "scotoma.run/1"
+
+_PACKAGES = (
+    "torch",
+    "transformers",
+    "trl",
+    "peft",
+    "accelerate",
+    "numpy",
+    "pillow",
+    "scikit-learn",
+    "statsmodels",
+)
+_CHECKPOINT_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*")
+_ABSENT = object()
+
+
+class RunHeader(BaseModel):
+    """`run.yaml`: what this run is, enough to make it again. `versions` maps package to version."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+    schema_: str = Field(default=RUN_SCHEMA, alias="schema")
+    command: str
+    started: datetime
+    seed: int | None = None
+    versions: dict[str, str] = Field(default_factory=dict)
+    config: dict[str, Any] = Field(default_factory=dict)
+
+
+class Run:
+    """Make one with `Run.open` (to work in it) or `Run.read` (to look at it); use it as a context manager."""
+
+    def __init__(self, path: Path, header: RunHeader, ledger: Ledger, lock: RunLock | None) -> None:
+        self.path = path
+        self.header = header
+        self.ledger = ledger
+        self.images = Pictures(path / "images", ledger, writable=lock is not None)
+        self._lock = lock
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        command: str,
+        config: Mapping[str, Any] | None,
+        fresh_ok: bool = True,
+        may_grow: Collection[str] = ("rounds",),
+        may_change: Collection[str] = ("out",),
+    ) -> Run:
+        """Begin a run at `path`, or resume the one that is there.
+
+        `config` is the whole resolved config (what JSON can hold; paths become strings). On a resume it must
+        equal the stored one, except for `may_grow` (numbers that may get larger) and `may_change` (keys that
+        change no result); both hold top-level or dotted keys. `config=None` works in an existing run of any
+        command, under its stored config: `scotoma confirm DIR`.
+
+        Raises:
+            RunLocked: another process is working there.
+            RunVersion: another version of Scotoma made the run.
+            ConfigError: the run was made by another command or with another config; the message lists them.
+            RunError: there is no run (`fresh_ok=False`, or no config), the folder holds something else, or
+                the ledger is damaged.
+            StorageError: the disk is full or the folder is read-only.
+        """
+        path = Path(path)
+        _check_folder(path, fresh_ok=fresh_ok and config is not None)
+        _read_header(
+            path
+        )  # a run of another version is refused before anything, even a lock, is written there
+        with storage_errors(path):
+            path.mkdir(parents=True, exist_ok=True)
+        lock = RunLock(path / "lock")
+        try:
+            plain = None if config is None else _plain(config)
+            header = _read_header(path)
+            if header is None:
+                header = _write_header(path, _new_header(command, plain or {}))
+            elif plain is not None:
+                header = _resume(path, header, command, plain, may_grow, may_change)
+            recover(path)
+            ledger = Ledger.open(path / "ledger.sqlite")
+            try:
+                ledger.begin_session(command, os.getpid())
+            except BaseException:
+                ledger.close()
+                raise
+        except BaseException:
+            lock.release()
+            raise
+        return cls(path, header, ledger, lock)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Run:
+        """Look at a run without locking or changing it: finished, unfinished, at work, or a copy.
+
+        Raises:
+            RunError: there is no run, or its ledger is damaged.
+            RunVersion: another version of Scotoma made it.
+        """
+        path = Path(path)
+        header = _read_header(path)
+        if header is None:
+            raise RunError(
+                f"there is no run in {path}", hint="a run folder holds a run.yaml; give that folder"
+            )
+        return cls(path, header, Ledger.read(path / "ledger.sqlite"), None)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The whole resolved config."""
+        return self.header.config
+
+    @property
+    def read_only(self) -> bool:
+        """Whether this run was opened with `Run.read`."""
+        return self._lock is None
+
+    @property
+    def wall_seconds(self) -> float:
+        """The time worked on this run, all sessions together; a killed one counts until its last stage."""
+        return self.ledger.seconds()
+
+    def checkpoint(self, name: str) -> Path:
+        """Where the checkpoint of this name lies, or would lie. What is there is whole."""
+        if not _CHECKPOINT_NAME.fullmatch(name):
+            raise RunError(
+                f"{name!r} is no name for a checkpoint", hint="letters, digits, . _ - and / between parts"
+            )
+        return self.path / "checkpoints" / name
+
+    def save_checkpoint(self, name: str, writer: Callable[[Path], None]) -> Path:
+        """Let `writer` make a file or folder at the path it is given, then put it in place in one step.
+
+        Save before `ledger.finish` names the checkpoint: a kill in between repeats the stage and replaces it.
+
+        Raises:
+            StorageError: the disk is full or the folder is read-only; an earlier one of this name is safe.
+        """
+        path = self.checkpoint(name)
+        self._must_be_writable()
+        replace_durably(path, writer)
+        return path
+
+    def write_summary(self, summary: Summary) -> Path:
+        """Write `summary.json`.
+
+        Raises:
+            StorageError: the disk is full or the folder is read-only; an earlier summary is untouched.
+        """
+        self._must_be_writable()
+        write_durably(self.path / "summary.json", summary.to_json().encode())
+        return self.path / "summary.json"
+
+    def summary(self) -> Summary | None:
+        """What `summary.json` says, or None while the run has none.
+
+        Raises:
+            RunVersion: another version of Scotoma wrote it.
+        """
+        text = _read(self.path / "summary.json")
+        return None if text is None else Summary.from_json(text)
+
+    def close(self) -> None:
+        """Close the ledger and let go of the lock."""
+        if self._lock is not None:
+            # Only the clock is lost when the disk has no room for it; the reason for closing matters more.
+            with suppress(StorageError):
+                self.ledger.end_session()
+        self.ledger.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _must_be_writable(self) -> None:
+        if self.read_only:
+            raise RunError(f"the run {self.path} was opened to be read only")
+
+
+def _check_folder(path: Path, *, fresh_ok: bool) -> None:
+    """Refuse, before anything is written, a place where no run can be."""
+    if path.exists() and not path.is_dir():
+        raise RunError(f"{path} is a file, not a folder", hint="choose another --out")
+    if (path / "run.yaml").exists():
+        return
+    if not fresh_ok:
+        raise RunError(f"there is no run in {path}", hint="begin one with `scotoma discover --out DIR`")
+    # A killed start leaves a lock and hidden files; logs are often sent to the folder of the run.
+    strangers = sorted(
+        entry.name
+        for entry in (path.iterdir() if path.is_dir() else ())
+        if entry.name != "lock" and not entry.name.startswith(".") and entry.suffix != ".log"
+    )
+    if strangers:
+        raise RunError(
+            f"{path} holds {', '.join(strangers[:3])}{' …' if len(strangers) > 3 else ''} but no run.yaml",
+            hint="a run needs a folder of its own: choose another --out",
+        )
+
+
+def _new_header(command: str, config: dict[str, Any]) -> RunHeader:
+    versions = {"scotoma": scotoma.__version__, "python": platform.python_version()}
+    for package in _PACKAGES:
+        # Asked of the installed metadata, so that nothing heavy is imported.
+        with suppress(metadata.PackageNotFoundError):
+            versions[package] = metadata.version(package)
+    seed = config.get("seed")
+    return RunHeader(
+        command=command,
+        started=datetime.now(UTC),
+        seed=seed if isinstance(seed, int) else None,
+        versions=versions,
+        config=config,
+    )
+
+
+def _write_header(path: Path, header: RunHeader) -> RunHeader:
+    document = header.model_dump(mode="json", by_alias=True)
+    text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110)
+    write_durably(path / "run.yaml", text.encode())
+    return header
+
+
+def _read_header(path: Path) -> RunHeader | None:
+    text = _read(path / "run.yaml")
+    if text is None:
+        return None
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RunError(
+            f"{path / 'run.yaml'} is damaged", hint="restore it, or choose another --out"
+        ) from error
+    if not isinstance(document, dict) or "schema" not in document:
+        raise RunError(f"{path / 'run.yaml'} is no run of Scotoma", hint="choose another --out")
+    if document["schema"] != RUN_SCHEMA:
+        versions = document.get("versions")
+        writer = versions.get("scotoma") if isinstance(versions, dict) else None
+        raise RunVersion(
+            f"the run in {path} has the format {document['schema']!r};"
+            f" this Scotoma ({scotoma.__version__}) uses {RUN_SCHEMA!r}",
+            hint=f"open it with Scotoma {writer}, or choose another --out"
+            if writer
+            else "choose another --out",
+        )
+    try:
+        return RunHeader.model_validate(document)
+    except ValidationError as error:
+        key = ".".join(map(str, error.errors()[0]["loc"]))
+        raise RunError(f"{path / 'run.yaml'} is damaged at {key!r}", hint="restore it from a copy") from error
+
+
+def _resume(
+    path: Path,
+    header: RunHeader,
+    command: str,
+    config: dict[str, Any],
+    may_grow: Collection[str],
+    may_change: Collection[str],
+) -> RunHeader:
+    if header.command != command:
+        raise ConfigError(
+            f"{path} holds a run of `scotoma {header.command}`, not of `scotoma {command}`",
+            hint="choose another --out",
+        )
+    stored, asked = _flat(header.config), _flat(config)
+    differing = [
+        key
+        for key in sorted({*stored, *asked})
+        if stored.get(key, _ABSENT) != asked.get(key, _ABSENT)
+        and key not in may_change
+        and not (key in may_grow and _grows(stored.get(key), asked.get(key)))
+    ]
+    if differing:
+        told = ", ".join(f"{key} ({_show(stored, key)} there, {_show(asked, key)} now)" for key in differing)
+        raise ConfigError(
+            f"{path} holds a run with another config: {told}",
+            hint="use another --out, or the same config to resume",
+        )
+    return (
+        header
+        if header.config == config
+        else _write_header(path, header.model_copy(update={"config": config}))
+    )
+
+
+def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config as it comes back from `run.yaml`: lists for tuples, strings for paths."""
+    return dict(json.loads(json.dumps(dict(config), default=str)))
+
+
+def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, dict) and value:
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _grows(stored: Any, asked: Any) -> bool:
+    return isinstance(stored, int | float) and isinstance(asked, int | float) and asked >= stored
+
+
+def _show(flat: Mapping[str, Any], key: str) -> str:
+    return repr(flat[key]) if key in flat else "absent"
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise RunError(f"cannot read {path}: {error.strerror}") from error

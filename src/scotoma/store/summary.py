@@ -1,0 +1,177 @@
+"""`summary.json`: every headline figure of a run under documented, versioned keys. Scripts depend on it.
+
+Every rate is `{value, low, high, n}` (`core.Rate`): the value, its 95 % interval and its n. A key whose
+figure was not measured in this run is null, an empty list or an empty object; it is never left out. Keys are
+only ever added under one `schema`; a change of meaning changes `schema`.
+
+    Summary(command="discover", seed=0, wall_seconds=61.2, candidate="pupil", discovery=found).to_json()
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from scotoma.core import FailureMode, Rate, RunVersion
+
+SUMMARY_SCHEMA: Literal["scotoma.summary/1"] = "scotoma.summary/1"
+
+Gate = Literal["accepted", "kept_old", "not_run"]
+"""`accepted`: the new weights go on. `kept_old`: a retained skill fell significantly; the old goes on."""
+
+
+class _Figures(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class DiscoverySummary(_Figures):
+    """What the questioner found. A question is one candidate query on the `discover` split."""
+
+    questions: int = Field(description="candidate queries of the questioner, whatever came of them")
+    valid: int = Field(description="of these, valid questions that were answered")
+    failures: int = Field(description="of these, answered wrongly")
+    infrastructure_errors: int = Field(
+        description="queries that were neither right nor wrong: no rate counts them"
+    )
+    failure_rate: Rate | None = Field(
+        default=None, description="failures per question put, infrastructure errors aside"
+    )
+    baseline_failure_rate: Rate | None = Field(
+        default=None, description="the same for the uniform template questioner at equal candidate queries"
+    )
+    baseline_questions: int = Field(default=0, description="candidate queries of the template questioner")
+    yield_ratio: Rate | None = Field(default=None, description="failure_rate over baseline_failure_rate")
+    skills: dict[str, int] = Field(default_factory=dict, description="failures per skill, most first")
+    skill_combinations: dict[str, int] = Field(
+        default_factory=dict, description="failures per set of skills, `colour+counting`, most first"
+    )
+
+
+class ModeAccuracy(_Figures):
+    """The candidate's accuracy on one mode, on the `test` split, before and after a round."""
+
+    before: Rate
+    after: Rate
+
+
+class ModeSummary(_Figures):
+    """One failure mode. `failure_rate`, `base_rate` and `q_value` are measured on the `confirm` split."""
+
+    id: str
+    description: str
+    predicate: str = Field(description="the set of questions, as `Predicate.parse` reads it")
+    status: Literal["suspected", "confirmed", "rejected", "repaired", "open", "regressed"]
+    failure_rate: Rate | None = None
+    base_rate: Rate | None = Field(
+        default=None, description="the candidate's failure rate on every question of the split"
+    )
+    q_value: float | None = Field(
+        default=None, description="Benjamini–Hochberg over all suspected modes, in [0, 1]"
+    )
+    suspected_rate: Rate | None = Field(
+        default=None, description="failure rate in discovery; biased, as it was selected on"
+    )
+    prevalence: float | None = Field(
+        default=None, description="share of uniform questions that fall into the mode, in [0, 1]"
+    )
+    skills: tuple[str, ...] = ()
+    test_accuracy: dict[str, ModeAccuracy] = Field(
+        default_factory=dict, description="by arm: the base model against the arm's last checkpoint"
+    )
+
+    @classmethod
+    def of(cls, mode: FailureMode, *, test_accuracy: dict[str, ModeAccuracy] | None = None) -> ModeSummary:
+        """The summary of a mode in its present state."""
+        return cls(
+            id=mode.id,
+            description=mode.description,
+            predicate=str(mode.predicate),
+            status=mode.status,
+            failure_rate=mode.failure_rate,
+            base_rate=mode.base_rate,
+            q_value=mode.q_value,
+            suspected_rate=mode.suspected_rate,
+            prevalence=mode.prevalence,
+            skills=mode.skills,
+            test_accuracy=test_accuracy or {},
+        )
+
+
+class ArmSummary(_Figures):
+    """One arm of one round: what it was trained on, and its accuracy on the `test` split.
+
+    `before` is the model that entered the round, `after` the one that left training, gate or no gate.
+    """
+
+    samples: int = Field(description="verified training samples")
+    steps: int = Field(description="optimiser steps")
+    modes_accuracy_before: Rate | None = Field(
+        default=None, description="on questions from the confirmed modes"
+    )
+    modes_accuracy_after: Rate | None = None
+    retained_accuracy_before: Rate | None = Field(default=None, description="on every other skill")
+    retained_accuracy_after: Rate | None = None
+    modes_change: Rate | None = Field(default=None, description="after − before, paired, in [-1, 1]")
+    retained_change: Rate | None = Field(default=None, description="after − before, paired, in [-1, 1]")
+    gate: Gate = "not_run"
+    gate_reason: str = ""
+    per_mode: dict[str, ModeAccuracy] = Field(default_factory=dict, description="by mode id")
+    per_skill: dict[str, ModeAccuracy] = Field(default_factory=dict, description="by skill")
+    seconds: float = 0.0
+
+
+class RoundSummary(_Figures):
+    """One turn of the spiral; `round` counts from 1, `arms` is keyed by `targeted`, `uniform` …"""
+
+    round: int
+    arms: dict[str, ArmSummary] = Field(default_factory=dict)
+
+
+class ComparisonSummary(_Figures):
+    """Paired differences of accuracy on the `test` split after the last round, each in [-1, 1]."""
+
+    targeted_minus_uniform: Rate | None = Field(
+        default=None, description="on questions from the confirmed modes"
+    )
+    targeted_minus_base: Rate | None = Field(
+        default=None, description="on questions from the confirmed modes"
+    )
+    retained_change: Rate | None = Field(
+        default=None, description="targeted − base on retained skills (non-inferiority)"
+    )
+
+
+class Summary(_Figures):
+    """The whole of `summary.json`."""
+
+    schema_: Literal["scotoma.summary/1"] = Field(default=SUMMARY_SCHEMA, alias="schema")
+    command: str
+    seed: int
+    wall_seconds: float = Field(description="time worked, all sessions of the run together")
+    candidate: str = Field(description="the model spec")
+    discovery: DiscoverySummary | None = None
+    modes: list[ModeSummary] = Field(default_factory=list)
+    rounds: list[RoundSummary] = Field(default_factory=list)
+    comparison: ComparisonSummary | None = None
+
+    def to_json(self) -> str:
+        """The text of `summary.json`."""
+        return self.model_dump_json(by_alias=True, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Summary:
+        """The other way round.
+
+        Raises:
+            RunVersion: another version of Scotoma wrote it, or it is no summary.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(map(str, first["loc"])) or "the file"
+            raise RunVersion(
+                f"summary.json is not of schema {SUMMARY_SCHEMA}: {key}: {first['msg']}",
+                hint="use the Scotoma that wrote it (run.yaml names its version)",
+            ) from error

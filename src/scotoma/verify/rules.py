@@ -1,0 +1,203 @@
+"""Does an answer say the same as the truth? Decided by rules where rules can decide, and `undecided` where not.
+
+Models wrap answers in thinking, boxes, sentences, articles and number words. None of that is an error, so it is taken
+off first. What stays open after that is for a judge, never a silent "wrong".
+
+>>> match("<think>two … no, three</think> The answer is \\\\boxed{three}.", "3")
+'correct'
+>>> match("No, there is no star.", "yes")
+'incorrect'
+>>> match("It looks reddish to me", "red")
+'undecided'
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from typing import Literal
+
+Match = Literal["correct", "incorrect", "undecided"]
+
+_NUMBERS = (
+    *(
+        "zero",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+    ),
+    *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"),
+)
+_DIGITS = {word: str(number) for number, word in enumerate(_NUMBERS)}
+_SPELLING = {"color": "colour", "colors": "colours", "gray": "grey", "center": "centre"}
+_ARTICLES = {"a", "an", "the"}
+_YES, _NO = {"yes", "yeah", "yep", "true", "correct"}, {"no", "nope", "false", "incorrect"}
+_DENIALS = {
+    "not",
+    "no",
+    "never",
+    "neither",
+    "nor",
+    "or",
+    "none",
+    "cannot",
+    "can't",
+    "isn't",
+    "aren't",
+    "doesn't",
+}
+_THINKING = re.compile(r"<think>.*?(</think>|\Z)", re.DOTALL | re.IGNORECASE)
+_LEAD = re.compile(
+    r"^(?:(?:so|therefore|thus|hence)\b[ ,]*)?(?:"
+    r"(?:(?:my|the) )?(?:(?:final|correct) )?answer\s*(?:is\b|:|=)[\s:=]*"
+    r"|(?:it(?: is|'s)|this is|that is|they are|there(?: is| are|'s)|i(?: can)? see"
+    r"|(?:the|its) (?:colou?r|shape|size|digit|number|letter|text|word|sign|count|total) (?:is|says|reads))\b[\s:,]*)",
+    re.IGNORECASE,
+)
+_OPTION = re.compile(r"^(?:option |choice )?\(?([a-z])\)?(?:[.:)\s]|$)", re.IGNORECASE)
+_SHORT = 3
+
+
+def match(
+    answer: str,
+    truth: str,
+    *,
+    options: Mapping[str, str] | None = None,
+    alternatives: Collection[str] = (),
+) -> Match:
+    """Compare a free-text answer with the truth.
+
+    Args:
+        answer: what the model wrote, thinking and all. Nothing at all is `incorrect`.
+        truth: the right answer, short.
+        options: letter → text of a multiple-choice question; `truth` may then be the letter or the text.
+        alternatives: every answer the question could have (for instance all colours), if they are known; a longer
+            answer that mentions exactly one of them is taken to mean it.
+    """
+    said, right = normalise(answer), normalise(truth)
+    if options:
+        return _match_option(answer, truth, options)
+    if not said:
+        return "incorrect"
+    if said == right:
+        return "correct"
+    words, target = said.split(), right.split()
+    if right in ("yes", "no"):
+        return _match_polar(words, right, one_word=len(answer.split()) == 1)
+    if _number(right) is not None:
+        return _match_number(words, right)
+    mentioned = {other for other in map(normalise, alternatives) if other and _contains(words, other.split())}
+    if len(mentioned) == 1 and not _DENIALS & set(words):
+        return "correct" if right in mentioned else "incorrect"
+    if len(words) <= _SHORT and not _contains(words, target):
+        return "incorrect"
+    return "undecided"
+
+
+def normalise(text: str) -> str:
+    """The bare answer: no thinking, box, lead-in, case, punctuation or article; number words up to 20 as digits.
+
+    Idempotent. An opened but never closed `<think>` leaves nothing: the model did not get to an answer.
+    """
+    text = _unbox(_THINKING.sub(" ", text))
+    while (barer := _bare(text)) != text:
+        text = barer
+    return text
+
+
+def _bare(text: str) -> str:
+    text = _strip_lead(text).lower()
+    text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text)
+    words = re.findall(r"-?\d+(?:\.\d+)?|[^\W_]+(?:'[^\W_]+)*|[%°$€£]", text)
+    words = [_SPELLING.get(word, _DIGITS.get(word, _without_zeros(word))) for word in words]
+    # An article that stands alone is no article but the letter on a sign.
+    return " ".join([word for word in words if word not in _ARTICLES] or words)
+
+
+def _strip_lead(text: str) -> str:
+    text = text.replace("’", "'").strip().strip("*_`\"' ")
+    shorter = _LEAD.sub("", text, count=1)
+    return shorter if shorter.strip(" .!?") else text
+
+
+def _match_polar(words: list[str], right: str, one_word: bool) -> Match:
+    said = {"yes" for word in words[:1] if word in _YES} | {"no" for word in words[:1] if word in _NO}
+    if not said and len(words) > 1:
+        said = {"yes" for word in words if word in ("yes", "yeah")} | {
+            "no" for word in words if word == "nope"
+        }
+    if len(said) == 1:
+        return "correct" if said == {right} else "incorrect"
+    # "red" is no answer to a yes/no question, but "there is a star" may well be one.
+    return "incorrect" if one_word else "undecided"
+
+
+def _match_number(words: list[str], right: str) -> Match:
+    found = {number for word in words if (number := _number(word)) is not None}
+    # "no circles" is a count of 0; a bare "no" answers another question.
+    if not found and (words[0] in ("none", "nothing", "nobody") or (words[0] == "no" and len(words) > 1)):
+        found = {0.0}
+    if len(found) == 1 and not {"not", "or"} & set(words):
+        return "correct" if found == {_number(right)} else "incorrect"
+    return "undecided" if found or len(words) > _SHORT else "incorrect"
+
+
+def _match_option(answer: str, truth: str, options: Mapping[str, str]) -> Match:
+    texts = {letter.strip("() .").upper(): normalise(text) for letter, text in options.items()}
+    letter = truth.strip("() .").upper()
+    right = (
+        letter
+        if letter in texts
+        else next((k for k, text in texts.items() if text == normalise(truth)), None)
+    )
+    if right is None:
+        return "undecided"
+    bare = _strip_lead(_unbox(_THINKING.sub(" ", answer)))
+    said = normalise(bare)
+    if not said:
+        return "incorrect"
+    same_text = [key for key, text in texts.items() if text == said]
+    if same_text:
+        return "correct" if right in same_text else "incorrect"
+    marked = _OPTION.match(bare)
+    if marked and marked[1].upper() in texts and not (marked[1] == "a" and len(said.split()) > _SHORT):
+        return "correct" if marked[1].upper() == right else "incorrect"
+    mentioned = [key for key, text in texts.items() if text and _contains(said.split(), text.split())]
+    if len(mentioned) == 1 and not _DENIALS & set(said.split()):
+        return "correct" if mentioned == [right] else "incorrect"
+    return "undecided"
+
+
+def _unbox(text: str) -> str:
+    """The content of the last `\\boxed{…}`, braces balanced; the text itself when there is none."""
+    start = text.rfind("\\boxed{")
+    if start < 0:
+        return text
+    depth, begin = 1, start + len("\\boxed{")
+    for position in range(begin, len(text)):
+        depth += {"{": 1, "}": -1}.get(text[position], 0)
+        if depth == 0:
+            return text[begin:position]
+    return text[begin:]
+
+
+def _without_zeros(word: str) -> str:
+    """3.0 → 3; anything else as it is."""
+    return word[: word.index(".")] if re.fullmatch(r"-?\d+\.0+", word) else word
+
+
+def _number(word: str) -> float | None:
+    return float(word) if re.fullmatch(r"-?\d+(?:\.\d+)?", word) else None
+
+
+def _contains(words: list[str], part: list[str]) -> bool:
+    return any(words[start : start + len(part)] == part for start in range(len(words) - len(part) + 1))

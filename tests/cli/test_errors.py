@@ -1,0 +1,93 @@
+"""Bad input: one clear message, the right exit code, no traceback, nothing half-written; in real processes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+
+def scotoma(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "scotoma.cli", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def refused(cwd: Path, *arguments: str, code: int, says: str) -> None:
+    before = sorted(cwd.rglob("*"))
+    ended = scotoma(*arguments, cwd=cwd)
+    message = " ".join(ended.stderr.split())
+    assert ended.returncode == code, ended.stderr
+    assert says in message
+    assert "Traceback" not in ended.stderr + ended.stdout
+    assert sorted(cwd.rglob("*")) == before
+
+
+def config(folder: Path, **keys: object) -> str:
+    (folder / "config.yaml").write_text(yaml.safe_dump(keys))
+    return "config.yaml"
+
+
+def test_a_config_that_is_not_there(tmp_path: Path) -> None:
+    refused(
+        tmp_path, "evolve", "--config", "nowhere.yaml", code=2, says="nowhere.yaml: there is no such file"
+    )
+
+
+def test_an_unknown_key(tmp_path: Path) -> None:
+    name = config(tmp_path, rouns=3)
+    refused(tmp_path, "evolve", "--config", name, code=2, says="did you mean 'rounds'?")
+
+
+def test_a_value_of_the_wrong_type(tmp_path: Path) -> None:
+    name = config(tmp_path, rounds="many")
+    refused(tmp_path, "evolve", "--config", name, code=2, says="rounds")
+
+
+def test_an_arm_that_does_not_exist(tmp_path: Path) -> None:
+    refused(tmp_path, "evolve", "--arms", "targeted,lucky", code=2, says="lucky")
+
+
+def test_a_checkpoint_that_is_no_vision_language_model(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint").mkdir()
+    (tmp_path / "checkpoint/config.json").write_text('{"model_type": "bert"}')
+    refused(tmp_path, "discover", "--candidate", "hf:checkpoint", "--out", "run", code=4, says="checkpoint")
+
+
+def test_a_model_spec_that_names_nothing(tmp_path: Path) -> None:
+    refused(tmp_path, "discover", "--candidate", "gpt", "--out", "run", code=2, says="'gpt' names no model")
+
+
+def test_an_image_spec_that_names_nothing(tmp_path: Path) -> None:
+    refused(tmp_path, "discover", "--images", "worlds:shape", "--out", "run", code=2, says="worlds:shapes")
+
+
+def test_a_folder_in_which_no_image_can_be_read(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/broken.png").write_bytes(b"\x89PNG nothing more")
+    refused(tmp_path, "discover", "--images", "folder:photos", "--out", "run", code=3, says="photos")
+
+
+@pytest.mark.parametrize("command", ["confirm", "report"])
+def test_a_run_folder_that_is_not_there(tmp_path: Path, command: str) -> None:
+    refused(tmp_path, command, "nowhere", code=5, says="nowhere")
+
+
+def test_a_run_folder_of_another_version(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old/run.yaml").write_text("schema: scotoma.run/0\ncommand: discover\n")
+    refused(tmp_path, "confirm", "old", code=5, says="old")
+
+
+def test_help_teaches_with_examples(tmp_path: Path) -> None:
+    for command in ("discover", "confirm", "evolve", "report", "doctor"):
+        ended = scotoma(command, "--help", cwd=tmp_path)
+        assert ended.returncode == 0
+        assert f"scotoma {command}" in ended.stdout or command == "doctor"

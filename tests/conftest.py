@@ -1,0 +1,24 @@
+"""What every test runs under: one thread per process, nothing fetched, hypothesis without a clock.
+
+Set before any test imports torch, so that a plain `pytest` behaves as `make test` does.
+"""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+for name, value in {
+    "OMP_NUM_THREADS": "1",
+    "OMP_WAIT_POLICY": "passive",  # an idle thread sleeps instead of spinning: test processes share the cores
+    "TOKENIZERS_PARALLELISM": "false",
+    "HF_HUB_OFFLINE": "1",
+}.items():
+    os.environ.setdefault(name, value)
+
+# A slow machine is no bug, and the same commit must give the same verdict twice.
+settings.register_profile(
+    "house", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("house")

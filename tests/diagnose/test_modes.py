@@ -1,0 +1,196 @@
+"""Planted blind spots are found, named by what makes them, and proved on images that nobody looked at before."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scotoma.core import FailureMode, Observation, Predicate, Verdict
+from scotoma.diagnose.conditions import members, tabulate
+from scotoma.diagnose.modes import ModeSearch, confirm, suspect
+from tests.tagworld import ask, draw_tags, observation
+
+PLANTED = {
+    "skill=counting and colour=blue and count>=2": 0.85,
+    "shape=star and relation=above": 0.75,
+    "type=read and background=stripes": 0.8,
+    "type=size and colour=green and things>=7": 0.9,
+}
+
+
+def jaccard(one: Predicate, other: Predicate, rows: list[Observation]) -> float:
+    a, b = (members(predicate, (row.tags for row in rows)) for predicate in (one, other))
+    return float(np.sum(a & b) / max(1, np.sum(a | b)))
+
+
+@pytest.fixture(scope="module")
+def held_out() -> list[Observation]:
+    return ask(4000, seed=900, regions=PLANTED, name="held")
+
+
+@pytest.fixture(scope="module")
+def found() -> list[FailureMode]:
+    asked = ask(4000, seed=1, regions=PLANTED)
+    return suspect(asked, uniform=asked)
+
+
+class TestSuspect:
+    @pytest.mark.parametrize("planted", PLANTED)
+    def test_every_planted_region_is_found(
+        self, planted: str, found: list[FailureMode], held_out: list[Observation]
+    ) -> None:
+        where = Predicate.parse(planted)
+        assert max(jaccard(mode.predicate, where, held_out) for mode in found) >= 0.5
+
+    def test_the_planted_regions_come_first(
+        self, found: list[FailureMode], held_out: list[Observation]
+    ) -> None:
+        planted = [Predicate.parse(text) for text in PLANTED]
+        for mode in found[: len(planted)]:
+            assert max(jaccard(mode.predicate, where, held_out) for where in planted) >= 0.5
+
+    def test_a_mode_says_what_it_is(self, found: list[FailureMode], held_out: list[Observation]) -> None:
+        where = Predicate.parse("skill=counting and colour=blue and count>=2")
+        mode = max(found, key=lambda mode: jaccard(mode.predicate, where, held_out))
+        assert mode.status == "suspected"
+        assert mode.suspected_rate is not None
+        assert mode.suspected_rate.value == pytest.approx(0.85, abs=0.15)
+        assert mode.prevalence == pytest.approx(0.009, abs=0.006)
+        assert "counting" in mode.skills
+        assert len(mode.examples) == 6
+        assert "blue things when the answer is" in mode.description
+
+    def test_ids_depend_on_the_predicate_alone(self, found: list[FailureMode]) -> None:
+        again = suspect(ask(4000, seed=2, regions=PLANTED))
+        same = {str(mode.predicate): mode.id for mode in found}
+        common = [mode for mode in again if str(mode.predicate) in same]
+        assert common
+        assert all(mode.id == same[str(mode.predicate)] for mode in common)
+
+    def test_a_wide_mode_and_a_much_worse_one_inside_it_are_both_named(
+        self, held_out: list[Observation]
+    ) -> None:
+        nested = {"skill=negation": 0.45, "skill=negation and colour=red": 0.95}
+        modes = suspect(ask(4000, seed=3, regions=nested))
+        for text in nested:
+            assert max(jaccard(mode.predicate, Predicate.parse(text), held_out) for mode in modes) >= 0.6
+
+    def test_a_narrow_mode_is_not_blown_up_to_the_skill_around_it(self, held_out: list[Observation]) -> None:
+        modes = suspect(ask(4000, seed=4, regions={"type=read and background=stripes": 0.95}))
+        wide = Predicate.parse("type=read")
+        assert max(jaccard(mode.predicate, wide, held_out) for mode in modes) < 0.5
+
+    def test_no_condition_is_idle_and_no_two_modes_are_the_same(self, found: list[FailureMode]) -> None:
+        rows = ask(4000, seed=1, regions=PLANTED)
+        failed = np.array([row.outcome == "failure" for row in rows])
+        tags = [row.tags for row in rows]
+        for mode in found:
+            inside = members(mode.predicate, tags)
+            assert np.sum(inside & failed) >= 10
+            for dropped in mode.predicate.conditions:
+                kept = tuple(c for c in mode.predicate.conditions if c != dropped)
+                rest = members(Predicate(conditions=kept), tags) & ~inside
+                assert failed[inside].mean() > failed[rest].mean()
+        pairs = [(a, b) for a in found for b in found if a.id < b.id]
+        assert all(jaccard(a.predicate, b.predicate, rows) < 0.6 for a, b in pairs)
+
+    def test_rates_are_corrected_for_selection(self, held_out: list[Observation]) -> None:
+        random = np.random.default_rng(5)
+        asked = []
+        for row in ask(9000, seed=6, base=0.1, regions={"type=read": 0.4, "type=read and things>=7": 0.9}):
+            chance = 0.9 if int(str(row.tags["things"])) >= 7 else 0.15
+            if random.random() < chance:
+                asked.append(row.model_copy(update={"selection": chance}))
+        picked = np.mean([row.outcome == "failure" for row in asked if row.tags["type"] == "read"])
+        reading = Predicate.parse("type=read")
+        whole = max(suspect(asked), key=lambda mode: jaccard(mode.predicate, reading, held_out))
+        assert picked > 0.68
+        assert whole.suspected_rate is not None
+        assert whole.suspected_rate.value == pytest.approx(0.4 * 5 / 7 + 0.9 * 2 / 7, abs=0.08)
+
+    def test_invalid_questions_and_infrastructure_errors_are_no_failures(self) -> None:
+        rows = ask(1200, seed=7)
+        noise = [
+            row.model_copy(update={"key": f"x{row.key}", "verdict": verdict})
+            for row in rows
+            if row.tags["type"] == "read"
+            for verdict in (Verdict(valid=False, reason="ambiguous"), Verdict(valid=True, error="timeout"))
+        ]
+        assert suspect(rows + noise) == suspect(rows)
+
+    def test_a_handful_of_failures_is_no_mode(self) -> None:
+        rows = [observation(str(i), str(i), {"skill": ("reading",)}, failed=i < 9) for i in range(100)]
+        assert suspect(rows) == []
+
+    def test_settings_bound_the_number_and_the_length_of_the_modes(self) -> None:
+        rows = ask(4000, seed=8, regions=PLANTED)
+        modes = suspect(rows, ModeSearch(max_modes=2, max_conditions=1))
+        assert 1 <= len(modes) <= 2
+        assert all(len(mode.predicate.conditions) == 1 for mode in modes)
+
+    def test_ignored_tags_name_nothing(self) -> None:
+        modes = suspect(
+            ask(4000, seed=9, regions=PLANTED), ModeSearch(ignore=frozenset({"background", "colour"}))
+        )
+        assert modes
+        named = {condition.key for mode in modes for condition in mode.predicate.conditions}
+        assert named.isdisjoint({"background", "colour"})
+
+
+class TestConfirm:
+    def test_planted_modes_are_confirmed_and_what_is_none_is_rejected(
+        self, found: list[FailureMode], held_out: list[Observation]
+    ) -> None:
+        idle = Predicate.parse("type=colour and background=dots")
+        planted = [
+            mode
+            for mode in found
+            if any(jaccard(mode.predicate, Predicate.parse(text), held_out) >= 0.5 for text in PLANTED)
+        ]
+        judged = confirm([*planted, FailureMode(id="idle", predicate=idle, description="")], held_out)
+        assert [mode.status for mode in judged] == ["confirmed"] * len(planted) + ["rejected"]
+        for mode in judged:
+            assert mode.p_value is not None
+            assert mode.q_value is not None
+            assert mode.q_value >= mode.p_value
+
+    def test_the_base_is_the_uniform_questions_outside_the_mode(self) -> None:
+        mode = FailureMode(id="m", predicate=Predicate.parse("type=read"), description="")
+        uniform = ask(3000, seed=10, regions={"type=read": 0.8}, name="uniform")
+        aimed = [row for row in ask(3000, seed=11, regions={"type=read": 0.8}) if row.tags["type"] == "read"]
+        [judged] = confirm([mode], aimed, uniform)
+        assert judged.failure_rate is not None
+        assert judged.base_rate is not None
+        reading = [row for row in uniform if row.tags["type"] == "read"]
+        assert judged.failure_rate.n == len(aimed) + len(reading)
+        assert judged.base_rate.n == len(uniform) - len(reading)
+        assert judged.failure_rate.value == pytest.approx(0.8, abs=0.05)
+        assert judged.base_rate.value == pytest.approx(0.12, abs=0.03)
+
+    def test_a_mode_that_is_better_than_the_base_is_rejected(self) -> None:
+        mode = FailureMode(id="m", predicate=Predicate.parse("type=read"), description="")
+        [judged] = confirm([mode], ask(1200, seed=12, base=0.5, regions={"type=count": 0.9}))
+        assert judged.status == "rejected"
+
+    def test_a_mode_without_fresh_questions_is_rejected(self) -> None:
+        mode = FailureMode(id="m", predicate=Predicate.parse("type=juggling"), description="")
+        [judged] = confirm([mode], ask(300, seed=13))
+        assert (judged.status, judged.p_value) == ("rejected", 1.0)
+
+    def test_without_blind_spots_hardly_anything_is_ever_confirmed(self) -> None:
+        runs = [confirm(suspect(ask(1500, seed)), ask(1500, seed + 500)) for seed in range(20, 28)]
+        assert sum(any(mode.status == "confirmed" for mode in modes) for modes in runs) <= 1
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000))
+def test_every_column_of_the_table_is_what_its_condition_says(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    tags = draw_tags(120, random)
+    failed = random.random(120) < 0.5
+    table = tabulate(tags, failed, minimum=5, cuts=3)
+    for column, condition in enumerate(table.conditions):
+        assert table.members[:, column].tolist() == [condition.matches(tag) for tag in tags]
+        assert np.sum(table.members[:, column] & failed) >= 5

@@ -1,0 +1,114 @@
+"""The discovery loop: what it asks, what it records, and that a stop changes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scotoma.core import ConfigError, FailureMode
+from scotoma.discover import loop
+from scotoma.discover.account import account_of_discovery
+from scotoma.discover.confirm import confirm
+from scotoma.discover.settings import ConfirmSettings, DiscoverSettings
+from scotoma.images.spec import open_images
+from scotoma.images.worlds.shapes import ShapesWorld
+from scotoma.store.run import Run
+from tests.scripted import BLIND_SPOTS, Candidate
+
+SETTINGS = DiscoverSettings(
+    questioner="tests.scripted:Questioner",
+    prompts="chat",
+    reinforce=False,
+    steps=8,
+    images=12,
+    queries=96,
+    block=2,
+)
+PROOF = ConfirmSettings(questions=60, base_questions=400, pool=6000)
+
+
+def finished(path: Path) -> Run:
+    with Run.open(path, command="discover", config={}) as run:
+        loop.discover(run, ShapesWorld(), Candidate(), SETTINGS, seed=0)
+        confirm(run, ShapesWorld(), Candidate(), SETTINGS, PROOF, seed=0)
+    return Run.read(path)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return finished(tmp_path_factory.mktemp("runs") / "whole")
+
+
+def test_the_budget_of_candidate_queries_is_kept(run: Run) -> None:
+    asked = run.ledger.observations("discover")
+    assert len(asked) == SETTINGS.steps * SETTINGS.queries
+    assert len(run.ledger.observations("baseline")) == len(asked)
+
+
+def test_only_valid_questions_are_put_and_each_has_its_selection_probability(run: Run) -> None:
+    for observation in run.ledger.observations("discover"):
+        assert observation.verdict.valid
+        assert 0 < observation.selection <= 1
+
+
+def test_the_surrogate_raises_the_yield_over_the_uniform_questioner(run: Run) -> None:
+    account = account_of_discovery(run.ledger)
+    assert account is not None
+    assert account.failure_rate is not None
+    assert account.baseline_failure_rate is not None
+    assert account.failure_rate.value > 1.5 * account.baseline_failure_rate.value
+
+
+def test_the_blind_spots_are_named_and_confirmed(run: Run) -> None:
+    confirmed = [mode for mode in run.ledger.modes() if mode.status == "confirmed"]
+    uniform = [o for o in run.ledger.observations("confirm-base") if o.verdict.valid]
+    for spot in BLIND_SPOTS:
+        assert max(overlap(mode, spot, uniform) for mode in confirmed) >= 0.5
+
+
+def overlap(mode: FailureMode, spot: object, observations: list) -> float:  # type: ignore[type-arg]
+    inside = [(mode.predicate.matches(o.tags), spot.matches(o.tags)) for o in observations]  # type: ignore[attr-defined]
+    return sum(a and b for a, b in inside) / max(sum(a or b for a, b in inside), 1)
+
+
+def test_no_image_of_the_proof_was_used_to_discover(run: Run) -> None:
+    found = {o.image_id for phase in ("discover", "baseline") for o in run.ledger.observations(phase)}
+    proof = {o.image_id for phase in ("confirm", "confirm-base") for o in run.ledger.observations(phase)}
+    assert not found & proof
+
+
+def test_stopped_after_any_block_it_ends_with_the_same_observations(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stop(Exception):
+        pass
+
+    whole_step = loop.Episodes.step
+    for stop_at in (1, 4):
+
+        def step(self: loop.Episodes, number: int, images: object, stop_at: int = stop_at) -> loop.Episode:
+            if number == stop_at and not (tmp_path / str(stop_at)).exists():
+                (tmp_path / str(stop_at)).touch()
+                raise Stop
+            return whole_step(self, number, images)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(loop.Episodes, "step", step)
+        with pytest.raises(Stop):
+            finished(tmp_path / "stopped")
+    resumed = finished(tmp_path / "stopped")
+    assert resumed.ledger.observations("discover") == run.ledger.observations("discover")
+    assert resumed.ledger.modes() == run.ledger.modes()
+
+
+def test_images_without_facts_are_refused_before_anything_is_asked(tmp_path: Path) -> None:
+    from PIL import Image
+
+    for i in range(12):
+        Image.new("RGB", (32, 32), (20 * i, 0, 0)).save(tmp_path / f"{i}.png")
+    source = open_images(f"folder:{tmp_path}")
+    with (
+        Run.open(tmp_path / "run", command="discover", config={}) as run,
+        pytest.raises(ConfigError, match="carry no facts"),
+    ):
+        loop.discover(run, source, Candidate(), SETTINGS, seed=0)

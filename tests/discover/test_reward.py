@@ -1,0 +1,112 @@
+"""The questioner is paid for valid, new questions that the candidate gets wrong, and for nothing else."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scotoma.core import Verdict
+from scotoma.discover.novelty import Novelty
+from scotoma.discover.reward import RewardTerms, reward, rewards
+
+share = st.floats(0, 1)
+novelties = st.builds(Novelty, emb=share, ifreq=share)
+terms = st.builds(
+    RewardTerms,
+    scale=st.floats(0, 5),
+    penalty=st.floats(0, 5),
+    emb=st.booleans(),
+    ifreq=st.booleans(),
+    failure=st.booleans(),
+    validity=st.booleans(),
+    surrogate=st.booleans(),
+)
+
+
+def asked(correct: float) -> Verdict:
+    return Verdict(valid=True, correct=correct, decided_by="facts")
+
+
+@given(novelties, share, st.floats(0, 5))
+def test_it_is_the_published_equation(novelty: Novelty, correct: float, scale: float) -> None:
+    expected = scale * (novelty.emb + novelty.ifreq) * (1 - correct)
+    assert reward(asked(correct), novelty, RewardTerms(scale=scale)) == pytest.approx(expected)
+
+
+@given(novelties, terms, share | st.none())
+def test_an_invalid_question_costs_the_penalty_whatever_else(
+    novelty: Novelty, settings: RewardTerms, score: float | None
+) -> None:
+    paid = reward(Verdict(valid=False, reason="ambiguous"), novelty, settings, score)
+    assert paid == (-settings.penalty if settings.validity else 0)
+
+
+@given(novelties, terms, st.sampled_from([True, False, None]), share | st.none())
+def test_an_infrastructure_error_pays_nothing_at_all(
+    novelty: Novelty, settings: RewardTerms, valid: bool | None, correct: float | None
+) -> None:
+    assert reward(Verdict(valid=valid, correct=correct, error="timeout"), novelty, settings) is None
+
+
+@given(novelties, terms)
+def test_what_nobody_could_decide_is_masked(novelty: Novelty, settings: RewardTerms) -> None:
+    assert reward(Verdict(), novelty, settings) is None
+    assert reward(Verdict(valid=True), novelty, settings) is None
+
+
+@given(share, novelties, terms, share | st.none())
+def test_it_stays_in_bounds(
+    correct: float, novelty: Novelty, settings: RewardTerms, score: float | None
+) -> None:
+    paid = reward(asked(correct), novelty, settings, score)
+    assert paid is not None
+    assert 0 <= paid <= 2 * settings.scale
+
+
+@given(share, share, share, share, terms)
+def test_newer_never_pays_less(
+    correct: float, a: float, b: float, ifreq: float, settings: RewardTerms
+) -> None:
+    old, new = Novelty(emb=min(a, b), ifreq=ifreq), Novelty(emb=max(a, b), ifreq=ifreq)
+    less, more = (reward(asked(correct), novelty, settings) for novelty in (old, new))
+    assert less is not None
+    assert more is not None
+    assert more >= less
+
+
+@given(share, share, novelties, terms)
+def test_a_harder_question_never_pays_less(
+    a: float, b: float, novelty: Novelty, settings: RewardTerms
+) -> None:
+    easy, hard = (reward(asked(correct), novelty, settings) for correct in (max(a, b), min(a, b)))
+    assert easy is not None
+    assert hard is not None
+    assert hard >= easy
+
+
+@pytest.mark.parametrize(
+    ("switches", "expected"),
+    [
+        ({"emb": False}, 0.2 * 0.75),
+        ({"ifreq": False}, 0.5 * 0.75),
+        ({"emb": False, "ifreq": False}, 0.75),
+        ({"failure": False}, 0.7),
+        ({"surrogate": True}, 0.7 * 0.75 * 0.4),
+        ({}, 0.7 * 0.75),
+    ],
+)
+def test_each_term_can_be_switched(switches: dict[str, bool], expected: float) -> None:
+    paid = reward(asked(0.25), Novelty(emb=0.5, ifreq=0.2), RewardTerms(**switches), score=0.4)
+    assert paid == pytest.approx(expected)
+
+
+def test_the_surrogate_speaks_for_questions_that_were_not_asked() -> None:
+    unasked, novelty = Verdict(valid=True), Novelty(emb=0.5, ifreq=0.5)
+    assert reward(unasked, novelty, RewardTerms(surrogate=True), score=0.3) == pytest.approx(0.3)
+    assert reward(unasked, novelty, RewardTerms(), score=0.3) is None
+
+
+def test_a_batch_is_paid_in_order() -> None:
+    verdicts = [asked(0), Verdict(valid=False), Verdict(valid=True, error="crashed")]
+    assert rewards(verdicts, [Novelty(1, 1)] * 3) == [2.0, -1.0, None]

@@ -1,0 +1,42 @@
+"""The examination: held-out questions from the modes and from outside, the same for every checkpoint."""
+
+from __future__ import annotations
+
+import pytest
+
+from scotoma.core import FailureMode, Predicate
+from scotoma.discover.interview import Interview
+from scotoma.discover.pool import Pool
+from scotoma.discover.settings import DiscoverSettings
+from scotoma.evolve.examination import Examination, accuracy, change, part
+from scotoma.images.worlds.shapes import ShapesWorld
+from scotoma.verify.facts import FactsVerifier
+from tests.scripted import Candidate
+
+MODE = FailureMode(id="m", predicate=Predicate.parse("operation=fewer"), description="fewer")
+
+
+@pytest.fixture(scope="module")
+def examination() -> Examination:
+    pool = Pool(ShapesWorld(), DiscoverSettings())
+    return Examination.draw(pool, "test", 0, [MODE], in_modes=50, retained=300, limit=4000)
+
+
+def test_mode_questions_are_in_the_mode_and_retained_ones_outside(examination: Examination) -> None:
+    assert len(examination.modes) == 50
+    assert len(examination.retained) == 300
+    assert all(MODE.predicate.matches(item.tags) for item in examination.modes)
+    assert not any(MODE.predicate.matches(item.tags) for item in examination.retained)
+    assert {item.image.split for item in (*examination.modes, *examination.retained)} == {"test"}
+
+
+def test_the_same_model_examined_twice_has_changed_by_exactly_nothing(examination: Examination) -> None:
+    interview = Interview(Candidate(), FactsVerifier())
+    first, second = (
+        examination.ask(interview, "test/base"),
+        examination.ask(interview, "test/round1/targeted"),
+    )
+    difference = change(second, first)
+    assert (difference.value, difference.low, difference.high) == (0, 0, 0)
+    assert difference.n == 350
+    assert accuracy(part(first, "modes")).value < 0.5 < accuracy(part(first, "retained")).value

@@ -1,0 +1,40 @@
+"""The gate keeps the old weights when, and only when, a retained skill fell significantly beyond the margin."""
+
+from __future__ import annotations
+
+from scotoma.core import Observation, Verdict
+from scotoma.evolve.gate import decide
+
+
+def answers(phase: str, kind: str, right: int, n: int) -> list[Observation]:
+    return [
+        Observation(
+            key=f"gate/{phase}/retained/{kind}{i}",
+            phase=phase,
+            image_id=f"image{i}",
+            question="?",
+            verdict=Verdict(valid=True, correct=float(i < right), truth="yes", decided_by="facts"),
+            tags={"type": kind},
+        )
+        for i in range(n)
+    ]
+
+
+def test_a_significant_fall_of_one_skill_keeps_the_old_weights() -> None:
+    before = answers("before", "counting", 95, 100) + answers("before", "colour", 90, 100)
+    after = answers("after", "counting", 70, 100) + answers("after", "colour", 99, 100)
+    gate = decide(before, after, margin=0.02)
+    assert not gate.accepted
+    assert "counting fell by 25.0 points" in gate.reason
+    assert "colour" not in gate.reason
+
+
+def test_noise_passes() -> None:
+    before, after = answers("before", "counting", 95, 100), answers("after", "counting", 93, 100)
+    assert decide(before, after, margin=0.02).accepted
+
+
+def test_a_significant_fall_within_the_margin_passes() -> None:
+    before, after = answers("before", "counting", 2000, 2000), answers("after", "counting", 1980, 2000)
+    assert decide(before, after, margin=0.02).accepted
+    assert not decide(before, after, margin=0.001).accepted

@@ -1,0 +1,128 @@
+"""The spiral on the embedded Pupil, in small: every stage runs, volumes are equal, and a stop changes nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from scotoma.store.run import Run
+from scotoma.store.summary import Summary
+
+CONFIG = {
+    "candidate": "pupil",
+    "images": "worlds:shapes",
+    "rounds": 1,
+    "discover": {
+        "questioner": "tests.scripted:Questioner",
+        "prompts": "chat",
+        "reinforce": False,
+        "steps": 8,
+        "images": 12,
+        "queries": 96,
+        "block": 2,
+        "search": {"min_z": 3.0},
+    },
+    "confirm": {"questions": 40, "base_questions": 300, "pool": 4000},
+    "repair": {"samples": 160, "steps": 2, "images_per_step": 8},
+    "test": {"mode_questions": 120, "retained_questions": 200, "pool": 4000},
+}
+ROOT = Path(__file__).parents[2]
+
+
+def start(folder: Path) -> subprocess.Popen[str]:
+    (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+    command = [sys.executable, "-m", "scotoma.cli", "evolve", "--config", "config.yaml", "--out", "run"]
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def finish(folder: Path) -> Summary:
+    process = start(folder)
+    printed, _ = process.communicate()
+    assert process.returncode == 0, printed
+    summary = Run.read(folder / "run").summary()
+    assert summary is not None
+    return summary
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Summary]:
+    folder = tmp_path_factory.mktemp("spiral")
+    return folder, finish(folder)
+
+
+def without_times(summary: Summary) -> dict[str, object]:
+    document = summary.model_dump()
+    document["wall_seconds"] = 0
+    for turn in document["rounds"]:
+        for arm in turn["arms"].values():
+            arm["seconds"] = 0
+    return document
+
+
+def test_both_arms_get_the_same_volume_and_steps(whole: tuple[Path, Summary]) -> None:
+    [turn] = whole[1].rounds
+    assert set(turn.arms) == {"targeted", "uniform"}
+    assert {(arm.samples, arm.steps) for arm in turn.arms.values()} == {(160, 2)}
+
+
+def test_the_comparison_is_paired_on_untouched_questions(whole: tuple[Path, Summary]) -> None:
+    folder, summary = whole
+    assert summary.comparison is not None
+    assert summary.comparison.targeted_minus_uniform is not None
+    run = Run.read(folder / "run")
+    test = {o.image_id for o in run.ledger.observations(phase_prefix="test/")}
+    trained = {s.image_id for s in run.ledger.samples()}
+    found = {o.image_id for phase in ("discover", "baseline") for o in run.ledger.observations(phase)}
+    assert test
+    assert trained
+    assert not test & (trained | found)
+    assert not trained & found
+
+
+def test_a_trained_policy_is_a_stock_checkpoint(whole: tuple[Path, Summary]) -> None:
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    policy = whole[0] / "run/checkpoints/round1/targeted/policy"
+    AutoProcessor.from_pretrained(policy)
+    assert AutoModelForImageTextToText.from_pretrained(policy).num_parameters() < 5_000_000
+
+
+def test_the_report_is_there(whole: tuple[Path, Summary]) -> None:
+    assert "Failure modes" in (whole[0] / "run/report.html").read_text()
+
+
+def test_killed_at_any_moment_it_ends_with_the_same_summary(
+    whole: tuple[Path, Summary], tmp_path: Path
+) -> None:
+    for stage in ("discover/0002", "confirm", "round1/targeted/reinforce"):
+        process = start(tmp_path)
+        deadline = time.monotonic() + 300
+        while process.poll() is None and time.monotonic() < deadline:
+            if _finished(tmp_path / "run", stage):
+                process.send_signal(signal.SIGKILL)
+                break
+            time.sleep(0.05)
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+    assert without_times(finish(tmp_path)) == without_times(whole[1])
+
+
+def _finished(run: Path, stage: str) -> bool:
+    if not (run / "ledger.sqlite").is_file():
+        return False
+    with Run.read(run) as reading:
+        return reading.ledger.done(stage) is not None

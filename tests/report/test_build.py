@@ -1,0 +1,238 @@
+"""The report of a run: one safe, self-contained file that opens whatever the run has come to."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+from scotoma.core import RunError, StorageError
+from scotoma.report import build
+from scotoma.store import Run
+from tests.report.browser import INSTALLED, Browser
+from tests.report.exam import STAGES, exam
+
+HOSTILE = "</script><script>alert(1)</script><img src=https://evil.example/x onerror=alert(2)>&\"'\x00\u202e{{ 7 * 7 }}"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return exam(tmp_path_factory.mktemp("report") / "demo", images=14)
+
+
+@pytest.fixture(scope="module")
+def report(run: Path) -> Path:
+    return build(run)
+
+
+def read(path: Path) -> ElementTree.Element:
+    """The document as a strict parser sees it; it refuses unclosed tags and unescaped text."""
+    return ElementTree.fromstring(path.read_text(encoding="utf-8").strip().removeprefix("<!DOCTYPE html>"))
+
+
+def words(path: Path, within: str = ".//body") -> str:
+    part = read(path).find(within)
+    assert part is not None
+    return " ".join(" ".join(part.itertext()).split())
+
+
+def test_it_is_written_into_the_run_or_where_it_is_told(run: Path, report: Path, tmp_path: Path) -> None:
+    assert report == run / "report.html"
+    elsewhere = build(run, tmp_path / "new folder" / "r.html")
+    with Run.read(run) as opened:
+        again = build(opened, tmp_path / "again.html")
+    assert elsewhere.read_bytes() == again.read_bytes() == report.read_bytes()
+
+
+def test_the_first_screen_says_what_was_found(run: Path, report: Path) -> None:
+    head = words(report, ".//header")
+    with Run.read(run) as opened:
+        summary = opened.summary()
+    assert summary is not None
+    assert summary.discovery is not None
+    assert summary.discovery.failure_rate is not None
+    assert summary.discovery.yield_ratio is not None
+    assert summary.comparison is not None
+    assert summary.comparison.targeted_minus_uniform is not None
+    assert "What pupil cannot see" in head
+    assert f"{100 * summary.discovery.failure_rate.value:.1f}" in head
+    assert f"{summary.discovery.yield_ratio.value:.1f}×" in head
+    assert f"+{100 * summary.comparison.targeted_minus_uniform.value:.1f} points" in head
+    assert "4 blind spots are confirmed" in head
+    assert "unfinished" not in head
+
+
+def test_every_confirmed_mode_has_a_card_with_examples(report: Path) -> None:
+    cards = read(report).findall(".//article")
+    assert len(cards) == 4
+    for card in cards:
+        text = " ".join(card.itertext())
+        assert "base rate" in text
+        assert "After repair" in text
+        assert card.findall(".//code")
+        figures = card.findall(".//figure")
+        assert figures
+        for figure in figures:
+            image = figure.find("img")
+            assert image is not None
+            assert image.attrib["src"].startswith("data:image/png;base64,")
+            assert image.attrib["class"] == "pixels"
+            said, truth = figure.findall(".//bdi")[1:]
+            assert said.text != truth.text
+
+
+def test_rejected_suspects_are_folded_away(report: Path) -> None:
+    folded = " ".join(
+        " ".join(part.itertext()) for part in read(report).findall(".//section[@id='modes']/details")
+    )
+    assert "1 suspect rejected" in folded
+    assert "Size questions" in folded
+
+
+def test_before_and_after_of_every_mode_and_arm_with_interval_and_n(report: Path) -> None:
+    rows = read(report).findall(".//section[@id='repair']//div[@class='changes']/div")[1:]
+    assert [row.attrib["class"] for row in rows] == ["change all", *["change mode"] * 4, "change retained"]
+    for row in rows:
+        figures = [
+            " ".join(" ".join(part.itertext()).split()) for part in row.findall(".//span[@class='figure']")
+        ]
+        assert len(figures) == 3
+        assert all(re.match(r"\d+\.\d % \[\d+\.\d, \d+\.\d\] n=[\d,]+", figure) for figure in figures)
+        assert re.search(r"\d\.\d points \[", figures[-1])
+
+
+def test_skills_by_round_for_the_base_model_and_every_arm(report: Path) -> None:
+    table = read(report).find(".//table[@class='heat']")
+    assert table is not None
+    head = [" ".join(cell.itertext()) for cell in table.findall("./thead//th")]
+    assert head == [
+        "base model",
+        "uniform round 1",
+        "uniform round 2†",
+        "targeted round 1",
+        "targeted round 2",
+        "n",
+    ]
+    named = {" ".join(cell.itertext()) for cell in table.findall(".//tbody//th")}
+    assert {"Counting", "Reading", "Vertical", "Negated existence questions"} <= named
+
+
+def test_learning_curves_of_questioner_and_candidate(report: Path) -> None:
+    figures = read(report).findall(".//section[@id='curves']//svg")
+    labels = [figure.attrib["aria-label"] for figure in figures]
+    assert "Questioner: share of questions that failed, steps 0 to 59" in labels
+    assert "Candidate, round 2: reward, steps 0 to 59" in labels
+    for figure in figures:
+        for line in figure.findall("polyline"):
+            points = [tuple(map(float, pair.split(","))) for pair in line.attrib["points"].split()]
+            assert len(points) == 60
+            assert all(0 <= x <= 300 and 0 <= y <= 148 for x, y in points)
+
+
+def test_the_four_outcomes_are_counted_apart(run: Path, report: Path) -> None:
+    section = words(report, ".//section[@id='discovery']")
+    with Run.read(run) as opened:
+        counts = opened.ledger.counts("discover")
+    for kind, number in (
+        ("failure", counts.failure),
+        ("correct", counts.correct),
+        ("invalid question", counts.invalid),
+        ("infrastructure error", counts.infrastructure),
+    ):
+        assert f"{kind} {number}" in section
+    assert "ambiguous" in section
+    assert "Failures per combination of skills" in section
+
+
+def test_how_it_was_run_holds_config_versions_seed_and_the_words(report: Path) -> None:
+    section = words(report, ".//section[@id='origin']")
+    for word in (
+        "scotoma evolve",
+        "seed 7",
+        "group: 8",
+        "python",
+        "q-value",
+        "failure mode",
+        "retained skills",
+    ):
+        assert word in section
+
+
+@pytest.mark.parametrize("until", STAGES[:-1])
+def test_an_unfinished_run_shows_what_there_is_and_names_what_is_missing(tmp_path: Path, until: str) -> None:
+    path = build(exam(tmp_path / "run", until=until, images=4))
+    text = words(path)
+    assert "not yet" in text.lower() or until == "round2"
+    assert ("This run is unfinished" in text) == (until != "round2")
+    assert ("No question has been asked yet" in text) == (until == "begin")
+
+
+def test_a_copied_run_without_its_images_is_still_reported(run: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    shutil.rmtree(copy / "images")
+    assert "is not embedded" in words(build(copy))
+
+
+def test_hostile_text_stays_text(tmp_path: Path) -> None:
+    path = build(exam(tmp_path / "run", until="round1", images=6, hostile=HOSTILE))
+    document = read(path)
+    assert len(document.findall(".//script")) == 1
+    assert not [node for node in document.iter() if any(name.startswith("on") for name in node.attrib)]
+    assert all(image.attrib["src"].startswith("data:") for image in document.findall(".//img"))
+    raw = path.read_text(encoding="utf-8")
+    assert "\x00" not in raw
+    assert "\u202e" not in raw
+    assert "{{ 7 * 7 }}" in words(path)
+    assert "<script>alert(1)</script>" in words(path)
+
+
+def test_nothing_is_fetched(report: Path) -> None:
+    raw = report.read_text(encoding="utf-8")
+    addresses = [
+        value
+        for node in read(report).iter()
+        for name, value in node.attrib.items()
+        if name in ("src", "href", "action", "data", "poster", "srcset")
+    ]
+    assert addresses
+    assert all(address.startswith(("data:", "#")) for address in addresses)
+    assert "@import" not in raw
+    assert "url(" not in raw
+    assert "default-src 'none'" in raw
+
+
+def test_the_file_is_small(report: Path) -> None:
+    assert report.stat().st_size < 3_000_000
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no run"):
+        build(tmp_path)
+
+
+def test_a_place_that_cannot_be_written_is_named_and_the_old_report_kept(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("old")
+    with pytest.raises(StorageError, match="file"):
+        build(run, tmp_path / "file" / "report.html")
+    assert (tmp_path / "file").read_text() == "old"
+
+
+@pytest.mark.skipif(not INSTALLED, reason="no Chromium with its chromedriver")
+def test_a_browser_shows_it_on_desktop_and_phone_in_light_and_dark(report: Path) -> None:
+    with Browser() as browser:
+        for width, dark in ((1280, False), (390, True), (320, False)):
+            browser.open(report, width=width, dark=dark)
+            assert browser.ask("return document.documentElement.scrollWidth") == width
+            paper = browser.ask("return getComputedStyle(document.body).backgroundColor")
+            assert (paper == "rgb(22, 21, 19)") is dark
+            browser.ask("document.getElementById('theme').click()")
+            assert browser.ask("return getComputedStyle(document.body).backgroundColor") != paper
+            browser.ask("localStorage.clear()")
+        broken = "return [...document.images].filter(image => !image.naturalWidth).length"
+        assert browser.ask(broken) == 0
+        assert browser.console() == []
+        assert all(address.startswith(("file:", "data:")) for address in browser.requested())
