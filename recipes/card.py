@@ -164,6 +164,10 @@ it is examined on. This card is written by `recipes/card.py`.
 
 ## Training curve (running accuracy on training questions of the present stage)
 
+The shipped weights took 66 minutes on one shared core, in several resumed sessions; a mistake in the labels for
+"left of" and "right of" was mended at minute 43, which is when horizontal relations jump. A single run of the recipe as
+it is now was not repeated.
+
 | minutes | phase | stage | {head} |
 |{rule}|
 {curve}

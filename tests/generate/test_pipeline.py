@@ -45,7 +45,7 @@ def made() -> Made:
 def test_the_volume_is_exact_and_half_of_it_retains(made: Made) -> None:
     purposes = Counter(sample.purpose for sample in made.samples)
     assert len(made.samples) == 480
-    assert purposes["mode"] == 240
+    assert purposes["mode"] + purposes["contrast"] == 240
     assert purposes["retention"] == 240
     assert not made.shortfalls
 
@@ -60,8 +60,18 @@ def test_every_answer_is_what_the_picture_says(made: Made) -> None:
 def test_every_mode_sample_belongs_to_its_mode(made: Made) -> None:
     where = {mode.id: mode.predicate for mode in MODES}
     for sample in made.samples:
-        if sample.mode_id is not None:
+        if sample.purpose == "mode":
+            assert sample.mode_id is not None
             assert where[sample.mode_id].matches(sample.tags)
+
+
+def test_a_mode_that_names_an_answer_is_balanced_by_contrast(made: Made) -> None:
+    purposes = Counter(sample.purpose for sample in made.samples if sample.mode_id == "many")
+    assert abs(purposes["mode"] - purposes["contrast"]) <= 0.1 * sum(purposes.values())
+    for sample in made.samples:
+        if sample.purpose == "contrast":
+            assert sample.tags["type"] == "counting"
+            assert int(sample.answer) < 3
 
 
 def test_no_answer_is_taught_as_the_modes_own(made: Made) -> None:

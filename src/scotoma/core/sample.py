@@ -8,7 +8,8 @@ from scotoma.core.predicate import Tag
 
 
 class Sample(BaseModel):
-    """`purpose` is `mode` (aimed at the failure mode `mode_id`), `retention` or `uniform`.
+    """`purpose` is `mode` (in the failure mode `mode_id`), `contrast` (alike, but for the answer that the mode names),
+    `retention` or `uniform`.
 
     `provenance` says how the sample was made (which scene it was edited from, by which operation); `checks` lists the
     quality checks it passed, in order.

@@ -62,7 +62,7 @@ class TargetedMixture(BaseModel):
     retention: float = Field(0.5, ge=0.5, le=1.0)
     minimum: int = Field(16, ge=0)
     band: tuple[float, float] = (0.3, 0.8)
-    warm_start_below: float = Field(0.05, ge=0, le=1)
+    warm_start_below: float = Field(0.1, ge=0, le=1)
     least_learnability: float = Field(0.5, ge=0, le=1)
 
 

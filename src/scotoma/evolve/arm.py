@@ -72,7 +72,7 @@ def turn(shop: Workshop, arm: Arm, number: int, before: str | Path, before_name:
     name = f"round{number}/{arm}"
     mixture = _diagnose(shop, arm, before, name)
     made = _generate(shop, arm, mixture, name, number)
-    policy = _reinforce(shop, made, mixture, before, name, number)
+    policy = _reinforce(shop, made, _taught_first(shop, arm, made, number), before, name, number)
     examine(shop, policy, name)
     if shop.run.ledger.done(f"{name}/gate") is None:
         old = shop.run.ledger.observations(f"gate/{before_name}/retained")
@@ -167,8 +167,21 @@ def _structures(shop: Workshop) -> list[Structure]:
     return found
 
 
+def _taught_first(shop: Workshop, arm: Arm, made: Made, number: int) -> list[Sample]:
+    """The samples of the warm start: those of modes without signal; in a control arm, where the targeted arm of the
+    round has such modes, any of its own, so that all arms take the same steps."""
+    done = shop.run.ledger.done(f"round{number}/targeted/diagnose")
+    if done is None:
+        return []
+    mixture = Mixture.model_validate(done["mixture"])
+    modes = {share.name for share in mixture.shares if share.warm_start}
+    if arm != "targeted":
+        return made.samples if modes else []
+    return [sample for sample in made.samples if sample.mode_id in modes]
+
+
 def _reinforce(
-    shop: Workshop, made: Made, mixture: Mixture, before: str | Path, name: str, number: int
+    shop: Workshop, made: Made, taught: list[Sample], before: str | Path, name: str, number: int
 ) -> Path:
     """GRPO on the samples; the policy is a checkpoint of the run."""
     ledger, stage = shop.run.ledger, f"{name}/reinforce"
@@ -182,7 +195,6 @@ def _reinforce(
     def on_step(report: StepReport) -> None:
         shop.progress(f"train {name}", report.step + 1, steps)
 
-    warm = [share.name for share in mixture.shares if share.warm_start]
     report = reinforce(
         before,
         made.samples,
@@ -190,7 +202,7 @@ def _reinforce(
         shop.settings.repair,
         shop.settings.seed + number,
         out,
-        warm,
+        taught,
         on_step,
     )
     for step in report.steps:
@@ -202,7 +214,7 @@ def _reinforce(
         {
             "engine": report.engine,
             "steps": len(report.steps),
-            "warm_start": warm,
+            "warm_start_steps": shop.settings.repair.warm_start_steps if taught else 0,
             "seconds": time.monotonic() - started,
         },
         curve=curve,

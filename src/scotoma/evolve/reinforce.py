@@ -44,7 +44,7 @@ def reinforce(
     settings: RepairSettings,
     seed: int,
     out: Path,
-    warm_start: Sequence[str] = (),
+    warm_start: Sequence[Sample] = (),
     on_step: Callable[[StepReport], None] | None = None,
 ) -> TrainingReport:
     """Train a copy of the policy and write it to `out/policy`; the same call resumes.
@@ -56,7 +56,7 @@ def reinforce(
         settings: steps, rates, engine.
         seed: fixes order and draws.
         out: folder for the policy and what a resume needs.
-        warm_start: ids of the modes whose samples are first taught by a few supervised steps.
+        warm_start: samples that are first taught by a few supervised steps, mixed with the others.
         on_step: hears of every finished step.
     """
     config = GRPOConfig(
@@ -75,7 +75,7 @@ def reinforce(
     ]
     checkpoint = _open(policy)
     if warm_start and settings.warm_start_steps and not (out / "state.pt").is_file():
-        _warm_start(checkpoint, samples, images, set(warm_start), settings, config, seed)
+        _warm_start(checkpoint, warm_start, samples, images, settings, config)
     return train(
         checkpoint, prompts, reward, config, out=out, engine=settings.engine, save_every=20, on_step=on_step
     )
@@ -88,24 +88,31 @@ def _open(policy: str | Path) -> Checkpoint:
 
 def _warm_start(
     checkpoint: Checkpoint,
+    aimed: Sequence[Sample],
     samples: Sequence[Sample],
     images: Mapping[str, ImageRecord],
-    modes: set[str],
     settings: RepairSettings,
     config: GRPOConfig,
-    seed: int,
 ) -> None:
-    """Supervised steps on the modes without signal, half of every step retention, so that nothing else is unlearnt."""
-    aimed = [s for s in samples if s.mode_id in modes]
-    others = [s for s in samples if s.mode_id is None]
-    if not aimed or family_of(checkpoint.model) is None:
+    """Supervised steps where GRPO has no signal, most of every step retention, so that nothing else is unlearnt.
+
+    Half of a step's pictures hold aimed samples, and every picture comes with all of its questions: it is encoded once.
+    The rate rises over the first steps and falls to 0: a cold optimizer's first full steps do the most harm.
+    """
+    if family_of(checkpoint.model) is None:
         return
+    by_image: dict[str, list[Sample]] = {}
+    for sample in samples:
+        by_image.setdefault(sample.image_id, []).append(sample)
+    holding = list(dict.fromkeys(sample.image_id for sample in aimed))
     trainer = SharedTrainer(checkpoint.model, checkpoint.processor, config)
-    rng = Random(f"warm/{seed}")
-    for step in range(settings.warm_start_steps):
-        chosen = rng.choices(aimed, k=96) + rng.choices(others or aimed, k=96)
+    rng, steps, half = Random(f"warm/{config.seed}"), settings.warm_start_steps, settings.images_per_step // 2
+    for step in range(steps):
+        shown = {*rng.choices(holding, k=half), *rng.choices(list(by_image), k=half)}
         completions = [
-            Completion(Prompt(f"{step}/{n}", images[s.image_id], s.question), s.answer)
-            for n, s in enumerate(chosen)
+            Completion(Prompt(f"{step}/{s.id}", images[s.image_id], s.question), s.answer)
+            for image_id in sorted(shown)
+            for s in by_image[image_id]
         ]
-        trainer.supervised_step(completions, settings.warm_start_rate)
+        ramp = min(1.0, (step + 1) / 5, (steps - step) / steps * 1.5)
+        trainer.supervised_step(completions, settings.warm_start_rate * ramp)

@@ -1,7 +1,7 @@
 """The whole config of `scotoma evolve`, one object per stage; `configs/pupil.yaml` is one.
 
 >>> EvolveSettings(rounds=1, arms=("targeted",)).repair.steps
-60
+100
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class RepairSettings(Settings):
 
     engine: Literal["auto", "shared", "trl"] = "auto"
     samples: int = Field(default=6000, ge=8)
-    steps: int = Field(default=60, ge=1)
+    steps: int = Field(default=100, ge=1)
     images_per_step: int = Field(default=24, ge=1)
     group_size: int = Field(default=8, ge=2)
     learning_rate: float = Field(default=5e-5, gt=0)
@@ -44,8 +44,8 @@ class RepairSettings(Settings):
     beta: float = Field(default=0.0, ge=0)
     max_new_tokens: int = Field(default=4, ge=1)
     pass_samples: int = Field(default=9, ge=2)
-    warm_start_steps: int = Field(default=12, ge=0)
-    warm_start_rate: float = Field(default=1e-4, gt=0)
+    warm_start_steps: int = Field(default=24, ge=0)
+    warm_start_rate: float = Field(default=1.5e-4, gt=0)
     mixture: TargetedMixture = TargetedMixture()
 
 

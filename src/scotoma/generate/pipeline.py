@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from scotoma.core import Facts, FailureMode, ImageRecord, Sample, World
+from scotoma.core import Facts, FailureMode, ImageRecord, Predicate, Sample, World
 from scotoma.diagnose.mixture import Mixture
 from scotoma.generate.checks import PASSED, Checks
 from scotoma.generate.planner import Plan, Structure, plan
@@ -50,7 +50,7 @@ def targeted_samples(
     for each in plan(mixture, modes, structures):
         wanted = each.samples
         for sheet in _sheets(world, each, checks, f"{seed}/{each.mode_id}"):
-            mine = [sample for sample in sheet.samples if sample.purpose == "mode"]
+            mine = [sample for sample in sheet.samples if sample.mode_id is not None]
             extra = len(mine) - wanted
             kept = sheet.samples if extra <= 0 else [s for s in sheet.samples if s not in mine[wanted:]]
             made.samples += kept
@@ -81,43 +81,59 @@ class _Sheet:
 
 
 def _sheets(world: World, each: Plan, checks: Checks, key: str) -> Iterator[_Sheet]:
-    """New pictures of the plan's failing structures with their questions, as long as tries last."""
+    """New pictures of the plan's failing structures with their questions, as long as tries last.
+
+    A mode that names an answer ("… when the answer is no") would teach that answer instead of the skill. So it is
+    balanced by contrast questions, alike in everything but the answer, one for each of its own.
+    """
     if not each.structures:
         return
     rng = random.Random(key)
+    contrast = Predicate(
+        conditions=tuple(c for c in each.predicate.conditions if c.key not in ("answer", "count"))
+    )
+    balanced = contrast != each.predicate
     answers: Counter[str] = Counter()
+    given: Counter[str] = Counter()
     for attempt in range(20 * each.samples):
         structure = rng.choice(each.structures)
         facts = world.vary(structure.facts, structure.question, rng.getrandbits(32))
-        questions = world.similar(facts, structure.question, rng.getrandbits(32), 12)
-        inside: dict[str, list[str]] = {}
-        for question in questions:
+        found: dict[str, dict[str, list[str]]] = {"mode": {}, "contrast": {}}
+        for question in world.similar(facts, structure.question, rng.getrandbits(32), 16):
             examined = facts.examine(question)
-            if examined.answer is not None and each.predicate.matches(examined.tags):
-                inside.setdefault(examined.answer, []).append(question)
-        if not inside:
-            continue
+            if examined.answer is None or not contrast.matches(examined.tags):
+                continue
+            part = "mode" if each.predicate.matches(examined.tags) else "contrast"
+            found[part].setdefault(examined.answer, []).append(question)
         image = world.render(facts, "train")
         samples: list[Sample] = []
-        # The rarest answer so far first, so that no answer is taught as the mode's own.
-        while any(inside.values()) and len(samples) < MOST_OF_A_MODE:
-            answer = min((a for a in inside if inside[a]), key=lambda a: (answers[a], a))
-            if samples and answers[answer] > 2 * min(answers.values()) + 8 and len(answers) > 1:
+        while len(samples) < MOST_OF_A_MODE:
+            part = "contrast" if balanced and given["contrast"] < given["mode"] else "mode"
+            offered = found[part]
+            if not any(offered.values()):
+                break
+            # The rarest answer so far first, so that no answer is taught as the mode's own.
+            answer = min((a for a in offered if offered[a]), key=lambda a: (answers[a], a))
+            if not balanced and samples and answers[answer] > 2 * min(answers.values()) + 8:
                 break
             sample = _sample(
-                world, image, facts, inside[answer].pop(), checks, "mode", each.mode_id, key, attempt
+                world, image, facts, offered[answer].pop(), checks, part, each.mode_id, key, attempt
             )
             if sample is not None:
                 samples.append(sample)
                 answers[answer] += 1
+                given[part] += 1
         if not samples:
             continue
-        # No more retention than mode questions here: the volume is exact, and the mixture says how much is for whom.
+        # As much retention as mode questions on the same picture; the mixture says how much there is in all.
         extra = min(len(samples), PER_IMAGE - len(samples))
-        for question in world.questions(facts, rng.getrandbits(32), extra):
+        for question in world.questions(facts, rng.getrandbits(32), PER_IMAGE):
+            if extra == 0:
+                break
             kept = _sample(world, image, facts, question, checks, "retention", None, key, attempt)
             if kept is not None and not each.predicate.matches(kept.tags):
                 samples.append(kept)
+                extra -= 1
         yield _Sheet(image, samples)
 
 

@@ -144,9 +144,16 @@ def normalise(question: str) -> str:
 # --- writing -------------------------------------------------------------------------------------------------------
 
 
-def realise(program: Program, rng: random.Random, *, trained_only: bool = False) -> str:
-    """Write a program in a random wording; with `trained_only`, in one that the Pupil saw in training."""
-    wording = _pick(WORDINGS[_key(program)], rng, trained_only)
+def realise(
+    program: Program, rng: random.Random, *, trained_only: bool = False, wording: str | None = None
+) -> str:
+    """Write a program in a random wording; with `trained_only`, in one that the Pupil saw in training.
+
+    `wording` is used where it is one of this kind of question.
+    """
+    known = WORDINGS[_key(program)]
+    if wording is None or wording not in {option.lstrip("*") for option in known}:
+        wording = _pick(known, rng, trained_only)
     subject = program.subject
     slots = {}
     if isinstance(subject, SignPhrase):

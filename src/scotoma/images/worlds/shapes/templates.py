@@ -54,11 +54,18 @@ def untaught(parsed: Parsed) -> tuple[str, ...]:
 
 
 def ask(
-    scene: Scene, rng: random.Random, type_: str | None = None, *, taught_only: bool = False, tries: int = 40
+    scene: Scene,
+    rng: random.Random,
+    type_: str | None = None,
+    *,
+    taught_only: bool = False,
+    wording: str | None = None,
+    tries: int = 40,
 ) -> str | None:
     """One valid question of a type (a random one by default); None where the scene offers none.
 
-    With `taught_only`, only wordings that the Pupil was trained on; `untaught` says what else was left out.
+    With `taught_only`, only wordings that the Pupil was trained on; `untaught` says what else was left out. A given
+    `wording` is used where it fits.
     """
     wanted = type_ or rng.choice(TYPES)
     for _ in range(tries):
@@ -69,7 +76,7 @@ def ask(
             execute(program, scene)
         except Invalid:
             continue
-        return realise(program, rng, trained_only=taught_only)
+        return realise(program, rng, trained_only=taught_only, wording=wording)
     return None
 
 

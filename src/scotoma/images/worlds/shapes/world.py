@@ -129,6 +129,8 @@ class ShapesWorld:
         if parsed is None:
             return ()
         kind = templates.kind_of(parsed.program)
-        drafts = [realise(parsed.program, rng)]
-        drafts += [q for _ in range(2 * n) if (q := templates.ask(facts.scene, rng, kind, tries=4))]
-        return [q for q in dict.fromkeys(drafts) if facts.examine(q).valid][:n]
+        drafts: list[str | None] = [realise(parsed.program, rng)]
+        for number in range(2 * n):  # every other one in the same words
+            wording = parsed.wording if number % 2 else None
+            drafts.append(templates.ask(facts.scene, rng, kind, wording=wording, tries=4))
+        return [q for q in dict.fromkeys(drafts) if q is not None and facts.examine(q).valid][:n]
