@@ -43,7 +43,7 @@ class SurrogateSettings(BaseModel):
     max_depth: int = Field(12, ge=1)
     min_leaf: int = Field(3, ge=1)
     random_share: float = Field(0.3, ge=0, le=1)
-    combination_share: float = Field(0.15, gt=0, le=1)
+    combination_share: float = Field(0.2, gt=0, le=1)
     failure_share: float = Field(0.2, gt=0, le=1)
     skill_share: float = Field(0.02, ge=0, lt=1)
     replicates: int = Field(32, ge=1)
@@ -152,7 +152,8 @@ class Surrogate:
         combination = tuple(map(_combination, tags))
         skills = tuple(map(_skills, tags))
         kinds = len(frozenset().union(*skills))
-        least = min(int(np.ceil(self.settings.skill_share * n)), n // (2 * kinds)) if kinds else 0
+        # Rounded down: where n is small, one pick for every skill would be a third of all.
+        least = min(int(self.settings.skill_share * n), n // (2 * kinds)) if kinds else 0
         quota = {name: self._quota(name, n) for name in set(combination)}
         return _Slate(len(tags), rankings, combination, quota, skills, least)
 
