@@ -52,12 +52,12 @@ class Workshop:
 
 
 def examine(shop: Workshop, policy: str | Path, name: str) -> None:
-    """Put the held-back and the test questions to a checkpoint: phases `gate/NAME/…` and `test/NAME/…`."""
+    """Put the gate's and the test's questions to a checkpoint: phases `gate/NAME/retained` and `test/NAME/…`."""
     if shop.run.ledger.done(f"examine/{name}") is not None:
         return
     shop.progress(f"examine {name}", 0, 2)
     interview = shop.interview(policy)
-    gate = shop.held_back.ask(interview, f"gate/{name}")
+    gate = shop.held_back.ask_retained(interview, f"gate/{name}")
     shop.progress(f"examine {name}", 1, 2)
     test = shop.test.ask(interview, f"test/{name}")
     shop.run.ledger.finish(f"examine/{name}", observations=[*gate, *test])

@@ -49,11 +49,16 @@ class Examination:
 
     def ask(self, interview: Interview, phase: str) -> list[Observation]:
         """Observations under the phases `phase/modes` and `phase/retained`."""
-        found: list[Observation] = []
-        for part, items in (("modes", self.modes), ("retained", self.retained)):
-            asked = [Asked(f"{phase}/{part}/{i}", item.image, item.question) for i, item in enumerate(items)]
-            found += interview.ask(asked, f"{phase}/{part}")
-        return found
+        return self._part(interview, phase, "modes", self.modes) + self.ask_retained(interview, phase)
+
+    def ask_retained(self, interview: Interview, phase: str) -> list[Observation]:
+        """Those under `phase/retained` alone."""
+        return self._part(interview, phase, "retained", self.retained)
+
+    @staticmethod
+    def _part(interview: Interview, phase: str, name: str, items: Sequence[Candidacy]) -> list[Observation]:
+        asked = [Asked(f"{phase}/{name}/{i}", item.image, item.question) for i, item in enumerate(items)]
+        return interview.ask(asked, f"{phase}/{name}")
 
 
 def accuracy(observations: Iterable[Observation]) -> Rate:

@@ -83,7 +83,7 @@ def _workshop(
     progress("draw", 0, 2)
     each = min(test.mode_questions, 60 * len(proven))
     held_back = Examination.draw(
-        pool, "confirm", settings.seed + 77, proven, each, test.retained_questions // 2, test.pool // 2
+        pool, "confirm", settings.seed + 77, proven, each, test.retained_questions // 4, test.pool // 4
     )
     progress("draw", 1, 2)
     final = Examination.draw(
