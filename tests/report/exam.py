@@ -28,7 +28,7 @@ SPOTS = {
         0.45,
     ),
     "m3": ("skill=negation and operation=none", "negated existence questions", 0.55),
-    "m4": ("skill=reading and background=speckle", "reading questions on a speckle background", 0.6),
+    "m4": ("skill=reading and background=gradient", "reading questions on a gradient background", 0.6),
     "m5": ("skill=size", "size questions", 0.95),
 }
 REGIONS = {name: Predicate.parse(where) for name, (where, _, _) in SPOTS.items()}

@@ -17,7 +17,16 @@ from scotoma.core.errors import (
     SpecError,
     StorageError,
 )
-from scotoma.core.image import SPLITS, Examination, Facts, ImageRecord, ImageSource, Split, World
+from scotoma.core.image import (
+    SPLITS,
+    EditableWorld,
+    Examination,
+    Facts,
+    ImageRecord,
+    ImageSource,
+    Split,
+    World,
+)
 from scotoma.core.mode import FailureMode
 from scotoma.core.observation import Claim, Observation, Outcome, Verdict, Verifier
 from scotoma.core.predicate import Condition, Predicate, Tag, Tags
@@ -32,6 +41,7 @@ __all__ = [
     "Claim",
     "Condition",
     "ConfigError",
+    "EditableWorld",
     "Examination",
     "Facts",
     "FailureMode",

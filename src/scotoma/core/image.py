@@ -131,6 +131,11 @@ class World(ImageSource, Protocol):
         """`n` valid questions from the uniform template questioner: every question type equally often."""
         ...
 
+
+@runtime_checkable
+class EditableWorld(World, Protocol):
+    """A world whose scenes can be edited with known consequences: what repair needs."""
+
     def vary(self, facts: Facts, question: str, seed: int) -> Facts:
         """A new scene that keeps the structure in which `question` was asked, edited with known consequences."""
         ...

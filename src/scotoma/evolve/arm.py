@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from scotoma.core import FailureMode, ImageRecord, Observation, Sample, World
+from scotoma.core import EditableWorld, FailureMode, ImageRecord, Observation, Sample
 from scotoma.diagnose.mixture import Mixture, targeted, uniform
 from scotoma.discover.interview import Asked, Interview
 from scotoma.discover.progress import Progress
@@ -36,7 +36,7 @@ class Workshop:
     """What every arm shares: the run, the world, the proven modes, and the held-out questions."""
 
     run: Run
-    world: World
+    world: EditableWorld
     settings: EvolveSettings
     modes: tuple[FailureMode, ...]
     held_back: Examination

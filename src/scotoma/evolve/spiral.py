@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scotoma.core import ConfigError, FailureMode, ImageSource, World
+from scotoma.core import ConfigError, EditableWorld, FailureMode, ImageSource
 from scotoma.discover.confirm import confirm
 from scotoma.discover.loop import discover
 from scotoma.discover.pool import Pool
@@ -65,18 +65,22 @@ def evolve(run: Run, settings: EvolveSettings, progress: Progress = silent) -> S
     return summary
 
 
-def _world(settings: EvolveSettings) -> World:
+def _world(settings: EvolveSettings) -> EditableWorld:
     source: ImageSource = open_images(settings.images)
-    if not isinstance(source, World):
+    if not isinstance(source, EditableWorld):
         raise ConfigError(
-            f"images: {settings.images} is no world, and samples are made by editing scenes",
+            f"images: {settings.images} has no scenes that can be edited, which is how samples are made",
             hint="use worlds:shapes; editing photographs comes with a later release",
         )
     return source
 
 
 def _workshop(
-    run: Run, world: World, settings: EvolveSettings, proven: tuple[FailureMode, ...], progress: Progress
+    run: Run,
+    world: EditableWorld,
+    settings: EvolveSettings,
+    proven: tuple[FailureMode, ...],
+    progress: Progress,
 ) -> Workshop:
     """The held-out questions, the same in every session of the run, and their pictures in the ledger."""
     pool, test = Pool(world, settings.discover), settings.test

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from scotoma.core import Facts, FailureMode, ImageRecord, Predicate, Sample, World
+from scotoma.core import EditableWorld, Facts, FailureMode, ImageRecord, Predicate, Sample
 from scotoma.diagnose.mixture import Mixture
 from scotoma.generate.checks import PASSED, Checks
 from scotoma.generate.planner import Plan, Structure, plan
@@ -37,7 +37,7 @@ class Made:
 
 
 def targeted_samples(
-    world: World,
+    world: EditableWorld,
     mixture: Mixture,
     modes: Sequence[FailureMode],
     structures: Iterable[Structure],
@@ -66,7 +66,7 @@ def targeted_samples(
     return made
 
 
-def uniform_samples(world: World, volume: int, held_out: Collection[str], seed: int) -> Made:
+def uniform_samples(world: EditableWorld, volume: int, held_out: Collection[str], seed: int) -> Made:
     """The control arm: template questions about fresh pictures, aimed at nothing."""
     made, checks = Made(), Checks(held_out)
     _fill(world, made, checks, volume, seed, "uniform")
@@ -80,7 +80,7 @@ class _Sheet:
     samples: list[Sample]
 
 
-def _sheets(world: World, each: Plan, checks: Checks, key: str) -> Iterator[_Sheet]:
+def _sheets(world: EditableWorld, each: Plan, checks: Checks, key: str) -> Iterator[_Sheet]:
     """New pictures of the plan's failing structures with their questions, as long as tries last.
 
     A mode that names an answer ("… when the answer is no") would teach that answer instead of the skill. So it is
@@ -137,7 +137,7 @@ def _sheets(world: World, each: Plan, checks: Checks, key: str) -> Iterator[_She
         yield _Sheet(image, samples)
 
 
-def _fill(world: World, made: Made, checks: Checks, volume: int, seed: int, purpose: str) -> None:
+def _fill(world: EditableWorld, made: Made, checks: Checks, volume: int, seed: int, purpose: str) -> None:
     """Template questions about fresh train pictures until the volume is reached."""
     if volume <= 0:
         return
@@ -154,7 +154,7 @@ def _fill(world: World, made: Made, checks: Checks, volume: int, seed: int, purp
 
 
 def _sample(
-    world: World,
+    world: EditableWorld,
     image: ImageRecord,
     facts: Facts,
     question: str,
