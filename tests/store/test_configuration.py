@@ -99,3 +99,5 @@ def test_a_mistake_in_a_flag_names_the_flag(tmp_path: Path) -> None:
         load_settings(Evolution, overrides={"candidate": "pupil", "rounds": "x"})
     with pytest.raises(ConfigError, match="discover: expected `key: value` lines, found 5"):
         load_settings(Evolution, path, {"discover.questions": 3})
+    with pytest.raises(ConfigError, match=r"^flag arms\.1: input should be a valid string"):
+        load_settings(Evolution, write(tmp_path, "candidate: pupil\n"), {"arms": ["targeted", 5]})

@@ -10,6 +10,9 @@ import typer
 from scotoma.cli import console
 from scotoma.core import StorageError
 
+REPEATS = 8
+"""Pairs of steps that are timed."""
+
 app = typer.Typer(help="Measure Scotoma itself; ratios within one run.", no_args_is_help=True)
 
 
@@ -30,7 +33,8 @@ def grpo(
     """
     from scotoma.bench.grpo import measure, table
 
-    result = measure()
+    with console.progress_bars() as progress:
+        result = measure(repeats=REPEATS, on_repeat=lambda done: progress("bench grpo", done, REPEATS))
     console.out.print(table(result))
     if json is not None:
         try:

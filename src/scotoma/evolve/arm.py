@@ -1,31 +1,32 @@
-"""One arm of one round: what is the model bad at, what shall it train on, train it, examine it, keep it or not.
+"""The arms of one round: what is the model bad at, what shall it train on, train it, examine it, keep it or not.
 
-policy = turn(workshop, "targeted", 1, before="pupil", before_name="base")
+    policies = turn(workshop, 1, {"targeted": Policy("base", "pupil"), "uniform": Policy("base", "pupil")})
+
+Diagnosis and samples are made one arm after another, by the process that has the ledger; training and examination,
+which take the time, side by side.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
 from scotoma.core import EditableWorld, FailureMode, ImageRecord, Observation, Sample
 from scotoma.diagnose.mixture import Mixture, targeted, uniform
-from scotoma.discover.interview import Asked, Interview
+from scotoma.discover.interview import Asked
 from scotoma.discover.progress import Progress
 from scotoma.evolve.examination import Examination
 from scotoma.evolve.gate import decide
-from scotoma.evolve.reinforce import reinforce
+from scotoma.evolve.lesson import Examined, Learnt, Lesson, examine, interview
 from scotoma.evolve.settings import Arm, EvolveSettings
+from scotoma.evolve.worker import processes_for, side_by_side
 from scotoma.generate.pipeline import Made, targeted_samples, uniform_samples
 from scotoma.generate.planner import Structure
-from scotoma.grpo.report import StepReport
-from scotoma.models.spec import load_model
+from scotoma.models.checkpoint import accelerated
 from scotoma.store.ledger import CurvePoint
 from scotoma.store.run import Run
-from scotoma.verify.facts import FactsVerifier
 
 DIAGNOSED_PER_MODE = 40
 """Questions per mode whose pass rate is sampled; more costs time and moves the mixture little."""
@@ -45,41 +46,85 @@ class Workshop:
     """On the `test` split: measures, decides nothing."""
     progress: Progress
 
-    def interview(self, policy: str | Path) -> Interview:
-        """An interview of a checkpoint."""
-        spec = f"hf:{policy}" if isinstance(policy, Path) else policy
-        return Interview(load_model(spec), FactsVerifier())
+
+@dataclass(frozen=True)
+class Policy:
+    """Weights and the name that they were examined under: `base`, `round1/targeted`."""
+
+    name: str
+    weights: str | Path
 
 
-def examine(shop: Workshop, policy: str | Path, name: str) -> None:
-    """Put the gate's and the test's questions to a checkpoint: phases `gate/NAME/retained` and `test/NAME/…`."""
-    if shop.run.ledger.done(f"examine/{name}") is not None:
-        return
-    shop.progress(f"examine {name}", 0, 2)
-    interview = shop.interview(policy)
-    gate = shop.held_back.ask_retained(interview, f"gate/{name}")
-    shop.progress(f"examine {name}", 1, 2)
-    test = shop.test.ask(interview, f"test/{name}")
-    shop.run.ledger.finish(f"examine/{name}", observations=[*gate, *test])
-    shop.progress(f"examine {name}", 2, 2)
+def examine_base(shop: Workshop, base: Policy) -> None:
+    """What the untrained candidate answers."""
+    if shop.run.ledger.done(f"examine/{base.name}") is None:
+        examined = examine(base.weights, base.name, shop.held_back, shop.test, shop.progress)
+        _write_down(shop, base.name, examined)
 
 
-def turn(shop: Workshop, arm: Arm, number: int, before: str | Path, before_name: str) -> Path:
-    """Train one arm for one round, starting from `before`; returns the folder of the trained policy.
+def turn(shop: Workshop, number: int, policies: Mapping[Arm, Policy]) -> dict[Arm, Policy]:
+    """Train every arm for one round, each from its own policy; returns those that go on: the new or, where the gate
+    says no, the old.
 
-    Stages, each resumable: diagnose, generate, reinforce, examine, gate.
+    Stages of an arm, each resumable: diagnose, generate, reinforce, examine, gate.
     """
-    name = f"round{number}/{arm}"
-    mixture = _diagnose(shop, arm, before, name)
-    made = _generate(shop, arm, mixture, name, number)
-    policy = _reinforce(shop, made, _taught_first(shop, arm, made, number), before, name, number)
-    examine(shop, policy, name)
-    if shop.run.ledger.done(f"{name}/gate") is None:
-        old = shop.run.ledger.observations(f"gate/{before_name}/retained")
-        new = shop.run.ledger.observations(f"gate/{name}/retained")
-        gate = decide(old, new, shop.settings.gate_margin)
-        shop.run.ledger.finish(f"{name}/gate", {"accepted": gate.accepted, "reason": gate.reason})
-    return policy
+    ledger = shop.run.ledger
+    lessons: dict[str, Lesson] = {}
+    for arm, policy in policies.items():
+        name = f"round{number}/{arm}"
+        made = _generate(shop, arm, _diagnose(shop, arm, policy.weights, name), name, number)
+        if ledger.done(f"examine/{name}") is None:
+            lessons[name] = Lesson(
+                name,
+                policy.weights,
+                made.samples,
+                made.images,
+                _taught_first(shop, arm, made, number),
+                shop.settings.repair,
+                shop.settings.seed + number,
+                shop.run.path / "checkpoints" / name,
+                shop.held_back,
+                shop.test,
+            )
+    # As many processes as arms even where some are done: the number of threads must not depend on a resume.
+    at_once = processes_for(len(policies), accelerated())
+    for name, learnt in side_by_side(lessons, at_once, shop.progress):
+        _note_training(shop, name, learnt, taught_first=bool(lessons[name].taught_first))
+        _write_down(shop, name, learnt.examined)
+    return {arm: _gated(shop, f"round{number}/{arm}", policy) for arm, policy in policies.items()}
+
+
+def _gated(shop: Workshop, name: str, before: Policy) -> Policy:
+    ledger = shop.run.ledger
+    done = ledger.done(f"{name}/gate")
+    if done is None:
+        old = ledger.observations(f"gate/{before.name}/retained")
+        gate = decide(old, ledger.observations(f"gate/{name}/retained"), shop.settings.gate_margin)
+        done = {"accepted": gate.accepted, "reason": gate.reason}
+        ledger.finish(f"{name}/gate", done)
+    return Policy(name, shop.run.path / "checkpoints" / name / "policy") if done["accepted"] else before
+
+
+def _write_down(shop: Workshop, name: str, examined: Examined) -> None:
+    shop.run.ledger.finish(f"examine/{name}", observations=[*examined.gate, *examined.test])
+
+
+def _note_training(shop: Workshop, name: str, learnt: Learnt, taught_first: bool) -> None:
+    curve: list[CurvePoint] = []
+    for step in learnt.report.steps:
+        if step.reward_mean is not None:
+            curve.append(CurvePoint(step.step, "reward", step.reward_mean))
+        curve.append(CurvePoint(step.step, "kl", step.kl))
+    shop.run.ledger.finish(
+        f"{name}/reinforce",
+        {
+            "engine": learnt.report.engine,
+            "steps": len(learnt.report.steps),
+            "warm_start_steps": shop.settings.repair.warm_start_steps if taught_first else 0,
+            "seconds": learnt.seconds,
+        },
+        curve=curve,
+    )
 
 
 def _diagnose(shop: Workshop, arm: Arm, before: str | Path, name: str) -> Mixture:
@@ -90,7 +135,7 @@ def _diagnose(shop: Workshop, arm: Arm, before: str | Path, name: str) -> Mixtur
     repair = shop.settings.repair
     rates: dict[str, float] = {}
     if arm == "targeted":
-        interview = shop.interview(before)
+        asking = interview(before)
         for n, mode in enumerate(shop.modes):
             shop.progress(f"diagnose {name}", n, len(shop.modes))
             members = [item for item in shop.held_back.modes if mode.predicate.matches(item.tags)]
@@ -98,7 +143,7 @@ def _diagnose(shop: Workshop, arm: Arm, before: str | Path, name: str) -> Mixtur
                 Asked(f"{name}/diagnose/{mode.id}/{i}", item.image, item.question)
                 for i, item in enumerate(members[:DIAGNOSED_PER_MODE])
             ]
-            known = [rate for rate in interview.pass_rates(asked, repair.pass_samples) if rate is not None]
+            known = [rate for rate in asking.pass_rates(asked, repair.pass_samples) if rate is not None]
             if known:
                 rates[mode.id] = fmean(known)
         mixture = targeted(_as_it_fails_now(shop.modes, rates), repair.samples, rates, repair.mixture)
@@ -168,55 +213,16 @@ def _structures(shop: Workshop) -> list[Structure]:
 
 
 def _taught_first(shop: Workshop, arm: Arm, made: Made, number: int) -> list[Sample]:
-    """The samples of the warm start: those of modes without signal; in a control arm, where the targeted arm of the
-    round has such modes, any of its own, so that all arms take the same steps."""
-    done = shop.run.ledger.done(f"round{number}/targeted/diagnose")
-    if done is None:
-        return []
-    mixture = Mixture.model_validate(done["mixture"])
-    modes = {share.name for share in mixture.shares if share.warm_start}
+    """The samples of the warm start: those of modes without signal, each mode once in a run, since every such start
+    costs its neighbours a little. In a control arm, where the targeted arm of the round has such modes, any of its own,
+    so that all arms take the same steps."""
+    modes = _without_signal(shop, number).difference(*(_without_signal(shop, n) for n in range(1, number)))
     if arm != "targeted":
         return made.samples if modes else []
     return [sample for sample in made.samples if sample.mode_id in modes]
 
 
-def _reinforce(
-    shop: Workshop, made: Made, taught: list[Sample], before: str | Path, name: str, number: int
-) -> Path:
-    """GRPO on the samples; the policy is a checkpoint of the run."""
-    ledger, stage = shop.run.ledger, f"{name}/reinforce"
-    out = shop.run.path / "checkpoints" / name
-    if ledger.done(stage) is not None:
-        return out / "policy"
-    started = time.monotonic()
-    steps = shop.settings.repair.steps
-    curve: list[CurvePoint] = []
-
-    def on_step(report: StepReport) -> None:
-        shop.progress(f"train {name}", report.step + 1, steps)
-
-    report = reinforce(
-        before,
-        made.samples,
-        made.images,
-        shop.settings.repair,
-        shop.settings.seed + number,
-        out,
-        taught,
-        on_step,
-    )
-    for step in report.steps:
-        if step.reward_mean is not None:
-            curve.append(CurvePoint(step.step, "reward", step.reward_mean))
-        curve.append(CurvePoint(step.step, "kl", step.kl))
-    ledger.finish(
-        stage,
-        {
-            "engine": report.engine,
-            "steps": len(report.steps),
-            "warm_start_steps": shop.settings.repair.warm_start_steps if taught else 0,
-            "seconds": time.monotonic() - started,
-        },
-        curve=curve,
-    )
-    return out / "policy"
+def _without_signal(shop: Workshop, number: int) -> set[str]:
+    done = shop.run.ledger.done(f"round{number}/targeted/diagnose")
+    shares = Mixture.model_validate(done["mixture"]).shares if done is not None else ()
+    return {share.name for share in shares if share.warm_start}

@@ -29,7 +29,7 @@ class RepairSettings(Settings):
         learning_rate: 3e-5 mends the Pupil without hurting its neighbours; 1e-4 hurts them (FINDINGS.md).
         warmup_steps, beta, max_new_tokens: GRPO's.
         pass_samples: k answers per question in the diagnosis (DPE: 9).
-        warm_start_steps: supervised steps before GRPO for modes that are (almost) never answered rightly.
+        warm_start_steps: supervised steps before GRPO for modes (almost) never answered rightly; once per mode.
         warm_start_rate: their learning rate.
         mixture: of the targeted arm.
     """

@@ -8,17 +8,15 @@ Read `evolve` first: it is the picture on the first page of DESIGN.md.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from scotoma.core import ConfigError, EditableWorld, FailureMode, ImageSource
 from scotoma.discover.confirm import confirm
 from scotoma.discover.loop import discover
 from scotoma.discover.pool import Pool
 from scotoma.discover.progress import Progress, silent
 from scotoma.evolve.account import summarise
-from scotoma.evolve.arm import Workshop, examine, turn
+from scotoma.evolve.arm import Policy, Workshop, examine_base, turn
 from scotoma.evolve.examination import Examination
-from scotoma.evolve.settings import EvolveSettings
+from scotoma.evolve.settings import Arm, EvolveSettings
 from scotoma.images.spec import open_images
 from scotoma.models.spec import checkpoint_path, load_model
 from scotoma.store.run import Run
@@ -48,16 +46,12 @@ def evolve(run: Run, settings: EvolveSettings, progress: Progress = silent) -> S
     if not proven:
         return summarise(run, settings)
     shop = _workshop(run, world, settings, proven, progress)
-    examine(shop, settings.candidate, BASE)
-    policies: dict[str, str | Path] = dict.fromkeys(settings.arms, settings.candidate)
-    names = dict.fromkeys(settings.arms, BASE)
+    base = Policy(BASE, settings.candidate)
+    examine_base(shop, base)
+    policies: dict[Arm, Policy] = dict.fromkeys(settings.arms, base)
     for number in range(1, settings.rounds + 1):
-        for arm in settings.arms:
-            trained = turn(shop, arm, number, policies[arm], names[arm])
-            gate = run.ledger.done(f"round{number}/{arm}/gate") or {}
-            if gate["accepted"]:
-                policies[arm], names[arm] = trained, f"round{number}/{arm}"
-            run.write_summary(summarise(run, settings))
+        policies = turn(shop, number, policies)
+        run.write_summary(summarise(run, settings))
     summary = summarise(run, settings)
     run.ledger.put_modes(_restated(proven, summary))
     summary = summarise(run, settings)

@@ -94,6 +94,11 @@ def open_checkpoint(
     return Checkpoint(model.to(target).eval(), processor, str(source))
 
 
+def accelerated() -> bool:
+    """Whether `device="auto"` means something else than the CPU."""
+    return _device("auto").type != "cpu"
+
+
 def _is_path(source: str) -> bool:
     """Whether this names a place on disk; a Hugging Face id is `name` or `owner/name` and does not exist here."""
     return Path(source).expanduser().exists() or source.startswith((".", "/", "~")) or source.count("/") > 1

@@ -50,7 +50,8 @@ def load_settings(
         for mistake in error.errors():
             keys = [str(part) for part in mistake["loc"]]
             name = ".".join(keys)
-            where = f"flag {name}" if name in given or path is None else f"{path}: {name}"
+            flagged = any(f"{name}.".startswith(f"{key}.") for key in given)
+            where = f"flag {name}" if flagged or path is None else f"{path}: {name}"
             if mistake["type"] == "extra_forbidden":
                 lines.append(f"{where}: unknown key")
                 near = difflib.get_close_matches(keys[-1], _keys(model, keys[:-1]), n=1)

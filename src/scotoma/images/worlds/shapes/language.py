@@ -168,7 +168,7 @@ def realise(
         slots["that"] = "the " + write_phrase(program.other, rng)
     if program.without is not None:
         plural = program.without in SHAPES and "ones" not in wording
-        slots["x"] = _plural(program.without) if plural else program.without
+        slots["x"] = pluralise(program.without) if plural else program.without
     if program.operation == "sides":
         side = program.places[0]
         slots["r"] = rng.choice(PLACES[side.relation])
@@ -185,10 +185,13 @@ def realise(
 def write_phrase(phrase: Phrase, rng: random.Random, *, plural: bool = False) -> str:
     """Size, colour, noun: "small red circles"."""
     noun = rng.choice(NOUNS[phrase.noun])
-    return " ".join(word for word in (phrase.size, phrase.colour, _plural(noun) if plural else noun) if word)
+    return " ".join(
+        word for word in (phrase.size, phrase.colour, pluralise(noun) if plural else noun) if word
+    )
 
 
-def _plural(noun: str) -> str:
+def pluralise(noun: str) -> str:
+    """circles, crosses."""
     return noun + ("es" if noun.endswith("s") else "s")
 
 
@@ -218,11 +221,11 @@ def _key(program: Program) -> str:
 
 _ATTRIBUTES = rf"(?:(?:{'|'.join(SIZES)}) )?(?:(?:{'|'.join(COLOURS)}) )?"
 _SINGULAR = rf"{_ATTRIBUTES}(?:{'|'.join((*SHAPES, 'thing', 'object'))})"
-_PLURAL = rf"{_ATTRIBUTES}(?:{'|'.join(map(_plural, (*SHAPES, 'thing', 'object')))})"
+_PLURAL = rf"{_ATTRIBUTES}(?:{'|'.join(map(pluralise, (*SHAPES, 'thing', 'object')))})"
 _SIGN = rf"(?:digit|word)(?: (?:{'|'.join((*DIGITS, *WORDS))}))?"
 _RELATION = "|".join(sorted((w for ws in PLACES.values() for w in ws), key=len, reverse=True))
 _PLACE = rf"(?:{_RELATION}) the (?:{_SINGULAR}|{_SIGN})"
-_EXCLUDED = "|".join((*COLOURS, *SIZES, *map(_plural, SHAPES), *SHAPES))
+_EXCLUDED = "|".join((*COLOURS, *SIZES, *map(pluralise, SHAPES), *SHAPES))
 _SLOT_PATTERNS = {
     "{a}": rf"an? (?P<a>{_SINGULAR})",
     "{n}": rf"(?P<a>{_SINGULAR})",
@@ -238,7 +241,7 @@ _SLOT_PATTERNS = {
 }
 _READ_RELATION = {w: relation for relation, ws in PLACES.items() for w in ws}
 _PLACE_PARTS = re.compile(rf"(?P<r>{_RELATION}) the (?P<l>{_SINGULAR}|{_SIGN})")
-_NOUN_OF = {form: noun for noun, forms in NOUNS.items() for f in forms for form in (f, _plural(f))}
+_NOUN_OF = {form: noun for noun, forms in NOUNS.items() for f in forms for form in (f, pluralise(f))}
 
 
 def _compile() -> tuple[tuple[str, str, bool, re.Pattern[str]], ...]:
@@ -353,5 +356,5 @@ def vocabulary() -> tuple[str, ...]:
             words.update(word for word in wording.lstrip("*").split() if "{" not in word)
     for forms in NOUNS.values():
         for form in forms:
-            words.update((form, _plural(form)))
+            words.update((form, pluralise(form)))
     return tuple(sorted(words | set(COLOURS) | set(SIZES) | set(DIGITS) | set(WORDS)))

@@ -1,0 +1,98 @@
+"""One arm's training of one round and the examination after it: all it needs, and nothing of the ledger.
+
+So it can be sent to a process of its own (`scotoma.evolve.worker`); what comes back is written down by the one process
+that has the run open. Run again after a stop, the training goes on from its last saved step.
+
+    learnt = Lesson("round1/targeted", "pupil", samples, images, settings, seed=1, …)(progress)
+    learnt.report.steps, learnt.test
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from scotoma.core import ImageRecord, Observation, Sample
+from scotoma.discover.interview import Interview
+from scotoma.discover.progress import Progress
+from scotoma.evolve.examination import Examination
+from scotoma.evolve.reinforce import reinforce
+from scotoma.evolve.settings import RepairSettings
+from scotoma.grpo.report import StepReport, TrainingReport
+from scotoma.models.spec import load_model
+from scotoma.verify.facts import FactsVerifier
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What a checkpoint answered: `gate` on the `confirm` split, `test` on the `test` split."""
+
+    gate: list[Observation]
+    test: list[Observation]
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """A finished lesson; `seconds` of training."""
+
+    report: TrainingReport
+    examined: Examined
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What to train on, from which weights, and what to ask afterwards."""
+
+    name: str
+    before: str | Path
+    samples: list[Sample]
+    images: dict[str, ImageRecord]
+    taught_first: list[Sample]
+    settings: RepairSettings
+    seed: int
+    out: Path
+    held_back: Examination
+    test: Examination
+
+    def __call__(self, report: Progress) -> Learnt:
+        """Train, then examine."""
+        started = time.monotonic()
+
+        def on_step(step: StepReport) -> None:
+            report(f"train {self.name}", step.step + 1, self.settings.steps)
+
+        trained = reinforce(
+            self.before,
+            self.samples,
+            self.images,
+            self.settings,
+            self.seed,
+            self.out,
+            self.taught_first,
+            on_step,
+        )
+        seconds = time.monotonic() - started
+        return Learnt(
+            trained, examine(self.out / "policy", self.name, self.held_back, self.test, report), seconds
+        )
+
+
+def examine(
+    policy: str | Path, name: str, held_back: Examination, test: Examination, progress: Progress
+) -> Examined:
+    """Put the gate's and the test's questions to a checkpoint: phases `gate/NAME/retained` and `test/NAME/…`."""
+    progress(f"examine {name}", 0, 2)
+    asking = interview(policy)
+    gate = held_back.ask_retained(asking, f"gate/{name}")
+    progress(f"examine {name}", 1, 2)
+    answers = test.ask(asking, f"test/{name}")
+    progress(f"examine {name}", 2, 2)
+    return Examined(gate, answers)
+
+
+def interview(policy: str | Path) -> Interview:
+    """An interview of a model spec or checkpoint folder."""
+    spec = f"hf:{policy}" if isinstance(policy, Path) else policy
+    return Interview(load_model(spec), FactsVerifier())
