@@ -204,7 +204,7 @@ there is no sign) is answered by another question and counts as not met.
 
 ## Training curve (at temperature 1, n=360 each)
 
-The shipped weights took 41 minutes of imitation, 8 for the eyes and 39 for the rest, on two shared cores, in several
+The shipped weights took 41 minutes of imitation, 8 for the eyes and 79 for the rest, on two shared cores, in several
 resumed sessions while the recipe was still changing; a single run of the recipe as it is now was not repeated. The
 curve is of the last part.
 

@@ -1,6 +1,6 @@
 """Warm-start the embedded questioner: the Pupil's architecture and eyes, taught to ask instead of to answer.
 
-    python recipes/questioner.py            # about an hour; writes src/scotoma/models/questioner/
+    python recipes/questioner.py            # an hour and a half; writes src/scotoma/models/questioner/
 
 Supervised only, no reward. First its eyes learn which descriptions fit one thing alone (`eyes.py`). Then it imitates
 the uniform template questioner on the exam's scenes, with and without a wish in the prompt ("ask about counting") and
@@ -58,7 +58,7 @@ MORE_EYES = 2
 """Vision layers on top of the Pupil's."""
 EYES_SHARE = 0.15
 """The share of the time that goes to the eyes alone."""
-OWN_FROM = 0.3
+OWN_FROM = 0.1
 """The share of the time after which it learns from its own questions too."""
 OWN, TEMPLATES = 12, 8
 """Its own questions to a scene, at most, and the templates' beside them, which keep the grammar."""
@@ -181,7 +181,7 @@ class Student:
         still_alone, self.knows_alone = alone_loss(
             self.alone, self.captured["patches"], alone_flags(scenes, standing)
         )
-        loss = loss + still_alone
+        loss = loss + 2 * still_alone
         at = torch.tensor([label[:2] for label in labels])
         wanted = torch.tensor([label[2] for label in labels])
         counted = torch.tensor([label[3] for label in labels])
@@ -316,13 +316,24 @@ def train(start: Path, out: Path, minutes: float, seed: int) -> None:
             torch.save(model.state_dict(), opened)
     student = Student(model, ids)
     matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "text_model.layers" in n]
+    seeing = [p for n, p in model.named_parameters() if p.ndim == 2 and "vision_model.encoder.layers" in n]
     others = [
         p
         for n, p in model.named_parameters()
         if not (p.ndim == 2 and "text_model.layers" in n) and "vision_model" not in n
     ]
-    eyes = [p for n, p in model.named_parameters() if "vision_model" in n]
-    muon = torch.optim.Muon(matrices, lr=0.01, momentum=0.95, weight_decay=0.0, adjust_lr_fn="original")
+    eyes = [
+        p
+        for n, p in model.named_parameters()
+        if "vision_model" in n and not (p.ndim == 2 and "vision_model.encoder.layers" in n)
+    ]
+    muon = torch.optim.Muon(
+        [{"params": matrices, "scale": 1.0}, {"params": seeing, "scale": 0.3}],
+        lr=0.01,
+        momentum=0.95,
+        weight_decay=0.0,
+        adjust_lr_fn="original",
+    )
     adam = torch.optim.AdamW(
         [
             {"params": [*others, *student.heads.parameters()], "scale": 1.0},
@@ -353,7 +364,7 @@ def train(start: Path, out: Path, minutes: float, seed: int) -> None:
         done = elapsed / total
         rate = min(1.0, (step + 1) / 50) * (min(1.0, (1 - done) / 0.5) + 0.01)
         for group in muon.param_groups:
-            group["lr"] = 0.01 * rate
+            group["lr"] = 0.01 * rate * group["scale"]
         for group in adam.param_groups:
             group["lr"] = 1e-3 * rate * group["scale"]
         scenes, lessons = next(loader)
@@ -391,7 +402,7 @@ def train(start: Path, out: Path, minutes: float, seed: int) -> None:
             torch.save(state, saved)
     model.set_attn_implementation("sdpa")
     save(model, processor, out)
-    final = {str(t): report(model, ids, t, 3000) for t in (1.0, 0.8, 0.7)}
+    final = {str(t): report(model, ids, t, 3000) for t in (1.0, 0.7, 0.5)}
     (out / "curve.json").write_text(json.dumps({"curve": curve, "final": final}, indent=1))
     print(json.dumps(final, indent=1), flush=True)
 
@@ -443,7 +454,7 @@ def main() -> None:
     )
     parser.add_argument("--start", type=Path, default=here / "pupil", help="the checkpoint to start from")
     parser.add_argument("--out", type=Path, default=here / "questioner")
-    parser.add_argument("--minutes", type=float, default=20.0)
+    parser.add_argument("--minutes", type=float, default=90.0)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     train(options.start, options.out, options.minutes, options.seed)

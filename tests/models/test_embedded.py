@@ -9,10 +9,14 @@ import pytest
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from scotoma.core import Request, Sampling
+from scotoma.evolve.settings import EvolveSettings
 from scotoma.images.worlds.shapes import ShapesWorld, templates
 from scotoma.images.worlds.shapes.language import parse
 from scotoma.images.worlds.shapes.scene import TRAINING
 from scotoma.models.spec import checkpoint_path, load_model
+from scotoma.store.configuration import load_settings
+
+CONFIG = Path(__file__).parents[2] / "configs/pupil.yaml"
 
 
 @pytest.mark.parametrize("name", ["pupil", "questioner"])
@@ -54,15 +58,17 @@ def test_packing_changes_none_of_its_answers() -> None:
     assert [alone.answer([request])[0].text for request in requests] == [reply.text for reply in together]
 
 
-def test_the_questioner_asks_about_every_skill_and_mostly_validly() -> None:
+def test_the_questioner_asks_about_every_skill_and_nine_times_in_ten_validly() -> None:
+    """At the temperature that discovery samples it with; .90 less three standard errors of so small a sample."""
     world = ShapesWorld()
+    temperature = load_settings(EvolveSettings, CONFIG).discover.temperature
     requests = [
         Request(
             (world.image("discover", 5, i),),
             f"ask about {kind}",
-            sampling=Sampling(1.0, max_tokens=32, seed=i),
+            sampling=Sampling(temperature, max_tokens=32, seed=i),
         )
-        for i in range(30)
+        for i in range(80)
         for kind in templates.TYPES
     ]
     replies = load_model("questioner").answer(requests)
@@ -71,5 +77,5 @@ def test_the_questioner_asks_about_every_skill_and_mostly_validly() -> None:
         for request, reply in zip(requests, replies, strict=True)
     ]
     valid = [e for e in examined if e.valid]
-    assert len(valid) / len(examined) >= 0.6
+    assert len(valid) / len(examined) >= 0.87
     assert {str(e.tags["type"]) for e in valid} == set(templates.TYPES)
