@@ -89,7 +89,9 @@ def turn(shop: Workshop, number: int, policies: Mapping[Arm, Policy]) -> dict[Ar
     # As many processes as arms even where some are done: the number of threads must not depend on a resume.
     at_once = processes_for(len(policies), accelerated())
     for name, learnt in side_by_side(lessons, at_once, shop.progress):
-        _note_training(shop, name, learnt, taught_first=bool(lessons[name].taught_first))
+        # A stop may have come between the two: then only the examination is new.
+        if ledger.done(f"{name}/reinforce") is None:
+            _note_training(shop, name, learnt, taught_first=bool(lessons[name].taught_first))
         _write_down(shop, name, learnt.examined)
     return {arm: _gated(shop, f"round{number}/{arm}", policy) for arm, policy in policies.items()}
 

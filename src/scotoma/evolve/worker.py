@@ -18,7 +18,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator, Mapping
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 from scotoma.core import ModelError, ScotomaError
 from scotoma.discover.progress import Progress
@@ -116,7 +116,7 @@ def main() -> None:
     said = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever prints must not get between the messages
     job: Job = pickle.load(sys.stdin.buffer)
-    threading.Thread(target=_end_with_parent, args=(sys.stdin.buffer,), daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(sys.stdin.fileno(),), daemon=True).start()
 
     def say(kind: str, content: Any) -> None:
         pickle.dump((kind, content), said)
@@ -132,8 +132,10 @@ def main() -> None:
         say("result", result)
 
 
-def _end_with_parent(stdin: IO[bytes]) -> None:
-    stdin.read()
+def _end_with_parent(stdin: int) -> None:
+    # Read past Python's buffer: its lock, held by a waiting thread, would crash the interpreter as it shuts down.
+    while os.read(stdin, 4096):
+        pass
     os._exit(1)
 
 
