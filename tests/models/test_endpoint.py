@@ -327,7 +327,7 @@ def test_at_most_so_many_at_once() -> None:
 
 def test_the_budget_stops_before_it_is_overrun_and_what_was_paid_for_is_kept() -> None:
     with HostileServer(lambda call: Act(call.text, delay=0.01)) as server:
-        # 12 tokens a reply; 16 go out before the first has come back, which fits.
+        # 12 tokens a reply; 32 go out before the first has come back, which fits.
         model = opened(server, max_tokens_total=600)
         with pytest.raises(
             BudgetError,

@@ -50,7 +50,6 @@ class Spending:
         self.tokens_out = 0
         self.under_way = 0
         self._longest_prompt = 0
-        self._reserved_in = 0
         self._reserved_out = 0
 
     @property
@@ -60,7 +59,8 @@ class Spending:
 
     def admits(self, max_tokens: int) -> bool:
         """Whether one more request, completed with up to `max_tokens`, is sure to stay within the budget."""
-        tokens_in = self.tokens_in + self._reserved_in + self._longest_prompt
+        # By what is known now: those that went out before the first reply are reckoned from then on.
+        tokens_in = self.tokens_in + (self.under_way + 1) * self._longest_prompt
         tokens_out = self.tokens_out + self._reserved_out + max_tokens
         most = self.budget.max_tokens_total
         if most is not None and tokens_in + tokens_out > most:
@@ -71,17 +71,14 @@ class Spending:
     @contextmanager
     def reserve(self, max_tokens: int) -> Iterator[Charge]:
         """Set aside what a request may cost while it is under way; what it did cost goes into the `Charge`."""
-        tokens_in, tokens_out = self._longest_prompt, max_tokens
-        self._reserved_in += tokens_in
-        self._reserved_out += tokens_out
+        self._reserved_out += max_tokens
         self.under_way += 1
-        charge = Charge(tokens_in, tokens_out)
+        charge = Charge(self._longest_prompt, max_tokens)
         try:
             yield charge
         finally:
             self.under_way -= 1
-            self._reserved_in -= tokens_in
-            self._reserved_out -= tokens_out
+            self._reserved_out -= max_tokens
             self.requests += 1
             self.tokens_in += charge.tokens_in
             self.tokens_out += charge.tokens_out
