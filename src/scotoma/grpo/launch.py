@@ -96,7 +96,7 @@ def launch(
 
 
 def main(path: Path) -> None:
-    """One of the processes: train; the first of them says how far it is and what came of it."""
+    """One of the processes: train; the first of them says how far it is, any of them what it refused."""
     from scotoma.grpo.engine import train
 
     job: Job = pickle.loads(path.read_bytes())
@@ -114,8 +114,10 @@ def main(path: Path) -> None:
             out=job.out, engine="trl", save_every=job.save_every, on_step=on_step,
         )  # fmt: skip
     except ScotomaError as error:
-        if first:
-            (job.out / "error.pkl").write_bytes(pickle.dumps(error))
+        # Whichever process fails first tells it: the others are ended before they could.
+        half = job.out / f"error.{os.getpid()}"
+        half.write_bytes(pickle.dumps(error))
+        half.replace(job.out / "error.pkl")
         raise
     if first:
         (job.out / "report.json").write_text(report.model_dump_json())
