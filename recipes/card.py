@@ -20,6 +20,7 @@ from scotoma.discover.interview import Asked, Interview
 from scotoma.images.worlds.shapes import ShapesWorld, templates
 from scotoma.images.worlds.shapes.language import WORDINGS, parse
 from scotoma.images.worlds.shapes.scene import EXAM, TRAINING, SceneRange
+from scotoma.images.worlds.shapes.world import ShapesFacts
 from scotoma.models.spec import load_model
 from scotoma.verify.facts import FactsVerifier
 
@@ -43,7 +44,8 @@ def examine(
 
 
 def _question(record: ImageRecord, rng: random.Random, kind: str, taught: bool) -> str | None:
-    scene = record.facts.scene  # type: ignore[union-attr]
+    assert isinstance(record.facts, ShapesFacts)
+    scene = record.facts.scene
     for _ in range(20):
         question = templates.ask(scene, rng, kind, taught_only=taught)
         parsed = parse(question) if question else None

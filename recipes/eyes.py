@@ -64,7 +64,7 @@ def alone_loss(head: nn.Linear, patches: Tensor, flags: Tensor) -> tuple[Tensor,
     return functional.binary_cross_entropy_with_logits(judged, wanted.float()), right
 
 
-class Sights(IterableDataset):  # type: ignore[type-arg]
+class Sights(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
     """Endless scenes: pixels, what stands on every patch, and which descriptions fit it alone."""
 
     def __init__(self, seed: int, images: int) -> None:
@@ -109,8 +109,8 @@ def open_eyes(model: Idefics3ForConditionalGeneration, minutes: float, seed: int
             loss = loss + functional.cross_entropy(logits.flatten(0, 1), what, ignore_index=IGNORE)
         muon.zero_grad(set_to_none=True)
         adam.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        muon.step()  # type: ignore[no-untyped-call]
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        muon.step()  # type: ignore[no-untyped-call]  # as above
         adam.step()
         right += 0.02 * (share - right)
         if step % 200 == 0:

@@ -224,7 +224,7 @@ class Lesson:
     judged: tuple[Tensor, Tensor, Tensor] | None = None  # row, column, labels (R, 9)
 
 
-class Classroom(IterableDataset):  # type: ignore[type-arg]
+class Classroom(IterableDataset[Lesson]):
     """An endless, seeded stream of lessons, made in a process of its own while the model trains."""
 
     def __init__(self, seed: int, ids: dict[str, int], images: int, questions: int, dial: Tensor) -> None:
@@ -504,7 +504,7 @@ class Trainer:
     def step(self, loss: Tensor) -> None:
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         nn.utils.clip_grad_norm_([*self.model.parameters(), *self.extra.parameters()], 1.0)
         for optimizer in self.optimizers:
             optimizer.step()
@@ -618,7 +618,7 @@ def train(out: Path, minutes: float, seed: int, see_share: float) -> None:
         progress = state["progress"]
         print(f"resuming at {progress['seconds'] / 60:.1f} min, phase {progress['phase']}", flush=True)
     budget = {"see": 60 * minutes * see_share, "all": 60 * minutes}
-    dial = torch.zeros(1 + len(templates.TYPES)).share_memory_()  # type: ignore[no-untyped-call]
+    dial = torch.zeros(1 + len(templates.TYPES)).share_memory_()  # type: ignore[no-untyped-call]  # as `backward`
     dial[1:] = 1.0
     dial[0] = progress["stage"]
     spoken = stored = time.time()

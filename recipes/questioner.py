@@ -87,7 +87,7 @@ class Lesson:
     imitate: bool = True
 
 
-class Lessons(IterableDataset):  # type: ignore[type-arg]
+class Lessons(IterableDataset[tuple[list[Scene], list[list[Lesson]]]]):
     """Endless scenes of the exam's range with prompts and the template questioner's questions.
 
     A wish that the scene does not offer (reading where there is no sign) is answered by another question.
@@ -217,8 +217,10 @@ class Student:
 def _partial(scene: Scene, question: str) -> Iterator[tuple[int, list[Thing | Sign]]]:
     """For every word before a word of a phrase about a set: its index, and the things that the phrase fits so far."""
     parsed, words = parse(question), question.split()
-    for mention in parsed.mentions if parsed else ():
-        if mention.phrase is None or mention.start == 0 or definite(parsed, mention):  # type: ignore[arg-type]
+    if parsed is None:
+        return
+    for mention in parsed.mentions:
+        if mention.phrase is None or mention.start == 0 or definite(parsed, mention):
             continue
         for last in range(mention.start - 1, mention.end):
             said = words[mention.start : last + 1]
@@ -374,9 +376,9 @@ def train(start: Path, out: Path, minutes: float, seed: int) -> None:
         loss, said = student.loss(scenes, lessons)
         muon.zero_grad(set_to_none=True)
         adam.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        muon.step()  # type: ignore[no-untyped-call]
+        muon.step()  # type: ignore[no-untyped-call]  # as above
         adam.step()
         step += 1
         if time.time() - spoken > 180:

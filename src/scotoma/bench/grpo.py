@@ -151,7 +151,7 @@ def _run(
     ours = SharedTrainer(copy.deepcopy(checkpoint.model), checkpoint.processor, config)
     pairs: list[_Pair] = []
 
-    class TakeTurns(TrainerCallback):  # type: ignore[misc]
+    class TakeTurns(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
         """TRL's time is all that passes between our turns: data, sampling, loss, backward pass, optimizer."""
 
         began = 0.0

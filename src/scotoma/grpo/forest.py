@@ -11,29 +11,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
 
 import torch
 from torch import nn
 from transformers import ProcessorMixin
 
-from scotoma.core import ReplyError, Request, Turn
-from scotoma.grpo.budget import fits, positions_of, refused
+from scotoma.grpo.budget import fits, positions_of
+from scotoma.grpo.encoding import Tokens, encode_prompts
 from scotoma.grpo.rollout import Prompt
-from scotoma.models.families import Pixels, unwrapped
+from scotoma.models.families import Pixels
 from scotoma.models.prompts import (
     Encoded,
     ImageTree,
     PromptEncoder,
-    conversation,
     image_trees,
-    render,
     stack,
 )
 from scotoma.models.tree import Branch, Packed, Tree, pack
-
-Tokens = tuple[int, ...]
 
 ROW_TOKENS = 1024
 """Question tokens in one tree; an image with more of them gives several trees, so that the mask stays small."""
@@ -64,10 +58,8 @@ class Forest:
     def __init__(self, model: nn.Module, processor: ProcessorMixin) -> None:
         self.model, self.processor = model, processor
         self.encoder = PromptEncoder(processor)
-        self.eos_ids = eos_ids(model, processor)
         self.positions = positions_of(model)
         self.pad_id: int = processor.tokenizer.pad_token_id or 0
-        self._answer_ids = lru_cache(maxsize=65_536)(self._tokenise)
 
     def encode(self, prompts: Sequence[Prompt]) -> list[Encoded]:
         """The prompts' tokens and pixels, in order.
@@ -76,15 +68,7 @@ class Forest:
             ImageError: an image cannot be read or used.
             BudgetError: a text holds the image placeholder.
         """
-        distinct = {
-            id(prompt): prompt for prompt in prompts
-        }  # a group of rollouts holds one and the same prompt
-        requests = [Request((p.image,), p.text, p.history) for p in distinct.values()]
-        encoded = {
-            id(prompt): refused(prompt, entry) if isinstance(entry, ReplyError) else entry
-            for prompt, entry in zip(distinct.values(), self.encoder.encode(requests), strict=True)
-        }
-        return [encoded[id(prompt)] for prompt in prompts]
+        return encode_prompts(self.encoder, prompts)
 
     def groves(self, completions: Sequence[tuple[Prompt, Tokens]], budget: int) -> Iterator[Grove]:
         """Minibatches of at most `budget` tokens (a tree that is larger goes alone), with a leaf per
@@ -125,13 +109,6 @@ class Forest:
         texts = self.processor.tokenizer.batch_decode(completions, skip_special_tokens=True)
         return [text.strip() for text in texts]
 
-    def answer_ids(self, prompt: Prompt, text: str) -> Tokens:
-        """The tokens of a given answer to a prompt, end of turn included, as the chat template writes them."""
-        return self._answer_ids(prompt.text, prompt.history, text)
-
-    def _tokenise(self, question: str, history: tuple[Turn, ...], text: str) -> Tokens:
-        return answer_tokens(self.processor, self.eos_ids, question, history, text)
-
     def _minibatches(
         self, trees: Sequence[Tree], rows: Sequence[ImageTree], budget: int, lengths: dict[int, int]
     ) -> Iterator[Grove]:
@@ -156,28 +133,6 @@ class Forest:
                 device=device,
             )
             start = end
-
-
-def answer_tokens(
-    processor: Any, ends_at: Tokens, question: str, history: tuple[Turn, ...], text: str
-) -> Tokens:
-    """The tokens of a given answer, end of turn included, as the chat template writes them after the prompt."""
-    before = render(processor, question, history, images=1)
-    answer = {"role": "assistant", "content": [{"type": "text", "text": text}]}
-    after = processor.apply_chat_template([*conversation(question, history, images=1), answer])
-    # Templates that rewrite earlier turns cannot be cut at the answer; the bare text is the next best thing.
-    said = after[len(before) :] if after.startswith(before) else text
-    ids: list[int] = processor.tokenizer(said, add_special_tokens=False)["input_ids"]
-    ends = [place for place, token in enumerate(ids) if token in ends_at]
-    return tuple(ids[: ends[0] + 1] if ends else [*ids, ends_at[0]])
-
-
-def eos_ids(model: nn.Module, processor: ProcessorMixin) -> tuple[int, ...]:
-    """Every token that ends a completion: the tokenizer's, and those that the model declares (as TRL has it)."""
-    declared: Any = unwrapped(model).generation_config.eos_token_id
-    own = processor.tokenizer.eos_token_id
-    ids = [] if declared is None else [declared] if isinstance(declared, int) else list(declared)
-    return tuple(dict.fromkeys([*([own] if own is not None and own not in ids else []), *ids]))
 
 
 def _size(tree: Tree) -> int:

@@ -19,7 +19,8 @@ from transformers import PreTrainedModel, ProcessorMixin
 
 from scotoma.core import ConfigError, ModelError
 from scotoma.grpo.config import GRPOConfig
-from scotoma.grpo.forest import Forest, Grove, Tokens
+from scotoma.grpo.encoding import Tokens
+from scotoma.grpo.forest import Forest, Grove
 from scotoma.grpo.rollout import Prompt, Rollout
 from scotoma.grpo.trainer import Trainer, seed_of
 from scotoma.models.families import Family, family_of
@@ -52,27 +53,13 @@ class SharedTrainer(Trainer):
         self.forest = Forest(model, processor)
         super().__init__(model, processor, config, reference)
 
-    def sample(
-        self,
-        prompts: Sequence[Prompt],
-        n: int,
-        *,
-        temperature: float | None = None,
-        max_new_tokens: int | None = None,
-        seed: int | None = None,
-    ) -> list[Rollout]:
-        """`n` completions of each prompt, prompt after prompt, unscored.
+    @property
+    def suppressed(self) -> Tokens:
+        """The placeholder, which the family knows."""
+        return self.family.suppressed(self.model)
 
-        A prompt's completions depend on the seed (by default that of the config and the step's number) and on
-        the prompt, not on the other prompts. `temperature` 0 is greedy.
-        """
-        key = f"{self.config.seed}/{self.steps_done}" if seed is None else str(seed)
-        decoding = Decoding(
-            eos_ids=self.forest.eos_ids,
-            max_new_tokens=max_new_tokens or self.config.max_new_tokens,
-            temperature=self.config.temperature if temperature is None else temperature,
-            suppressed=self.family.suppressed(self.model),
-        )
+    def draw(self, prompts: Sequence[Prompt], n: int, decoding: Decoding, key: str) -> list[Rollout]:
+        """See `Trainer.draw`: grown on trees."""
         found: dict[int, list[Rollout]] = {}
         for grove in self.forest.bare_groves(
             prompts, self.config.tokens_per_minibatch, decoding.max_new_tokens
@@ -104,10 +91,6 @@ class SharedTrainer(Trainer):
             return log_probs(
                 model, self.family, minibatch.packed(), minibatch.pixels, self.config.temperature
             )
-
-    def answer_ids(self, prompt: Prompt, text: str) -> Tokens:
-        """The tokens of a given answer to a prompt, end of turn included."""
-        return self.forest.answer_ids(prompt, text)
 
 
 def packable_family(model: nn.Module) -> Family:

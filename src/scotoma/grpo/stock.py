@@ -14,7 +14,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +21,12 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, ProcessorMixin
 
-from scotoma.core import ReplyError, Request, Turn
-from scotoma.grpo.budget import fits, positions_of, refused
+from scotoma.grpo.budget import fits, positions_of
 from scotoma.grpo.checkpoint import save_checkpoint
 from scotoma.grpo.config import GRPOConfig
-from scotoma.grpo.forest import answer_tokens, eos_ids
+from scotoma.grpo.encoding import Tokens, encode_prompts
 from scotoma.grpo.rollout import Prompt, Rollout
-from scotoma.grpo.trainer import Tokens, Trainer, seed_of
+from scotoma.grpo.trainer import Trainer, seed_of
 from scotoma.models.growth import Decoding
 from scotoma.models.quiet import quiet
 from scotoma.models.rows import Row, RowEncoder, completion_batch
@@ -68,31 +66,19 @@ class StockTrainer(Trainer):
             ConfigError: the config freezes everything.
         """
         self._encoder = RowEncoder(model, processor)
-        self._eos_ids = eos_ids(model, processor)
         self._positions = positions_of(model)
         self._pad_id: int = processor.tokenizer.pad_token_id or 0
-        self._answer_ids = lru_cache(maxsize=65_536)(self._tokenise)
         self._adapted: Any = _with_adapters(model, config) if config.lora_rank else None
         super().__init__(self._adapted or model, processor, config, reference)
 
-    def sample(
-        self,
-        prompts: Sequence[Prompt],
-        n: int,
-        *,
-        temperature: float | None = None,
-        max_new_tokens: int | None = None,
-        seed: int | None = None,
-    ) -> list[Rollout]:
-        """`n` completions of each prompt, prompt after prompt, unscored; see `Trainer.sample`."""
-        key = f"{self.config.seed}/{self.steps_done}" if seed is None else str(seed)
-        decoding = Decoding(
-            eos_ids=self._eos_ids,
-            max_new_tokens=max_new_tokens or self.config.max_new_tokens,
-            temperature=self.config.temperature if temperature is None else temperature,
-            suppressed=(self._encoder.image_token_id,),
-        )
-        rows = self._rows(prompts)
+    @property
+    def suppressed(self) -> Tokens:
+        """The placeholder."""
+        return (self._encoder.image_token_id,)
+
+    def draw(self, prompts: Sequence[Prompt], n: int, decoding: Decoding, key: str) -> list[Rollout]:
+        """See `Trainer.draw`: rows of like length together."""
+        rows = encode_prompts(self._encoder, prompts)
         asked = sorted(
             ((i, k) for i in range(len(prompts)) for k in range(n)), key=lambda ik: len(rows[ik[0]].ids)
         )
@@ -111,7 +97,7 @@ class StockTrainer(Trainer):
 
     def minibatches(self, completions: Sequence[tuple[Prompt, Tokens]]) -> Iterator[Rows]:
         """Rows of like length together, so that there is little padding."""
-        rows = self._rows([prompt for prompt, _ in completions])
+        rows = encode_prompts(self._encoder, [prompt for prompt, _ in completions])
         for row, (prompt, tokens) in zip(rows, completions, strict=True):
             fits(self._positions, prompt, len(row.ids), len(tokens))
         sizes = [len(row.ids) + len(tokens) for row, (_, tokens) in zip(rows, completions, strict=True)]
@@ -135,10 +121,6 @@ class StockTrainer(Trainer):
         said = torch.tensor([t for tokens in minibatch.completions for t in tokens], device=self.device)
         logits = output.logits[at[:, 0], at[:, 1]].float() / self.config.temperature
         return torch.log_softmax(logits, -1).gather(1, said[:, None])[:, 0]
-
-    def answer_ids(self, prompt: Prompt, text: str) -> Tokens:
-        """The tokens of a given answer to a prompt, end of turn included."""
-        return self._answer_ids(prompt.text, prompt.history, text)
 
     def save(self, path: Path) -> Path:
         """Write the policy as a stock checkpoint, adapters merged (into a copy: training may go on)."""
@@ -169,26 +151,6 @@ class StockTrainer(Trainer):
             return super().reference_log_probs(rollouts)
         with self._adapted.disable_adapter():
             return self.log_probs(rollouts)
-
-    def _rows(self, prompts: Sequence[Prompt]) -> list[Row]:
-        """The prompts' rows, in order.
-
-        Raises:
-            ImageError: an image cannot be read or used.
-            BudgetError: a text holds the image placeholder.
-        """
-        distinct = {
-            id(prompt): prompt for prompt in prompts
-        }  # a group of rollouts holds one and the same prompt
-        requests = [Request((p.image,), p.text, p.history) for p in distinct.values()]
-        rows = {
-            id(prompt): refused(prompt, entry) if isinstance(entry, ReplyError) else entry
-            for prompt, entry in zip(distinct.values(), self._encoder.encode(requests), strict=True)
-        }
-        return [rows[id(prompt)] for prompt in prompts]
-
-    def _tokenise(self, question: str, history: tuple[Turn, ...], text: str) -> Tokens:
-        return answer_tokens(self.processor, self._eos_ids, question, history, text)
 
 
 def _with_adapters(model: PreTrainedModel, config: GRPOConfig) -> Any:

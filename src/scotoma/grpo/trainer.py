@@ -18,6 +18,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache, partial
 from pathlib import Path
 from statistics import fmean, pstdev
 from typing import Any, Protocol
@@ -30,11 +31,11 @@ from scotoma.core import ConfigError
 from scotoma.grpo.advantage import group_advantages, zero_variance_share
 from scotoma.grpo.checkpoint import save_checkpoint
 from scotoma.grpo.config import GRPOConfig
+from scotoma.grpo.encoding import Tokens, answer_tokens, eos_ids
 from scotoma.grpo.loss import surrogate_loss, token_weights
 from scotoma.grpo.report import StepReport, Update
 from scotoma.grpo.rollout import Completion, Prompt, RewardFunction, Rollout, groups, scored
-
-Tokens = tuple[int, ...]
+from scotoma.models.growth import Decoding
 
 
 class Minibatch(Protocol):
@@ -75,6 +76,8 @@ class Trainer(ABC):
         """
         self.model, self.processor, self.config = model, processor, config
         self.device = next(model.parameters()).device
+        self.eos_ids = eos_ids(model, processor)
+        self._answer_ids = lru_cache(maxsize=65_536)(partial(answer_tokens, processor, self.eos_ids))
         self.steps_done = 0
         self.skipped_updates = 0
         self.reference = self.make_reference(reference) if config.beta else None
@@ -84,7 +87,23 @@ class Trainer(ABC):
         )
         model.eval()  # no dropout: the ratio of the first update must be exactly 1
 
+    @property
     @abstractmethod
+    def suppressed(self) -> Tokens:
+        """Tokens never to be sampled: an image's placeholder without an image breaks the next pass."""
+
+    @abstractmethod
+    def draw(self, prompts: Sequence[Prompt], n: int, decoding: Decoding, key: str) -> list[Rollout]:
+        """`n` completions of each prompt, prompt after prompt; number k of prompt p draws from `seed_of(key/p/k)`."""
+
+    @abstractmethod
+    def minibatches(self, completions: Sequence[tuple[Prompt, Tokens]]) -> Iterator[Any]:
+        """`Minibatch`es of at most `config.tokens_per_minibatch` tokens that hold every completion once."""
+
+    @abstractmethod
+    def minibatch_log_probs(self, model: nn.Module, minibatch: Any) -> Tensor:
+        """(tokens,) the log-probability of every token, completion after completion in the minibatch's order."""
+
     def sample(
         self,
         prompts: Sequence[Prompt],
@@ -99,18 +118,18 @@ class Trainer(ABC):
         A prompt's completions depend on the seed (by default that of the config and the step's number) and on
         the prompt, not on the other prompts. `temperature` 0 is greedy.
         """
+        decoding = Decoding(
+            eos_ids=self.eos_ids,
+            max_new_tokens=max_new_tokens or self.config.max_new_tokens,
+            temperature=self.config.temperature if temperature is None else temperature,
+            suppressed=self.suppressed,
+        )
+        key = f"{self.config.seed}/{self.steps_done}" if seed is None else str(seed)
+        return self.draw(prompts, n, decoding, key)
 
-    @abstractmethod
-    def minibatches(self, completions: Sequence[tuple[Prompt, Tokens]]) -> Iterator[Any]:
-        """`Minibatch`es of at most `config.tokens_per_minibatch` tokens that hold every completion once."""
-
-    @abstractmethod
-    def minibatch_log_probs(self, model: nn.Module, minibatch: Any) -> Tensor:
-        """(tokens,) the log-probability of every token, completion after completion in the minibatch's order."""
-
-    @abstractmethod
     def answer_ids(self, prompt: Prompt, text: str) -> Tokens:
-        """The tokens of a given answer to a prompt, end of turn included."""
+        """The tokens of a given answer to a prompt, end of turn included, as the chat template writes them."""
+        return self._answer_ids(prompt.text, prompt.history, text)
 
     def step(self, prompts: Sequence[Prompt], reward: RewardFunction) -> StepReport:
         """Sample G completions of every prompt, score them, and update the policy `config.num_iterations` times."""
@@ -309,7 +328,7 @@ class Trainer(ABC):
         self.optimizer.zero_grad(set_to_none=True)
         total = kl = clipped = 0.0
         for loss, divergence, share in losses:
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
             total, kl, clipped = total + loss.item(), kl + divergence.item(), clipped + share.item()
         norm = nn.utils.clip_grad_norm_(self.parameters, self.config.max_grad_norm)
         if not bool(torch.isfinite(norm + total)):

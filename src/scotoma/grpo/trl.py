@@ -253,7 +253,7 @@ class Scorer:
         return rewards
 
 
-class SkipNonFinite(TrainerCallback):  # type: ignore[misc]
+class SkipNonFinite(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
     """Drops an update whose gradient is not finite: one NaN would otherwise poison every weight."""
 
     def __init__(self, config: GRPOConfig) -> None:
@@ -269,7 +269,7 @@ class SkipNonFinite(TrainerCallback):  # type: ignore[misc]
             kwargs["model"].zero_grad(set_to_none=True)
 
 
-class _Announce(TrainerCallback):  # type: ignore[misc]
+class _Announce(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
     """Tells the caller about each finished step."""
 
     def __init__(self, config: GRPOConfig, tell: Callable[[], None]) -> None:

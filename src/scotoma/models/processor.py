@@ -29,7 +29,7 @@ _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError)
 """What transformers raises for a processor that is not there or not whole."""
 
 
-class NoVideos(BaseVideoProcessor):  # type: ignore[misc]
+class NoVideos(BaseVideoProcessor):  # type: ignore[misc]  # transformers is untyped
     """Stands where a video processor would need torchvision: it knows its configuration, and refuses videos."""
 
     def __init__(self, config: dict[str, Any]) -> None:
