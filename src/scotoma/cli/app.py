@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 import scotoma
-from scotoma.cli import bench, calibrate, confirm, discover, doctor, evolve, export, importing, report
+from scotoma.cli import bench, calibrate, confirm, discover, doctor, evolve, export, importing, plant, report
 from scotoma.cli.console import complain
 from scotoma.core import Interrupted, ScotomaError
 
@@ -46,6 +46,7 @@ app.command(name="calibrate")(calibrate.command)
 app.command(name="report")(report.command)
 app.command(name="export")(export.command)
 app.command(name="import")(importing.command)
+app.command(name="plant")(plant.command)
 app.command(name="doctor")(doctor.command)
 app.add_typer(bench.app, name="bench")
 
