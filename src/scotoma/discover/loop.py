@@ -86,7 +86,9 @@ def ask_all(
     if not remaining:
         return
     check_source(source, seed, judged=not isinstance(interview.verifier, FactsVerifier))
-    reference = open_reference(source, settings, seed)  # refused now, not when the questions were asked
+    # What cannot be read is refused now, not when everything was asked.
+    wanted = settings.reference is not None or settings.reward.naturalness > 0
+    reference = open_reference(source, settings, seed) if wanted else None
     episodes = Episodes(interview, settings, seed, reference)
     if remaining[0] > 0:
         before = run.checkpoint(_state(remaining[0] - settings.block))
