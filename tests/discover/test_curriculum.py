@@ -112,6 +112,16 @@ def test_as_many_are_asked_as_can_be_and_half_of_them_at_the_level(pool: list[Ta
     assert high.count >= min(len(high.indices), count // 2)
 
 
+def test_a_level_that_yields_little_is_seldom_asked_about() -> None:
+    barren, rich = risen(), risen()
+    pool = [SIMPLE, COMPOSED] * 20
+    assert barren.portions(pool, 20)[0].count == 10  # not known yet
+    barren.learn([], [(COMPOSED, 0.05)] * 5 + [(SIMPLE, 0.6)] * 5)
+    rich.learn([], [(COMPOSED, 0.6)] * 5 + [(SIMPLE, 0.1)] * 5)
+    assert barren.portions(pool, 20)[0].count == 2
+    assert rich.portions(pool, 20)[0].count == 10
+
+
 def test_no_wishes_are_one_prompt_without_a_wish() -> None:
     assert Curriculum("progressive").wishes(random.Random(0), (), 0) == [None]
 

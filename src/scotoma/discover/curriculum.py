@@ -2,7 +2,7 @@
 
 A question's complexity is the number of skills that it composes and the fine details that it turns on, by its tags. At
 level L a share of what is asked has complexity L or more, and wishes that lead there are drawn more often. The rest is
-asked as ever, so that no simple blind spot is given up.
+simpler, so that no simple blind spot is given up; and a level that yields little has a small share.
 
     curriculum = Curriculum("progressive")
     wishes = curriculum.wishes(rng, settings.wishes, 4)
@@ -57,7 +57,7 @@ class Curriculum:
     Args:
         kind: `off` changes nothing and learns nothing.
         window: answered questions at the level or above, twice that many before it can rise.
-        share: of the questions asked, how many are to be at the level or above, where as many were proposed.
+        share: of the questions asked, how many are at most to be at the level or above; see `share_at_level`.
     """
 
     def __init__(self, kind: Progression = "off", *, window: int = 48, share: float = 0.5) -> None:
@@ -68,6 +68,7 @@ class Curriculum:
         self.share = share
         self.level = 1
         self._yields: list[float] = []
+        self._below: list[float] = []
         self._proposed: dict[str, Counter[int]] = {}
 
     def wishes(self, rng: random.Random, wishes: Sequence[str], count: int) -> Sequence[str | None]:
@@ -89,8 +90,17 @@ class Curriculum:
             return [Portion(everything, count)]
         high = tuple(i for i in everything if complexity(tags[i]) >= self.level)
         low = tuple(i for i in everything if complexity(tags[i]) < self.level)
-        wanted = min(len(high), max(round(self.share * count), count - len(low)))
+        wanted = min(len(high), max(round(self.share_at_level() * count), count - len(low)))
         return [Portion(high, wanted), Portion(low, min(len(low), count - wanted))]
+
+    def share_at_level(self) -> float:
+        """The share of questions that are to be at the level or above: as the last `window` yields there are to those
+        below it, h / (h + l), from a tenth to `share`; `share` while one of the two is not known yet.
+        """
+        if min(len(self._yields), len(self._below)) < self.window:
+            return self.share
+        high, low = fmean(self._yields[-self.window :]), fmean(self._below[-self.window :])
+        return min(self.share, max(0.1, high / (high + low))) if high + low > 0 else self.share
 
     def learn(
         self, proposed: Iterable[tuple[str | None, Tags]], answered: Iterable[tuple[Tags, float]]
@@ -100,11 +110,13 @@ class Curriculum:
             return
         for wish, tags in proposed:
             self._proposed.setdefault(wish or "", Counter())[complexity(tags)] += 1
-        self._yields += [value for tags, value in answered if complexity(tags) >= self.level]
+        for tags, value in answered:
+            (self._yields if complexity(tags) >= self.level else self._below).append(value)
         if self._saturated() and self.level < self._ceiling():
             self.level += 1
-            self._yields = []
-        self._yields = self._yields[-2 * self.window :]  # no more is ever looked at
+            self._yields, self._below = [], []
+        # No more is ever looked at.
+        self._yields, self._below = self._yields[-2 * self.window :], self._below[-self.window :]
 
     def _saturated(self) -> bool:
         if len(self._yields) < 2 * self.window:
@@ -131,7 +143,7 @@ class Curriculum:
     def state(self) -> dict[str, Any]:
         """Everything, as JSON values; `restore` takes it back."""
         proposed = {wish: sorted(counts.items()) for wish, counts in self._proposed.items()}
-        return {"level": self.level, "yields": self._yields, "proposed": proposed}
+        return {"level": self.level, "yields": self._yields, "below": self._below, "proposed": proposed}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on where `state` was taken.
@@ -142,6 +154,7 @@ class Curriculum:
         try:
             self.level = int(state["level"])
             self._yields = [float(value) for value in state["yields"]]
+            self._below = [float(value) for value in state["below"]]
             self._proposed = {
                 wish: Counter({int(level): int(n) for level, n in counts})
                 for wish, counts in state["proposed"].items()
