@@ -34,7 +34,7 @@ class DiscoverSettings(Settings):
         wishes: what the questioner is asked to ask about, one prompt each, drawn at random per image.
         wishes_per_image: prompts per image.
         group_size: G, questions per prompt.
-        curriculum: `progressive` raises the complexity that is aimed at as failures saturate (`discover.curriculum`).
+        curriculum: `progressive` raises the complexity that is aimed at as failures saturate (off: no aim).
         queries: candidate queries per step, shared by the turns.
         samples: answers drawn to each question, of which C_Q is the mean; each is a query. 1: the greedy answer.
         reinforce: train the questioner (off: it stays as it was warm-started).
@@ -61,7 +61,7 @@ class DiscoverSettings(Settings):
     wishes: tuple[str, ...] = WISHES
     wishes_per_image: int = Field(default=4, ge=1)
     group_size: int = Field(default=8, ge=2)
-    curriculum: Progression = "off"
+    curriculum: Progression = "progressive"
     queries: int = Field(default=96, ge=1)
     samples: int = Field(default=1, ge=1, le=25)
     reinforce: bool = True
