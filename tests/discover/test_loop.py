@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
@@ -11,6 +13,7 @@ from scotoma.discover import loop
 from scotoma.discover.account import account_of_discovery
 from scotoma.discover.confirm import confirm
 from scotoma.discover.interview import Interview
+from scotoma.discover.reference import open_reference
 from scotoma.discover.settings import ConfirmSettings, DiscoverSettings
 from scotoma.images.spec import open_images
 from scotoma.images.worlds.shapes import ShapesWorld
@@ -74,6 +77,82 @@ def test_the_blind_spots_are_named_and_confirmed(run: Run) -> None:
 def overlap(mode: FailureMode, spot: object, observations: list) -> float:  # type: ignore[type-arg]
     inside = [(mode.predicate.matches(o.tags), spot.matches(o.tags)) for o in observations]  # type: ignore[attr-defined]
     return sum(a and b for a, b in inside) / max(sum(a or b for a, b in inside), 1)
+
+
+def test_invalid_proposals_are_counted_by_reason_and_never_asked(run: Run) -> None:
+    account = account_of_discovery(run.ledger)
+    assert account is not None
+    proposed = (
+        SETTINGS.steps * SETTINGS.images * SETTINGS.turns * SETTINGS.wishes_per_image * SETTINGS.group_size
+    )
+    assert account.proposed == proposed
+    assert account.invalid == {"malformed": account.invalid_reasons["unparsable"]}
+    assert 0.05 < account.invalid["malformed"] / proposed < 0.2
+    assert account.queries == account.questions
+
+
+def test_the_questions_are_compared_with_the_worlds_templates(run: Run) -> None:
+    account = account_of_discovery(run.ledger)
+    assert account is not None
+    natural = account.naturalness
+    assert natural is not None
+    assert natural.baseline_squared_mmd is not None
+    assert abs(natural.baseline_squared_mmd.value) < 0.005
+    assert natural.squared_mmd.value > natural.baseline_squared_mmd.value
+    assert natural.reference == "templates of worlds:shapes"
+
+
+def test_several_samples_of_an_answer_are_so_many_queries(tmp_path: Path) -> None:
+    settings = SETTINGS.model_copy(update={"samples": 3, "steps": 2, "images": 4, "queries": 31})
+    with Run.open(tmp_path / "run", command="discover", config={}) as run:
+        loop.ask_all(run, ShapesWorld(), Interview(Candidate(), FactsVerifier()), settings, seed=0)
+        loop.ask_uniformly(
+            run, ShapesWorld(), Interview(Candidate(), FactsVerifier()), settings, 0, lambda *_: None
+        )
+        account = account_of_discovery(run.ledger)
+        observations = run.ledger.observations()
+    assert account is not None
+    assert (account.questions, account.queries, account.baseline_questions) == (20, 60, 20)
+    assert {len(o.samples) for o in observations} == {3}
+    assert {o.verdict.correct for o in observations} - {0.0, 1.0}
+    for o in observations:
+        assert o.outcome == (
+            "failure" if o.verdict.correct is not None and o.verdict.correct < 0.5 else "correct"
+        )
+
+
+def test_more_samples_than_queries_are_refused() -> None:
+    with pytest.raises(ConfigError, match="4 samples of an answer, and only 3 queries"):
+        DiscoverSettings(samples=4, queries=3)
+
+
+def test_a_reference_that_cannot_be_read_is_refused_before_anything_is_asked(tmp_path: Path) -> None:
+    settings = SETTINGS.model_copy(update={"reference": tmp_path / "nowhere.txt"})
+    with (
+        Run.open(tmp_path / "run", command="discover", config={}) as run,
+        pytest.raises(ConfigError, match="cannot read"),
+    ):
+        loop.discover(run, ShapesWorld(), Interview(Candidate(), FactsVerifier()), settings, seed=0)
+    assert not Run.read(tmp_path / "run").ledger.observations()
+
+
+def test_typical_questions_are_paid_where_that_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    paid: list[float] = []
+    plain = loop.reward
+
+    def noted(*parts: object) -> float | None:
+        paid.append(float(parts[-1]))  # type: ignore[arg-type]
+        return plain(*parts)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(loop, "reward", noted)
+    settings = SETTINGS.model_copy(
+        update={"images": 3, "queries": 12, "reward": SETTINGS.reward.model_copy(update={"naturalness": 0.5})}
+    )
+    interview, images = Interview(Candidate(), FactsVerifier()), ShapesWorld().images("discover", 0)
+    reference = open_reference(ShapesWorld(), settings, seed=0)
+    loop.Episodes(interview, settings, 0, reference).step(0, list(islice(images, 3)))
+    assert 0.2 < fmean(value for value in paid if value > 0) < 0.8
+    assert len(set(paid)) > 10
 
 
 def test_no_image_of_the_proof_was_used_to_discover(run: Run) -> None:

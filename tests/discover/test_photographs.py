@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,8 @@ def test_an_invalid_question_is_never_put_to_the_candidate(run: Run) -> None:
 def test_the_report_shows_the_pictures(run: Run) -> None:
     page = (run.path / "report.html").read_text()
     assert "How many discs" in page
+    assert re.search(r"refused as invalid, and never asked: [\d,\u202f\u2009 ]+ × not grounded", page)
+    assert "ordinary questions (built in)" in page
     assert "data:image/png;base64" in page
 
 

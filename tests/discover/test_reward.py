@@ -21,6 +21,7 @@ terms = st.builds(
     failure=st.booleans(),
     validity=st.booleans(),
     surrogate=st.booleans(),
+    naturalness=st.floats(0, 5),
 )
 
 
@@ -34,11 +35,21 @@ def test_it_is_the_published_equation(novelty: Novelty, correct: float, scale: f
     assert reward(asked(correct), novelty, RewardTerms(scale=scale)) == pytest.approx(expected)
 
 
-@given(novelties, terms, share | st.none())
-def test_an_invalid_question_costs_the_penalty_whatever_else(
-    novelty: Novelty, settings: RewardTerms, score: float | None
+@given(novelties, share, share, st.floats(0, 5))
+def test_typical_questions_are_paid_for_being_so_failing_or_not(
+    novelty: Novelty, correct: float, typicality: float, weight: float
 ) -> None:
-    paid = reward(Verdict(valid=False, reason="ambiguous"), novelty, settings, score)
+    plain = reward(asked(correct), novelty)
+    paid = reward(asked(correct), novelty, RewardTerms(naturalness=weight), typicality=typicality)
+    assert plain is not None
+    assert paid == pytest.approx(plain + weight * typicality)
+
+
+@given(novelties, terms, share | st.none(), share)
+def test_an_invalid_question_costs_the_penalty_whatever_else(
+    novelty: Novelty, settings: RewardTerms, score: float | None, typicality: float
+) -> None:
+    paid = reward(Verdict(valid=False, reason="ambiguous"), novelty, settings, score, typicality)
     assert paid == (-settings.penalty if settings.validity else 0)
 
 
@@ -55,13 +66,13 @@ def test_what_nobody_could_decide_is_masked(novelty: Novelty, settings: RewardTe
     assert reward(Verdict(valid=True), novelty, settings) is None
 
 
-@given(share, novelties, terms, share | st.none())
+@given(share, novelties, terms, share | st.none(), share)
 def test_it_stays_in_bounds(
-    correct: float, novelty: Novelty, settings: RewardTerms, score: float | None
+    correct: float, novelty: Novelty, settings: RewardTerms, score: float | None, typicality: float
 ) -> None:
-    paid = reward(asked(correct), novelty, settings, score)
+    paid = reward(asked(correct), novelty, settings, score, typicality)
     assert paid is not None
-    assert 0 <= paid <= 2 * settings.scale
+    assert 0 <= paid <= 2 * settings.scale + settings.naturalness
 
 
 @given(share, share, share, share, terms)

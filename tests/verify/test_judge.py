@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scotoma.core import Claim, ImageRecord, Observation, Reply, ReplyError, Request, Verdict
+from scotoma.core import INVALIDITIES, Claim, ImageRecord, Observation, Reply, ReplyError, Request, Verdict
 from scotoma.models.scripted import ScriptedModel
 from scotoma.verify.judge import JudgeVerifier
 from scotoma.verify.rulings import REASONS, UNNAMED, CorrectnessRuling, ValidityRuling, read_ruling
@@ -54,6 +55,13 @@ def test_an_invalid_question_has_a_named_reason(reason: str) -> None:
     [verdict] = verifier.judge([claim(answer="2")])
     assert (verdict.valid, verdict.reason, verdict.truth) == (False, reason, None)
     assert outcome(verdict) == "invalid"
+
+
+def test_the_prompt_offers_exactly_the_reasons_that_there_are() -> None:
+    verifier, model = judge_of()
+    verifier.judge([claim()])
+    [request] = model.requests
+    assert tuple(re.findall(r'^- "(\w+)":', request.text, re.MULTILINE)) == REASONS == INVALIDITIES
 
 
 def test_a_reason_in_other_words_is_unnamed() -> None:

@@ -29,14 +29,16 @@ from scotoma.core.image import (
     Split,
     World,
 )
+from scotoma.core.invalidity import INVALIDITIES, Invalidity, invalidity
 from scotoma.core.mode import FailureMode
-from scotoma.core.observation import Claim, Observation, Outcome, Verdict, Verifier
+from scotoma.core.observation import Claim, Observation, Outcome, SampledAnswer, Verdict, Verifier
 from scotoma.core.predicate import Condition, Predicate, Tag, Tags
 from scotoma.core.rate import Rate
 from scotoma.core.sample import Sample
 from scotoma.core.tool import Tool
 
 __all__ = [
+    "INVALIDITIES",
     "SPLITS",
     "BudgetError",
     "Calibration",
@@ -53,6 +55,7 @@ __all__ = [
     "ImageRecord",
     "ImageSource",
     "Interrupted",
+    "Invalidity",
     "LogError",
     "ModelError",
     "Observation",
@@ -66,6 +69,7 @@ __all__ = [
     "RunLocked",
     "RunVersion",
     "Sample",
+    "SampledAnswer",
     "Sampling",
     "ScotomaError",
     "SpecError",
@@ -78,4 +82,5 @@ __all__ = [
     "Verdict",
     "Verifier",
     "World",
+    "invalidity",
 ]

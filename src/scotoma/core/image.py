@@ -32,8 +32,9 @@ SPLITS: tuple[Split, ...] = ("discover", "confirm", "train", "test")
 class Examination:
     """What exact facts say of one question about one image.
 
-    `reason` names why an invalid question is invalid (`unparsable`, `no_referent`, `ambiguous`, `borderline` …) and
-    is None for a valid one. `answer` is None when invalid. `tags` is empty when the question cannot be parsed.
+    `reason` says why an invalid question is invalid (`unparsable`, `no_referent`, `ambiguous`, `borderline` …; what
+    `core.invalidity` does not know counts as `not_answerable`) and is None for a valid one. `answer` is None when
+    invalid. `tags` is empty when the question cannot be parsed.
     """
 
     valid: bool

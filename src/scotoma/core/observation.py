@@ -17,6 +17,7 @@ from typing import Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from scotoma.core.image import ImageRecord
+from scotoma.core.invalidity import Invalidity, invalidity
 from scotoma.core.predicate import Tag
 
 Outcome = Literal["correct", "failure", "invalid", "infrastructure"]
@@ -25,9 +26,9 @@ Outcome = Literal["correct", "failure", "invalid", "infrastructure"]
 class Verdict(BaseModel):
     """What the verifier says of one (image, question, answer).
 
-    `valid` is V_Q (None: nobody could decide), `reason` names why not. `correct` is C_Q in [0, 1], None when the
-    question is invalid or an infrastructure error struck. `decided_by` is `facts`, `rules`, `judge`, `consensus`, or
-    `log` where an imported log had decided.
+    `valid` is V_Q (None: nobody could decide), `reason` says why not, in the words of whoever ruled. `correct` is C_Q
+    in [0, 1], the mean over sampled answers, None when the question is invalid or an infrastructure error struck.
+    `decided_by` is `facts`, `rules`, `judge`, `consensus`, or `log` where an imported log had decided.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -39,10 +40,30 @@ class Verdict(BaseModel):
     decided_by: str = "nobody"
     error: str | None = None
 
+    @property
+    def invalidity(self) -> Invalidity | None:
+        """Which of the five kinds of invalid question it is; None unless V_Q = 0."""
+        return invalidity(self.reason) if self.valid is False else None
+
+
+class SampledAnswer(BaseModel):
+    """One of several answers that were drawn to one question: the `seed` it was drawn with, and 1 or 0 for right or
+    wrong. `correct` is None where infrastructure failed; `error` then says how.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    seed: int
+    text: str = ""
+    correct: float | None = None
+    error: str | None = None
+
 
 class Observation(BaseModel):
-    """One candidate query. `key` is unique in a run and the same after a resume; `selection` is the probability with
-    which the question was picked among those proposed (1 where nothing was selected), so that rates can be corrected.
+    """One question put to the candidate. `key` is unique in a run and the same after a resume; `selection` is the
+    probability with which the question was picked among those proposed (1 where nothing was selected), so that rates
+    can be corrected. `samples` are the answers behind C_Q where several were drawn; `answer` is then the first of those
+    that are as the outcome says.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -59,6 +80,7 @@ class Observation(BaseModel):
     turn: int = 0
     step: int = 0
     selection: float = 1.0
+    samples: tuple[SampledAnswer, ...] = ()
 
     @property
     def outcome(self) -> Outcome:

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from scotoma.core import Calibration, Discernment, Observation, Rate
+from scotoma.core import Calibration, Discernment, Observation, Rate, invalidity
 from scotoma.diagnose.prevalence import true_rate
 from scotoma.diagnose.statistics import clustered_rate, wilson
 from scotoma.discover.calibration import calibration_of
 from scotoma.discover.settings import DiscoverySettings
 from scotoma.store.ledger import Ledger
 from scotoma.store.run import Run
-from scotoma.store.summary import DiscoverySummary, ModeSummary, Summary
+from scotoma.store.summary import DiscoverySummary, ModeSummary, NaturalnessSummary, Summary
 
 
 def account_of_discovery(ledger: Ledger) -> DiscoverySummary | None:
@@ -37,15 +37,24 @@ def account_of_discovery(ledger: Ledger) -> DiscoverySummary | None:
     combinations = ledger.skill_combinations("discover")
     unjudged: Counter[str] = Counter()
     rulings: Counter[str] = Counter()
+    proposed = 0
+    reasons: Counter[str] = Counter()
     pictures: dict[str, dict[str, int]] = {}
     for stage in ledger.stages("discover/"):
         payload = ledger.done(stage) or {}
         unjudged.update(payload.get("unjudged", {}))
         rulings.update(payload.get("rulings", {}))
+        proposed += payload.get("proposed", 0)
+        reasons.update(payload.get("invalid", {}))
         for what in ("skipped_images", "converted_images"):
             pictures[what] = payload.get(what, {})  # counted since the beginning
+    invalid: Counter[str] = Counter()
+    for reason, count in reasons.items():
+        invalid[invalidity(reason)] += count
+    natural = ledger.done("naturalness")
     return DiscoverySummary(
         questions=len(asked),
+        queries=sum(len(o.samples) or int(o.outcome != "invalid") for o in asked),
         valid=sum(o.outcome in ("correct", "failure") for o in asked),
         failures=len(failures),
         infrastructure_errors=sum(o.outcome == "infrastructure" for o in asked),
@@ -56,7 +65,11 @@ def account_of_discovery(ledger: Ledger) -> DiscoverySummary | None:
         yield_ratio=_ratio(asked, baseline, judge) if found.n and uniform and uniform.n else None,
         apparent_failure_rate=found if judge else None,
         apparent_baseline_failure_rate=uniform if judge else None,
+        proposed=proposed,
+        invalid=dict(invalid.most_common()),
+        invalid_reasons=dict(reasons.most_common()),
         unjudged=dict(unjudged.most_common()),
+        naturalness=NaturalnessSummary.model_validate(natural) if natural else None,
         judge_agreement=wilson(rulings["unanimous"], rulings["ruled"]) if rulings["ruled"] else None,
         **pictures,
         skills=dict(skills.most_common()),

@@ -9,10 +9,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from scotoma.core import ChatModel, Claim, ImageRecord, Observation, Request, Sampling, Verdict, Verifier
+from scotoma.core import (
+    ChatModel,
+    Claim,
+    ImageRecord,
+    Observation,
+    Request,
+    SampledAnswer,
+    Sampling,
+    Verdict,
+    Verifier,
+)
 from scotoma.discover.settings import AnswerSettings
 from scotoma.discover.tagging import question_tags
 
@@ -46,6 +57,20 @@ class Asked:
     verdict: Verdict | None = None
 
 
+@dataclass(frozen=True)
+class _Answer:
+    """One answer to one question, judged; the verdict holds the error where there is none."""
+
+    seed: int
+    text: str
+    verdict: Verdict
+
+    @property
+    def correct(self) -> float | None:
+        """1 or 0; None where infrastructure failed."""
+        return self.verdict.correct if self.verdict.error is None else None
+
+
 class Interview:
     """A candidate and the verifier that judges it."""
 
@@ -56,65 +81,84 @@ class Interview:
         self.verifier = verifier
         self.answers = answers or AnswerSettings()
 
-    def ask(self, asked: Sequence[Asked], phase: str) -> list[Observation]:
+    def ask(self, asked: Sequence[Asked], phase: str, samples: int = 1) -> list[Observation]:
         """One observation per question, in order. Invalid questions are recorded, not put to the candidate.
 
-        An error in place of an answer is an infrastructure error of that one question.
+        One answer is greedy. Of several, drawn at temperature 1 with the seeds 0, 1 …, C_Q is the mean. An error in
+        place of an answer is an infrastructure error, and one of the question where it struck every answer.
         """
-        claims = [Claim(image=item.image, question=item.question) for item in asked]
-        verdicts = self._validity(asked, claims)
+        verdicts = self._validity(asked)
         valid = [i for i, verdict in enumerate(verdicts) if verdict.valid]
-        replies = self.candidate.answer(
-            [self._request(asked[i], Sampling(max_tokens=self.answers.max_tokens)) for i in valid]
+        answers = self._answers(
+            [asked[i] for i in valid],
+            [verdicts[i] for i in valid],
+            samples,
+            temperature=0.0 if samples == 1 else 1.0,
         )
-        answers = {i: reply.text for i, reply in zip(valid, replies, strict=True) if reply.error is None}
-        answered = [
-            claims[i].model_copy(update={"answer": text, "truth": verdicts[i].truth})
-            for i, text in answers.items()
-        ]
-        judged = dict(zip(answers, self.verifier.judge(answered), strict=True))
-        for i, reply in zip(valid, replies, strict=True):
-            if reply.error is not None:
-                judged[i] = verdicts[i].model_copy(update={"error": reply.error.kind})
+        given = dict(zip(valid, answers, strict=True))
         return [
-            self._observation(item, phase, answers.get(i, ""), judged.get(i, verdicts[i]))
-            for i, item in enumerate(asked)
+            self._observation(item, phase, verdict, given.get(i, []))
+            for i, (item, verdict) in enumerate(zip(asked, verdicts, strict=True))
         ]
-
-    def _validity(self, asked: Sequence[Asked], claims: Sequence[Claim]) -> list[Verdict]:
-        new = [i for i, item in enumerate(asked) if item.verdict is None]
-        judged = dict(zip(new, self.verifier.judge([claims[i] for i in new]), strict=True))
-        return [item.verdict or judged[i] for i, item in enumerate(asked)]
 
     def pass_rates(self, asked: Sequence[Asked], k: int, temperature: float = 1.0) -> list[float | None]:
         """The share of k sampled answers that are right, per question; None where infrastructure failed."""
-        drawn = [item for item in asked for _ in range(k)]
+        known = [item.verdict or Verdict() for item in asked]
+        return [_mean(answers) for answers in self._answers(asked, known, k, temperature)]
+
+    def _validity(self, asked: Sequence[Asked]) -> list[Verdict]:
+        new = [i for i, item in enumerate(asked) if item.verdict is None]
+        claims = [Claim(image=asked[i].image, question=asked[i].question) for i in new]
+        judged = dict(zip(new, self.verifier.judge(claims), strict=True))
+        return [item.verdict or judged[i] for i, item in enumerate(asked)]
+
+    def _answers(
+        self, asked: Sequence[Asked], known: Sequence[Verdict], k: int, temperature: float
+    ) -> list[list[_Answer]]:
+        """k answers to each question, judged with what is known of it."""
+        drawn = [
+            (item, verdict, seed) for item, verdict in zip(asked, known, strict=True) for seed in range(k)
+        ]
         replies = self.candidate.answer(
             [
-                self._request(item, Sampling(temperature, max_tokens=self.answers.max_tokens, seed=n % k))
-                for n, item in enumerate(drawn)
+                Request(
+                    (item.image,),
+                    put(item.question, self.answers),
+                    sampling=Sampling(temperature, max_tokens=self.answers.max_tokens, seed=seed),
+                )
+                for item, _, seed in drawn
             ]
         )
-        known = [item.verdict.truth if item.verdict is not None else None for item in drawn]
-        claims = [
-            Claim(image=item.image, question=item.question, answer=reply.text, truth=truth)
-            for item, reply, truth in zip(drawn, replies, known, strict=True)
+        judged = iter(
+            self.verifier.judge(
+                [
+                    Claim(image=item.image, question=item.question, answer=reply.text, truth=verdict.truth)
+                    for (item, verdict, _), reply in zip(drawn, replies, strict=True)
+                    if reply.error is None
+                ]
+            )
+        )
+        answers = [
+            _Answer(
+                seed,
+                reply.text,
+                next(judged)
+                if reply.error is None
+                else verdict.model_copy(update={"error": reply.error.kind}),
+            )
+            for (_, verdict, seed), reply in zip(drawn, replies, strict=True)
         ]
-        verdicts = self.verifier.judge(
-            claims, [reply.error.kind if reply.error else None for reply in replies]
-        )
-        rates: list[float | None] = []
-        for i in range(len(asked)):
-            scores = [
-                v.correct for v in verdicts[i * k : i * k + k] if v.error is None and v.correct is not None
-            ]
-            rates.append(sum(scores) / len(scores) if scores else None)
-        return rates
+        return [answers[i : i + k] for i in range(0, len(answers), k)]
 
-    def _request(self, item: Asked, sampling: Sampling) -> Request:
-        return Request((item.image,), put(item.question, self.answers), sampling=sampling)
-
-    def _observation(self, item: Asked, phase: str, answer: str, verdict: Verdict) -> Observation:
+    def _observation(
+        self, item: Asked, phase: str, verdict: Verdict, answers: Sequence[_Answer]
+    ) -> Observation:
+        answer, correct = "", _mean(answers)
+        if answers:
+            # What is shown of several answers is the first that is as the outcome says.
+            alike = (a for a in answers if correct is None or _right(a.correct) == _right(correct))
+            shown = next(alike)
+            answer, verdict = shown.text, shown.verdict.model_copy(update={"correct": correct})
         return Observation(
             key=item.key,
             phase=phase,
@@ -122,6 +166,11 @@ class Interview:
             question=item.question,
             answer=answer,
             verdict=verdict,
+            samples=tuple(
+                SampledAnswer(seed=a.seed, text=a.text, correct=a.correct, error=a.verdict.error)
+                for a in answers
+                if len(answers) > 1
+            ),
             tags=question_tags(item.image, item.question, verdict.truth),
             asked_by=item.asked_by,
             candidate=self.candidate.name,
@@ -129,3 +178,13 @@ class Interview:
             step=item.step,
             selection=item.selection,
         )
+
+
+def _mean(answers: Sequence[_Answer]) -> float | None:
+    """C_Q: over the answers that came and could be judged."""
+    scores = [answer.correct for answer in answers if answer.correct is not None]
+    return fmean(scores) if scores else None
+
+
+def _right(correct: float | None) -> bool | None:
+    return None if correct is None else correct >= 0.5

@@ -23,11 +23,13 @@ import numpy as np
 
 from scotoma.core import Claim, FailureMode, ImageRecord, ImageSource, ModelError, Observation, Tags, Verdict
 from scotoma.diagnose.modes import suspect
+from scotoma.discover.curriculum import Curriculum, complexity
 from scotoma.discover.interview import Asked, Interview
 from scotoma.discover.novelty import HashedWords, Memory, Novelty, terms
 from scotoma.discover.pool import Pool, check_source, endless, pictures_so_far
 from scotoma.discover.progress import Progress, silent
 from scotoma.discover.questioner import Questioner, open_questioner, prompt_for, prompt_style
+from scotoma.discover.reference import Reference, naturalness_of, open_reference
 from scotoma.discover.reward import reward
 from scotoma.discover.settings import DiscoverSettings
 from scotoma.discover.surrogate import Surrogate, SurrogateSettings
@@ -50,16 +52,24 @@ def discover(
     """Find suspected failure modes on the `discover` split; resumes where the run was stopped.
 
     Raises:
-        ConfigError: the images carry no facts, and the interview has no judge.
+        ConfigError: the images carry no facts, and the interview has no judge; or the reference set cannot be read.
     """
     ask_all(run, source, interview, settings, seed, progress)
     ask_uniformly(run, source, interview, settings, seed, progress)
+    compare_with_reference(run, source, settings, seed)
     if run.ledger.done("suspect") is None:
         asked = run.ledger.observations("discover")
         uniform = run.ledger.observations("baseline")
         modes = suspect([*asked, *uniform], settings.search, uniform)
         run.ledger.finish("suspect", {"modes": len(modes)}, modes=modes)
     return run.ledger.modes()
+
+
+def compare_with_reference(run: Run, source: ImageSource, settings: DiscoverSettings, seed: int) -> None:
+    """How natural the questions were, for the account."""
+    if run.ledger.done("naturalness") is None:
+        found = naturalness_of(run.ledger, open_reference(source, settings, seed), seed=seed)
+        run.ledger.finish("naturalness", found.model_dump(mode="json") if found is not None else {})
 
 
 def ask_all(
@@ -76,7 +86,10 @@ def ask_all(
     if not remaining:
         return
     check_source(source, seed, judged=not isinstance(interview.verifier, FactsVerifier))
-    episodes = Episodes(interview, settings, seed)
+    # What cannot be read is refused now, not when everything was asked.
+    wanted = settings.reference is not None or settings.reward.naturalness > 0
+    reference = open_reference(source, settings, seed) if wanted else None
+    episodes = Episodes(interview, settings, seed, reference)
     if remaining[0] > 0:
         before = run.checkpoint(_state(remaining[0] - settings.block))
         episodes.restore(before, run.ledger.observations("discover"))
@@ -86,6 +99,8 @@ def ask_all(
         records: list[ImageRecord] = []
         curve: list[CurvePoint] = []
         unjudged: Counter[str] = Counter()
+        invalid: Counter[str] = Counter()
+        proposed = 0
         ruled = rulings(interview.verifier)
         for step in range(start, min(start + settings.block, settings.steps)):
             shown = list(islice(images, settings.images))
@@ -93,6 +108,8 @@ def ask_all(
             observations += episode.observations
             records += shown
             unjudged.update(episode.unjudged)
+            invalid.update(episode.invalid)
+            proposed += episode.proposed
             curve += [CurvePoint(step, name, value) for name, value in episode.figures.items()]
             progress("discover", step + 1, settings.steps)
         run.images.put_all(records)
@@ -103,6 +120,8 @@ def ask_all(
             _state(start),
             {
                 "unjudged": dict(unjudged),
+                "proposed": proposed,
+                "invalid": dict(invalid),
                 "rulings": dict(rulings(interview.verifier) - ruled),
                 **pictures_so_far(source),
             },
@@ -147,7 +166,7 @@ def ask_uniformly(
     """
     if run.ledger.done("baseline") is not None:
         return
-    budget = settings.steps * settings.queries
+    budget = settings.steps * settings.questions
     pool = Pool(source, settings, interview.verifier)
     chosen = list(islice(pool.questions("discover", seed + 500_009), budget))
     progress("baseline", 0, budget)
@@ -155,7 +174,7 @@ def ask_uniformly(
         Asked(f"baseline/{i}", item.image, item.question, pool.asked_by, verdict=item.verdict)
         for i, item in enumerate(chosen)
     ]
-    observations = interview.ask(asked, "baseline")
+    observations = interview.ask(asked, "baseline", settings.samples)
     records = list({item.image.id: item.image for item in chosen}.values())
     run.images.put_all(records)
     run.ledger.finish(
@@ -172,16 +191,23 @@ class Episode:
     figures: dict[str, float]
     unjudged: Counter[str]
     """Proposals that were lost or that nobody could judge, by error: neither paid nor asked."""
+    invalid: Counter[str]
+    """Proposals that were judged invalid, by reason, as whoever ruled named it."""
+    proposed: int
+    """Proposals whose validity was decided."""
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """A proposed question: who proposed it, V_Q and truth before anybody was asked, its tags and its novelty."""
+    """A proposed question: who proposed it, V_Q and truth before anybody was asked, its tags, its novelty, and how
+    typical it is of the reference set (0 where that is not paid).
+    """
 
     rollout: Rollout
     verdict: Verdict
     tags: Tags
     novelty: Novelty
+    typicality: float
 
     @property
     def eligible(self) -> bool:
@@ -193,9 +219,15 @@ class Proposal:
 
 
 class Episodes:
-    """The state of the loop between steps: questioner, memory and surrogate."""
+    """The state of the loop between steps: questioner, memory, surrogate and curriculum."""
 
-    def __init__(self, interview: Interview, settings: DiscoverSettings, seed: int) -> None:
+    def __init__(
+        self,
+        interview: Interview,
+        settings: DiscoverSettings,
+        seed: int,
+        reference: Reference | None = None,
+    ) -> None:
         self.interview = interview
         self.settings = settings
         self.seed = seed
@@ -203,6 +235,9 @@ class Episodes:
         self.memory = Memory()
         self.embed = HashedWords()
         self.surrogate = Surrogate(SurrogateSettings(random_share=settings.random_share, seed=seed))
+        self.curriculum = Curriculum(settings.curriculum)
+        natural = reference is not None and settings.reward.naturalness > 0
+        self.typicality = reference.typicality(self.embed) if reference is not None and natural else None
         self.style = prompt_style(settings)
 
     def step(self, step: int, images: Sequence[ImageRecord]) -> Episode:
@@ -210,9 +245,10 @@ class Episodes:
         earlier: dict[str, list[tuple[str, str]]] = {}
         found: list[Observation] = []
         paid: list[float] = []
-        proposals_valid: list[float] = []
+        validity: list[bool] = []
         kl: list[float] = []
         unjudged: Counter[str] = Counter()
+        invalid: Counter[str] = Counter()
         for turn in range(self.settings.turns):
             prompts = self._prompts(step, turn, images, earlier)
             rollouts = self.questioner.propose(
@@ -223,6 +259,7 @@ class Episodes:
             proposals = self._weigh(rollouts)
             verdicts = [proposal.verdict for proposal in proposals]
             unjudged.update(v.error or v.reason or "undecided" for v in verdicts if v.valid is None)
+            invalid.update(v.reason or "unnamed" for v in verdicts if v.valid is False)
             observations = self._ask(step, turn, proposals)
             rewards = self._pay(proposals, observations)
             update = self.questioner.learn(
@@ -236,22 +273,25 @@ class Episodes:
                     )
             found += observations.values()
             paid += [value for value in rewards if value is not None]
-            proposals_valid += [float(v.valid) for v in verdicts if v.valid is not None]
+            validity += [v.valid for v in verdicts if v.valid is not None]
             kl += [update.kl] if update is not None else []
         answered = [o for o in found if o.outcome in ("correct", "failure")]
         figures = {
             "reward": fmean(paid) if paid else 0.0,
-            "valid_rate": fmean(proposals_valid) if proposals_valid else 0.0,
+            "valid_rate": fmean(validity) if validity else 0.0,
             "failure_rate": fmean(o.outcome == "failure" for o in answered) if answered else 0.0,
             "kl": fmean(kl) if kl else 0.0,
+            "complexity": fmean(complexity(o.tags) for o in answered) if answered else 0.0,
         }
-        return Episode(tuple(found), figures, unjudged)
+        if self.settings.curriculum != "off":
+            figures["level"] = float(self.curriculum.level)
+        return Episode(tuple(found), figures, unjudged, invalid, len(validity))
 
     def _prompts(
         self, step: int, turn: int, images: Sequence[ImageRecord], earlier: dict[str, list[tuple[str, str]]]
     ) -> list[Prompt]:
         rng = random.Random(f"{self.seed}/{step}/{turn}/wishes")
-        count = min(self.settings.wishes_per_image, max(1, len(self.settings.wishes)))
+        count = min(self.settings.wishes_per_image, len(self.settings.wishes))
         return [
             prompt_for(
                 image,
@@ -262,7 +302,7 @@ class Episodes:
                 name=f"{step}/{turn}/{number}/{wish}",
             )
             for number, image in enumerate(images)
-            for wish in (rng.sample(self.settings.wishes, count) if self.settings.wishes else [None])
+            for wish in self.curriculum.wishes(rng, self.settings.wishes, count)
         ]
 
     def _weigh(self, rollouts: Sequence[Rollout]) -> list[Proposal]:
@@ -275,8 +315,10 @@ class Episodes:
         ]
         questions = [rollout.text for rollout in rollouts]
         bags = [terms(question, tag) for question, tag in zip(questions, tags, strict=True)]
-        novelties = self.memory.novelty(self.embed(questions, tags), bags)
-        return [Proposal(*parts) for parts in zip(rollouts, verdicts, tags, novelties, strict=True)]
+        vectors = self.embed(questions, tags)
+        novelties = self.memory.novelty(vectors, bags)
+        typical = self.typicality(vectors) if self.typicality is not None else [0.0] * len(rollouts)
+        return [Proposal(*parts) for parts in zip(rollouts, verdicts, tags, novelties, typical, strict=True)]
 
     def _ask(self, step: int, turn: int, proposals: Sequence[Proposal]) -> dict[int, Observation]:
         """Pick among the eligible proposals (each question once per image) and put them to the candidate."""
@@ -285,35 +327,39 @@ class Episodes:
             if proposal.eligible:
                 distinct.setdefault((proposal.rollout.prompt.image.id, proposal.rollout.text), i)
         eligible = list(distinct.values())
-        budget = self.settings.queries // self.settings.turns
-        budget += self.settings.queries % self.settings.turns if turn == 0 else 0
+        budget = self.settings.questions // self.settings.turns
+        budget += self.settings.questions % self.settings.turns if turn == 0 else 0
         rng = np.random.default_rng([self.seed, step, turn])
-        if self.settings.surrogate:
-            picked = self.surrogate.choose([proposals[i].tags for i in eligible], budget, rng)
-            indices, chances = picked.indices, picked.probabilities
-        else:
-            count = min(budget, len(eligible))
-            indices = (
-                tuple(int(i) for i in rng.choice(len(eligible), count, replace=False)) if eligible else ()
-            )
-            chances = (count / max(len(eligible), 1),) * count
+        chances: dict[int, float] = {}
+        for portion in self.curriculum.portions([proposals[i].tags for i in eligible], budget):
+            part = [eligible[index] for index in portion.indices]
+            chances |= self._pick(proposals, part, portion.count, rng)
         asked = [
             Asked(
                 key=f"discover/{step}/{turn}/{n}",
-                image=proposals[eligible[index]].rollout.prompt.image,
-                question=proposals[eligible[index]].rollout.text,
+                image=proposals[i].rollout.prompt.image,
+                question=proposals[i].rollout.text,
                 asked_by="questioner",
                 turn=turn,
                 step=step,
                 selection=chance,
-                verdict=proposals[eligible[index]].verdict,
+                verdict=proposals[i].verdict,
             )
-            for n, (index, chance) in enumerate(zip(indices, chances, strict=True))
+            for n, (i, chance) in enumerate(chances.items())
         ]
-        observations = self.interview.ask(asked, "discover")
-        return {
-            eligible[index]: observation for index, observation in zip(indices, observations, strict=True)
-        }
+        observations = self.interview.ask(asked, "discover", self.settings.samples)
+        return dict(zip(chances, observations, strict=True))
+
+    def _pick(
+        self, proposals: Sequence[Proposal], part: Sequence[int], count: int, rng: np.random.Generator
+    ) -> dict[int, float]:
+        """`count` of these proposals, each with the probability with which it was picked among them."""
+        if self.settings.surrogate:
+            picked = self.surrogate.choose([proposals[i].tags for i in part], count, rng)
+            return {part[i]: chance for i, chance in zip(picked.indices, picked.probabilities, strict=True)}
+        count = min(count, len(part))
+        indices = rng.choice(len(part), count, replace=False) if part else ()
+        return {part[int(i)]: count / len(part) for i in indices}
 
     def _pay(self, proposals: Sequence[Proposal], observations: dict[int, Observation]) -> list[float | None]:
         """R_Q per proposal; a valid one that does not answer the wish earns nothing, and costs nothing."""
@@ -326,6 +372,7 @@ class Episodes:
                 proposal.novelty,
                 self.settings.reward,
                 float(scores[i]) if scores is not None else None,
+                proposal.typicality,
             )
             for i, proposal in enumerate(proposals)
         ]
@@ -336,21 +383,31 @@ class Episodes:
         bags = [terms(question, tag) for question, tag in zip(questions, tags, strict=True)]
         self.memory.remember(self.embed(questions, tags), bags)
         self._teach(list(observations.values()))
+        self.curriculum.learn(
+            [(p.rollout.prompt.meta["wish"], p.tags) for p in proposals if p.verdict.valid],
+            [
+                (o.tags, (1 - o.verdict.correct) * proposals[i].novelty.mean)
+                for i, o in observations.items()
+                if o.verdict.correct is not None and o.outcome in ("correct", "failure")
+            ],
+        )
 
     def _teach(self, observations: Sequence[Observation]) -> None:
         answered = [o for o in observations if o.outcome in ("correct", "failure")]
         self.surrogate.observe([o.tags for o in answered], [o.outcome == "failure" for o in answered])
 
     def save(self, folder: Path) -> None:
-        """Questioner and memory; the surrogate is rebuilt from the ledger."""
+        """Questioner, memory and curriculum; the surrogate is rebuilt from the ledger."""
         folder.mkdir(parents=True, exist_ok=True)
         self.questioner.save(folder)
         (folder / "memory.json").write_text(json.dumps(self.memory.state()))
+        (folder / "curriculum.json").write_text(json.dumps(self.curriculum.state()))
 
     def restore(self, folder: Path, observations: Sequence[Observation]) -> None:
         """The state after these observations, exactly: the surrogate sees them in the same portions as before."""
         self.questioner.restore(folder)
         self.memory = Memory.restore(json.loads((folder / "memory.json").read_text()))
+        self.curriculum.restore(json.loads((folder / "curriculum.json").read_text()))
         portions: dict[tuple[int, int], list[Observation]] = {}
         for observation in observations:
             portions.setdefault((observation.step, observation.turn), []).append(observation)

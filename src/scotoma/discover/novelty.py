@@ -45,15 +45,24 @@ class Novelty:
     emb: float
     ifreq: float
 
+    @property
+    def mean(self) -> float:
+        """Of the two."""
+        return (self.emb + self.ifreq) / 2
+
 
 class Embedder(Protocol):
-    """Turns questions into unit vectors (n × d)."""
+    """Turns questions into unit vectors (n × d); `name` stands in reports."""
+
+    name: str
 
     def __call__(self, questions: Sequence[str], tags: Sequence[Tags]) -> Vectors: ...
 
 
 class HashedWords:
     """The embedder that needs no model: content words and skills hashed into `size` signed buckets, L2-normalised."""
+
+    name = "hashed words"
 
     def __init__(self, size: int = 256) -> None:
         self.size = size

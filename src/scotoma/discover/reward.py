@@ -1,6 +1,7 @@
 """The questioner's reward: pay for valid, new questions that the candidate gets wrong.
 
     R_Q = λ_scale · (δ_emb + δ_ifreq) · V_Q · (1 − C_Q) − λ_penalty · (1 − V_Q)          (arXiv 2604.04733)
+          + λ_naturalness · V_Q · t_Q                                                    (ours, 0 by default)
 
 >>> from scotoma.discover.novelty import Novelty
 >>> wrong = Verdict(valid=True, correct=0.0)
@@ -29,7 +30,8 @@ class RewardTerms(BaseModel):
     `emb` and `ifreq` off: novelty counts 1, every failure is paid alike. `failure` off: valid questions are paid for
     novelty alone. `validity` off: no penalty, invalid questions earn 0. `surrogate` on: the paid term is multiplied
     by the surrogate's score, and a valid question that was not put to the candidate is paid by that score in place
-    of 1 − C_Q (ours: exploring and harvesting are two jobs).
+    of 1 − C_Q (ours: exploring and harvesting are two jobs). `naturalness` is the weight of t_Q, how typical a question
+    is of the reference set (`discover.naturalness.Typicality`), failing or not.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,15 +43,20 @@ class RewardTerms(BaseModel):
     failure: bool = True
     validity: bool = True
     surrogate: bool = False
+    naturalness: float = Field(0.0, ge=0)
 
 
 _PAPER = RewardTerms()
 
 
 def reward(
-    verdict: Verdict, novelty: Novelty, terms: RewardTerms = _PAPER, score: float | None = None
+    verdict: Verdict,
+    novelty: Novelty,
+    terms: RewardTerms = _PAPER,
+    score: float | None = None,
+    typicality: float = 0.0,
 ) -> float | None:
-    """R_Q of one question, in [−penalty, 2 · scale]; None masks the rollout.
+    """R_Q of one question, in [−penalty, 2 · scale + naturalness]; None masks the rollout.
 
     None after an infrastructure error, where nobody could decide validity, and where a valid question has no C_Q
     (and no surrogate score to stand for it): no reward at all, never 0.
@@ -59,6 +66,7 @@ def reward(
         novelty: δ_emb and δ_ifreq, each in [0, 1].
         terms: λ's and switches.
         score: the surrogate's failure probability in [0, 1]; used only if `terms.surrogate`.
+        typicality: t_Q in [0, 1]; used only if `terms.naturalness` is above 0.
     """
     if verdict.error is not None or verdict.valid is None:
         return None
@@ -73,7 +81,7 @@ def reward(
         return None
     if not terms.failure:
         failing = 1.0
-    return terms.scale * _novelty(novelty, terms) * failing
+    return terms.scale * _novelty(novelty, terms) * failing + terms.naturalness * typicality
 
 
 def rewards(

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from scotoma.core import ConfigError
 from scotoma.diagnose.subgroups import ModeSearch
+from scotoma.discover.curriculum import Progression
 from scotoma.discover.reward import RewardTerms
 from scotoma.store.configuration import Settings
 
@@ -33,16 +34,23 @@ class DiscoverSettings(Settings):
         wishes: what the questioner is asked to ask about, one prompt each, drawn at random per image.
         wishes_per_image: prompts per image.
         group_size: G, questions per prompt.
+        curriculum: `progressive` raises the complexity that is aimed at as failures saturate (off: no aim).
         queries: candidate queries per step, shared by the turns.
+        samples: answers drawn to each question, of which C_Q is the mean; each is a query. 1: the greedy answer.
         reinforce: train the questioner (off: it stays as it was warm-started).
         surrogate: let the surrogate pick what is asked (off: a random choice).
         random_share: the share of picks made at random all the same.
         learning_rate, beta, temperature: GRPO's, with `beta` the weight of the KL to the warm-started questioner.
         lora_rank: train LoRA adapters of this rank instead of the questioner's weights (0: the weights).
         max_new_tokens: a longer question is cut, and so unparsable.
+        reference: a file of questions, one per line, that naturalness is measured against; none: the world's templates,
+            or for photos the ordinary questions that come with Scotoma.
         reward: the terms of DESIGN.md §4.
         search: how suspected modes are looked for.
         block: steps between two checkpoints; a killed run repeats at most that many.
+
+    Raises:
+        ConfigError: the queries of a step do not suffice for one question.
     """
 
     questioner: str = "questioner"
@@ -53,7 +61,9 @@ class DiscoverSettings(Settings):
     wishes: tuple[str, ...] = WISHES
     wishes_per_image: int = Field(default=4, ge=1)
     group_size: int = Field(default=8, ge=2)
+    curriculum: Progression = "progressive"
     queries: int = Field(default=96, ge=1)
+    samples: int = Field(default=1, ge=1, le=25)
     reinforce: bool = True
     surrogate: bool = True
     random_share: float = Field(default=0.3, ge=0, le=1)
@@ -62,9 +72,24 @@ class DiscoverSettings(Settings):
     temperature: float = Field(default=1.0, gt=0)
     lora_rank: int = Field(default=0, ge=0)
     max_new_tokens: int = Field(default=32, ge=4)
+    reference: Path | None = None
     reward: RewardTerms = RewardTerms(surrogate=True)
     search: ModeSearch = ModeSearch()
     block: int = Field(default=5, ge=1)
+
+    @model_validator(mode="after")
+    def _queries_suffice(self) -> DiscoverSettings:
+        if self.samples > self.queries:
+            raise ConfigError(
+                f"discover: {self.samples} samples of an answer, and only {self.queries} queries per step",
+                hint="raise discover.queries or lower discover.samples",
+            )
+        return self
+
+    @property
+    def questions(self) -> int:
+        """Questions per step: each takes as many queries as answers are drawn."""
+        return self.queries // self.samples
 
 
 class ConfirmSettings(Settings):

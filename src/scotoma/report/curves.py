@@ -23,6 +23,8 @@ _TITLES = {
     "failure_rate": "share of questions that failed",
     "valid_rate": "share of questions that were valid",
     "kl": "KL to the starting policy",
+    "complexity": "complexity of the questions asked",
+    "level": "complexity that the curriculum aims at",
     "accuracy": "accuracy on training questions",
 }
 _FIRST = ("failure_rate", "reward", "accuracy", "valid_rate", "kl")

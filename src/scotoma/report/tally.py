@@ -28,7 +28,7 @@ class Tally:
         """The observations of these phases."""
         asked = [item for phase in phases for item in ledger.observations(phase)]
         outcomes = Counter(item.outcome for item in asked)
-        reasons = Counter(item.verdict.reason or "unnamed" for item in asked if item.outcome == "invalid")
+        reasons = Counter(str(item.verdict.invalidity) for item in asked if item.outcome == "invalid")
         return cls(
             failure=outcomes["failure"],
             correct=outcomes["correct"],

@@ -25,12 +25,32 @@ class _Figures(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
-class DiscoverySummary(_Figures):
-    """What the questioner found. A question is one candidate query on the `discover` split."""
+class NaturalnessSummary(_Figures):
+    """How far the questions' distribution lies from a reference set: MMD² between sentence embeddings (Gretton et al.
+    2012). It is 0 on average where the two are alike (and may fall below), and 2 at the most.
+    """
 
-    questions: int = Field(description="candidate queries of the questioner, whatever came of them")
-    valid: int = Field(description="of these, valid questions that were answered")
-    failures: int = Field(description="of these, answered wrongly")
+    squared_mmd: Rate = Field(
+        description="of the questioner's questions; unbiased, with a jackknife interval"
+    )
+    p_value: float = Field(description='of the permutation test of "they are alike", in (0, 1]')
+    baseline_squared_mmd: Rate | None = Field(
+        default=None, description="the same for the baseline's questions"
+    )
+    reference: str = Field(description="the reference set: a world's templates, or a file")
+    reference_questions: int
+    embedder: str = Field(description="what the sentences were embedded by")
+
+
+class DiscoverySummary(_Figures):
+    """What the questioner found. A question is put once to the candidate, on the `discover` split; with
+    `discover.samples` that takes as many queries.
+    """
+
+    questions: int = Field(description="questions put to the candidate, whatever came of them")
+    queries: int = Field(default=0, description="candidate queries: answers drawn to these questions")
+    valid: int = Field(description="of the questions, valid ones that were answered")
+    failures: int = Field(description="of these, answered wrongly: C_Q below 0.5")
     infrastructure_errors: int = Field(
         description="queries that were neither right nor wrong: no rate counts them"
     )
@@ -53,9 +73,23 @@ class DiscoverySummary(_Figures):
     apparent_baseline_failure_rate: Rate | None = Field(
         default=None, description="the same for baseline_failure_rate"
     )
+    proposed: int = Field(
+        default=0, description="questions that were proposed, and whose validity was decided, asked or not"
+    )
+    invalid: dict[str, int] = Field(
+        default_factory=dict,
+        description="of these, invalid ones, never asked, by reason: `not_grounded`, `ambiguous`, "
+        "`several_questions`, `not_answerable`, `malformed`",
+    )
+    invalid_reasons: dict[str, int] = Field(
+        default_factory=dict, description="the same by the finer reason that whoever ruled gave"
+    )
     unjudged: dict[str, int] = Field(
         default_factory=dict,
         description="proposed questions, never asked, that were lost or that nobody could judge, by error",
+    )
+    naturalness: NaturalnessSummary | None = Field(
+        default=None, description="how far the questions lie from what people ask"
     )
     skipped_images: dict[str, int] = Field(
         default_factory=dict, description="pictures that were left out, by reason"

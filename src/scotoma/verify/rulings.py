@@ -18,8 +18,10 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-REASONS = ("not_grounded", "ambiguous", "several_questions", "not_answerable", "malformed")
-"""Why a judge may call a question invalid."""
+from scotoma.core import INVALIDITIES
+
+REASONS = INVALIDITIES
+"""Why a judge may call a question invalid: the names that its prompt offers."""
 
 UNNAMED = "unnamed"
 """The reason of a question that the judge calls invalid for none of `REASONS`."""

@@ -1,7 +1,8 @@
 """The exact executor: a program on a scene gives the answer, or the named reason why the question is invalid.
 
-Reasons: `unparsable`; `no_referent` (it presupposes something that is not there); `ambiguous` (a definite phrase fits
-several things); `borderline` (too near to call: under MARGIN pixels); `trivial` (it answers itself).
+Reasons: `unparsable`; `several_questions` (each of which could be asked alone); `no_referent` (it presupposes something
+that is not there); `ambiguous` (a definite phrase fits several things); `borderline` (too near to call: under MARGIN
+pixels); `trivial` (it answers itself).
 
 >>> examine(scene, "how many stars are there ?").answer
 '2'
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from scotoma.core import Examination, Tag
-from scotoma.images.worlds.shapes.language import Parsed, parse
+from scotoma.images.worlds.shapes.language import Parsed, parse, several
 from scotoma.images.worlds.shapes.program import HORIZONTAL, Phrase, Place, Program, SignPhrase
 from scotoma.images.worlds.shapes.scene import COLOURS, SIZES, Scene, Sign, Thing
 
@@ -32,7 +33,7 @@ def examine(scene: Scene, question: str, attributes: dict[str, Tag] | None = Non
     """Validity, answer and tags of a question. `attributes` are the image's tags, added to the question's."""
     parsed = parse(question)
     if parsed is None or parsed.program.operation == "unparsable":
-        return Examination(valid=False, reason="unparsable")
+        return Examination(valid=False, reason="several_questions" if several(question) else "unparsable")
     tags = {**question_tags(parsed), **(attributes or {})}
     try:
         answer = execute(parsed.program, scene)

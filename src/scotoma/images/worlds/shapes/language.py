@@ -276,6 +276,20 @@ def parse(question: str) -> Parsed | None:
     return None
 
 
+def several(question: str) -> bool:
+    """Whether a text that is no question of the language is two or more of them, one after the other or joined by
+    "and".
+    """
+    text = normalise(question)
+    parts = [part for part in re.split(r"[?.]", text) if part.strip()]
+    if len(parts) > 1 and all(parse(part) is not None for part in parts):
+        return True
+    return any(
+        parse(text[: joint.start()]) is not None and parse(text[joint.end() :]) is not None
+        for joint in re.finditer(r",? and ", text)
+    )
+
+
 def _read(key: str, wording: str, untrained: bool, match: re.Match[str], text: str) -> Parsed:
     groups = match.groupdict()
     operation = key.rstrip("@-")
