@@ -25,6 +25,34 @@ class _Figures(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
+class UndiscoveredSummary(_Figures):
+    """What is left, by the failures of uniform questions: nothing selected those. A kind is a combination of skills."""
+
+    failure_mass: Rate = Field(
+        description="share of failures that are of a kind never seen failing, in [0, 1] (Good–Turing)"
+    )
+    kinds_seen: int = Field(description="kinds that were seen failing, by whoever asked")
+    kinds: Rate = Field(description="how many kinds fail in all, at least (Chao's lower bound)")
+    mode_coverage: Rate | None = Field(
+        default=None,
+        description="probability that the next failure within any named mode is in one that uniform questions had hit",
+    )
+    modes: Rate | None = Field(
+        default=None, description="how many failure modes there are, at least (Chao1 on failures per mode)"
+    )
+    outside_modes: Rate | None = Field(
+        default=None, description="share of failures that no mode holds which is suspected or confirmed"
+    )
+
+
+class StopSummary(_Figures):
+    """Why discovery ended before its last step: `undiscovered.high` < `below`."""
+
+    steps: int = Field(description="steps of the questioner that were taken")
+    below: float = Field(description="the setting `discover.stop_below`")
+    undiscovered: Rate = Field(description="the undiscovered failure mass that was estimated then")
+
+
 class DiscoverySummary(_Figures):
     """What the questioner found. A question is one candidate query on the `discover` split."""
 
@@ -69,6 +97,12 @@ class DiscoverySummary(_Figures):
     skills: dict[str, int] = Field(default_factory=dict, description="failures per skill, most first")
     skill_combinations: dict[str, int] = Field(
         default_factory=dict, description="failures per set of skills, `colour+counting`, most first"
+    )
+    undiscovered: UndiscoveredSummary | None = Field(
+        default=None, description="what is left, estimated from the baseline"
+    )
+    stopped: StopSummary | None = Field(
+        default=None, description="where the stop rule ended the discovery, if it did"
     )
 
 
