@@ -101,7 +101,7 @@ def measure(
     proof: ConfirmSettings | None = None,
     on_seed: Callable[[int], None] | None = None,
 ) -> FalseDiscoveryBenchmark:
-    """Search `seeds` careless candidates, each with `questions` uniform questions and a `proof` (by default as usual)."""
+    """Search `seeds` careless candidates, with so many uniform questions and so large a `proof` (the usual one)."""
     searches = []
     for seed in range(seeds):
         searches.append(_search(seed, questions, error_rate, proof or ConfirmSettings()))
