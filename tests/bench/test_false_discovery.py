@@ -12,7 +12,7 @@ from scotoma.core import Request
 from scotoma.discover.settings import ConfirmSettings
 from scotoma.images.worlds.shapes import ShapesWorld
 
-PROOF = ConfirmSettings(questions=30, base_questions=300, pool=1500)
+PROOF = ConfirmSettings(questions=20, base_questions=200, pool=1000)
 
 
 @pytest.fixture(scope="module")
@@ -22,15 +22,15 @@ def heard() -> list[int]:
 
 @pytest.fixture(scope="module")
 def result(heard: list[int]) -> FalseDiscoveryBenchmark:
-    return measure(seeds=3, questions=1000, proof=PROOF, on_seed=heard.append)
+    return measure(seeds=2, questions=800, proof=PROOF, on_seed=heard.append)
 
 
 def test_nothing_is_confirmed_where_there_is_nothing(
     result: FalseDiscoveryBenchmark, heard: list[int]
 ) -> None:
-    assert heard == [1, 2, 3]
+    assert heard == [1, 2]
     assert result.confirmed == 0
-    assert result.share_of_seeds.n == 3
+    assert result.share_of_seeds.n == 2
 
 
 def test_the_proof_rejects_what_only_stood_out_by_chance(result: FalseDiscoveryBenchmark) -> None:
@@ -42,8 +42,8 @@ def test_the_candidate_errs_as_often_as_it_should_and_the_same_way_each_time(
     result: FalseDiscoveryBenchmark,
 ) -> None:
     for search in result.searches:
-        assert search.failure_rate.low <= 0.06
-        assert search.failure_rate.high >= 0.04
+        assert search.failure_rate.low <= 0.055
+        assert search.failure_rate.high >= 0.045
     image = ShapesWorld().image("test", 0, 0)
     requests = [
         Request((image,), question)
@@ -61,4 +61,4 @@ def test_it_goes_through_json_and_is_shown(result: FalseDiscoveryBenchmark) -> N
     console = Console(width=100)
     with console.capture() as capture:
         console.print(table(result))
-    assert "3 seeds, 1000 uniform questions each, 5 % errors" in " ".join(capture.get().split())
+    assert "2 seeds, 800 uniform questions each, 5 % errors" in " ".join(capture.get().split())

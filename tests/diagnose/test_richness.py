@@ -109,7 +109,7 @@ class Search:
 
 @pytest.mark.parametrize(("guided", "uniform"), [(60, 60), (150, 200), (0, 40)])
 def test_the_interval_of_the_missing_mass_covers_what_is_really_missing(guided: int, uniform: int) -> None:
-    searches = [Search(seed, guided, uniform) for seed in range(200)]
+    searches = [Search(seed, guided, uniform) for seed in range(120)]
     rates = [missing_mass(s.kinds, s.images, set(s.guided)) for s in searches]
     truth = [search.truth for search in searches]
     assert np.mean([r.value for r in rates]) == pytest.approx(np.mean(truth), abs=0.012)
@@ -120,7 +120,7 @@ def test_the_interval_of_the_missing_mass_covers_what_is_really_missing(guided: 
 def test_weighting_guided_finds_by_their_selection_would_promise_too_much() -> None:
     """Why only failures of uniform questions are counted: the Horvitz–Thompson estimate is far too low."""
     weighted, truth = [], []
-    for seed in range(200):
+    for seed in range(120):
         search = Search(seed, guided=150, uniform=0)
         once = [kind for kind in set(search.guided) if search.guided.count(kind) == 1]
         mass = [1 / chance for chance in search.selection]
