@@ -1,7 +1,8 @@
 """A server that speaks chat completions, with a latency and a number of slots that are known exactly.
 
 It answers "yes" to everything, `latency` seconds after a slot was free; so its limit is `slots / latency` requests a
-second, and whatever a client falls short of that is the client's own doing. It runs in a process of its own. Plain
+second, and whatever a client falls short of that is the client's own doing. A reply is due by the clock, so that the
+time in which this server waits for a processor makes none of its slots slower. It runs in a process of its own. Plain
 asyncio without a framework: the less it costs, the less it disturbs the client beside it.
 
     with loopback(latency=0.2, slots=64) as url:
@@ -11,6 +12,7 @@ asyncio without a framework: the less it costs, the less it disturbs the client 
 from __future__ import annotations
 
 import asyncio
+import heapq
 import json
 import multiprocessing
 import re
@@ -39,19 +41,33 @@ _REPLY = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 
 )
 
 
+class _Slots:
+    """When each slot is free again, by the clock of the event loop."""
+
+    def __init__(self, n: int, latency: float) -> None:
+        self._free = [0.0] * n
+        self._latency = latency
+
+    def due(self, now: float) -> float:
+        """When a request that came `now` is answered: it takes the slot that is free first."""
+        due = max(now, self._free[0]) + self._latency
+        heapq.heapreplace(self._free, due)
+        return due
+
+
 class _Connection(asyncio.Protocol):
     """One connection, kept alive: requests in, after slot and latency the reply out."""
 
-    def __init__(self, slots: asyncio.Semaphore, latency: float) -> None:
-        self._slots, self._latency = slots, latency
+    def __init__(self, slots: _Slots) -> None:
+        self._slots = slots
         self._received = bytearray()
-        self._tasks: set[asyncio.Task[None]] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
+        loop = asyncio.get_running_loop()
         self._received += data
         while (head := self._received.find(b"\r\n\r\n")) >= 0:
             length = _LENGTH.search(self._received, 0, head + 2)
@@ -59,14 +75,7 @@ class _Connection(asyncio.Protocol):
             if len(self._received) < end:
                 return
             del self._received[:end]
-            task = asyncio.create_task(self._answer())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    async def _answer(self) -> None:
-        async with self._slots:
-            await asyncio.sleep(self._latency)
-        self._transport.write(_REPLY)
+            loop.call_at(self._slots.due(loop.time()), self._transport.write, _REPLY)
 
 
 @contextmanager
@@ -97,9 +106,9 @@ def _run(latency: float, slots: int, address: Connection) -> None:
 
 
 async def _serve(latency: float, slots: int, address: Connection) -> None:
-    free = asyncio.Semaphore(slots)
+    free = _Slots(slots, latency)
     server = await asyncio.get_running_loop().create_server(
-        lambda: _Connection(free, latency), "127.0.0.1", 0, backlog=1024
+        lambda: _Connection(free), "127.0.0.1", 0, backlog=1024
     )
     address.send(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
     await server.serve_forever()

@@ -22,6 +22,7 @@ from scotoma.cli import (
     evolve,
     export,
     importing,
+    plant,
     report,
 )
 from scotoma.cli.console import complain
@@ -58,6 +59,7 @@ app.command(name="calibrate")(calibrate.command)
 app.command(name="report")(report.command)
 app.command(name="export")(export.command)
 app.command(name="import")(importing.command)
+app.command(name="plant")(plant.command)
 app.command(name="doctor")(doctor.command)
 app.add_typer(bench.app, name="bench")
 

@@ -82,6 +82,60 @@ def false_discovery(
     _write(result, json)
 
 
+@app.command()
+def discovery(
+    json: Annotated[Path | None, typer.Option("--json", help="Write the result as JSON here.")] = None,
+    candidate: Annotated[
+        str,
+        typer.Option(help="Who is planted; with --truth: a candidate that was planted already (a folder)."),
+    ] = "pupil",
+    truth: Annotated[
+        Path | None, typer.Option(help="The truth.json of a planted candidate: plant nothing.")
+    ] = None,
+    sets: Annotated[int, typer.Option(min=1, help="Candidates to plant, with 3 to 5 regions each.")] = 5,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each method on each candidate.")] = 3,
+    queries: Annotated[int, typer.Option(min=500, help="Candidate queries of each run.")] = 5000,
+    methods: Annotated[
+        str,
+        typer.Option(help="Of scotoma, uniform, paper, frozen, surrogate, no-novelty, no-history; or all."),
+    ] = "scotoma,uniform,paper",
+    out: Annotated[
+        Path, typer.Option(help="Planted candidates and finished runs; the same command goes on from there.")
+    ] = Path("runs/bench/discovery"),
+) -> None:
+    """Plant known blind spots, then measure what share of them each method finds, and with how many questions.
+
+    **Examples**
+
+        scotoma bench discovery --json discovery.json
+
+        scotoma bench discovery --candidate planted --truth planted/truth.json --methods all --seeds 1
+    """
+    from scotoma.bench.methods import METHODS
+    from scotoma.bench.study import examine, measure, table
+    from scotoma.bench.truth import Truth
+
+    chosen = tuple(METHODS) if methods == "all" else tuple(name.strip() for name in methods.split(","))
+    with console.progress_bars() as progress:
+        if truth is not None:
+            spec = f"hf:{candidate}" if Path(candidate).is_dir() else candidate
+            result = examine(
+                [(spec, Truth.load(truth))], out, seeds=seeds, queries=queries, methods=chosen, watch=progress
+            )
+        else:
+            result = measure(
+                out,
+                candidate=candidate,
+                sets=sets,
+                seeds=seeds,
+                queries=queries,
+                methods=chosen,
+                watch=progress,
+            )
+    console.out.print(table(result))
+    _write(result, json)
+
+
 def _write(result: BaseModel, json: Path | None) -> None:
     if json is not None:
         try:

@@ -1,0 +1,247 @@
+"""What share of a candidate's blind spots does a way of asking find, and after how many questions?
+
+Candidates with known blind spots are examined by every method under the same budget of candidate queries. Again and
+again along the way the modes are named from all that was asked so far. A region counts as found while some mode and it
+hold the same held-out questions (Jaccard ≥ 0.5). A mode counts as right if it is a planted region, or a weakness of the
+original candidate that fresh questions confirm (one-sided test, Benjamini–Hochberg).
+
+    study = Study(truths, methods=("scotoma", "uniform"), seeds=3, queries=5000)
+    result = study.measure(out=Path("runs/bench/discovery"))
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from scotoma.bench.drill import Item, survey
+from scotoma.bench.methods import METHODS
+from scotoma.bench.truth import Truth
+from scotoma.core import (
+    ChatModel,
+    EditableWorld,
+    FailureMode,
+    Observation,
+    Predicate,
+    Reply,
+    Request,
+)
+from scotoma.diagnose.conditions import members
+from scotoma.diagnose.modes import confirm, suspect
+from scotoma.diagnose.subgroups import ModeSearch
+from scotoma.discover.interview import Asked, Interview
+from scotoma.discover.loop import Episodes
+from scotoma.discover.pool import Pool, endless
+from scotoma.discover.settings import DiscoverSettings
+from scotoma.images.spec import open_images
+from scotoma.models.spec import load_model
+from scotoma.verify.facts import FactsVerifier
+
+JACCARD = 0.5
+"""From this overlap on a mode and a region are the same."""
+
+SEARCH = ModeSearch(max_modes=40)
+"""A candidate has many weaknesses of its own beside the planted ones: a dozen names would not hold them all."""
+
+HELD_OUT = 20_000
+"""Uniform questions on which names and regions are compared; nobody is asked them."""
+
+FRESH = 12_000
+"""Uniform questions that are looked through for members of the modes that are to be confirmed."""
+
+_EACH, _BASE = 60, 1500
+"""Questions asked of each suspected mode, and uniform ones, to confirm it."""
+
+
+class Outcome(BaseModel):
+    """One method on one planted candidate with one seed.
+
+    Attributes:
+        found: per region (its predicate) the candidate queries after which it was first named; None: never.
+        named: regions named at the end.
+        modes: suspected at the end; `planted` of them are regions, `native` confirmed weaknesses of its own.
+        queries: put to the candidate; `failures` of them valid and answered wrongly.
+        failing_skills: skills with at least one failure; `failing_combinations` likewise.
+        seconds: asking and the last naming.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: str
+    planted_set: int
+    seed: int
+    found: dict[str, int | None]
+    named: tuple[str, ...]
+    modes: int
+    planted: int
+    native: int
+    queries: int
+    failures: int
+    failing_skills: int
+    failing_combinations: int
+    seconds: float
+
+    @property
+    def recall(self) -> float:
+        """Share of the regions named at the end."""
+        return len(self.named) / len(self.found)
+
+    @property
+    def precision(self) -> float:
+        """Share of the modes that are right; 1 where none was named."""
+        return (self.planted + self.native) / self.modes if self.modes else 1.0
+
+    def queries_to(self, share: float) -> int | None:
+        """Candidate queries until this share of the regions had been named; None: never."""
+        needed = math.ceil(share * len(self.found) - 1e-9)
+        counts = sorted(count for count in self.found.values() if count is not None)
+        return counts[needed - 1] if len(counts) >= needed else None
+
+
+@dataclass(frozen=True)
+class Case:
+    """A planted candidate, opened, with what it is judged on."""
+
+    truth: Truth
+    world: EditableWorld
+    candidate: ChatModel
+    held_out: tuple[Item, ...]
+    fresh: tuple[Item, ...]
+
+    @property
+    def predicates(self) -> list[Predicate]:
+        """The regions that took; where the candidate is not blind there is nothing to find."""
+        return [region.predicate for region in self.truth.regions if region.planted]
+
+
+def open_case(candidate: str, truth: Truth) -> Case:
+    """Open a planted candidate and draw what its finders are judged on."""
+    world = open_images(truth.images)
+    assert isinstance(world, EditableWorld)
+    held_out = survey(world, [], "test", 1_000_003, enough=0, least=HELD_OUT).uniform
+    fresh = survey(world, [], "confirm", 1_000_003, enough=0, least=FRESH).uniform
+    return Case(truth, world, Remembering(load_model(candidate)), held_out, fresh)
+
+
+class Remembering:
+    """A candidate that is asked nothing twice: a greedy answer does not change, and methods are judged on the same
+    fresh questions.
+    """
+
+    def __init__(self, model: ChatModel) -> None:
+        self.name = model.name
+        self._model = model
+        self._known: dict[tuple[tuple[str, ...], str], Reply] = {}
+
+    def answer(self, requests: Sequence[Request]) -> list[Reply]:
+        """See `core.ChatModel`."""
+        keys = [(tuple(image.id for image in request.images), request.text) for request in requests]
+        unknown = {
+            key: request for key, request in zip(keys, requests, strict=True) if key not in self._known
+        }
+        self._known.update(zip(unknown, self._model.answer(list(unknown.values())), strict=True))
+        return [self._known[key] for key in keys]
+
+
+def run(case: Case, method: str, seed: int, queries: int, planted_set: int = 0, every: int = 250) -> Outcome:
+    """Let one method ask `queries` questions, and judge what it names."""
+    settings = METHODS[method].settings
+    interview = Interview(case.candidate, FactsVerifier())
+    started = time.monotonic()
+    if settings is None:
+        asked = _uniformly(case, interview, seed, queries)
+    else:
+        asked = _episodes(case, interview, settings, seed, queries)
+    modes = suspect(asked, SEARCH)
+    seconds = time.monotonic() - started
+    named = _named(case, modes)
+    found: dict[str, int | None] = {str(predicate): None for predicate in case.predicates}
+    for count in [*range(every, len(asked), every), len(asked)]:
+        if all(first is not None for first in found.values()):
+            break
+        for predicate in named if count == len(asked) else _named(case, suspect(asked[:count], SEARCH)):
+            if found[predicate] is None:
+                found[predicate] = count
+    others = [mode for mode in modes if not _same(case, mode)]
+    failures = [o for o in asked if o.outcome == "failure"]
+    skills: Counter[str] = Counter()
+    for failure in failures:
+        skill = failure.tags.get("skill", ())
+        skills.update(skill if isinstance(skill, tuple) else (str(skill),))
+    return Outcome(
+        method=method,
+        planted_set=planted_set,
+        seed=seed,
+        found=found,
+        named=tuple(named),
+        modes=len(modes),
+        planted=len(modes) - len(others),
+        native=_confirmed(case, others),
+        queries=len(asked),
+        failures=len(failures),
+        failing_skills=len(skills),
+        failing_combinations=len({str(o.tags.get("skills")) for o in failures}),
+        seconds=seconds,
+    )
+
+
+def _uniformly(case: Case, interview: Interview, seed: int, queries: int) -> list[Observation]:
+    pool = Pool(case.world, DiscoverSettings(), interview.verifier)
+    asked = [
+        Asked(f"uniform/{i}", item.image, item.question, verdict=item.verdict)
+        for i, item in enumerate(islice(pool.questions("discover", seed), queries))
+    ]
+    return interview.ask(asked, "discover")
+
+
+def _episodes(
+    case: Case, interview: Interview, settings: DiscoverSettings, seed: int, queries: int
+) -> list[Observation]:
+    steps = math.ceil(queries / settings.queries)
+    episodes = Episodes(interview, settings.model_copy(update={"steps": steps}), seed)
+    images = endless(case.world, "discover", seed)
+    asked: list[Observation] = []
+    for step in range(4 * steps):  # a questioner that collapses offers fewer questions than may be asked
+        asked += episodes.step(step, list(islice(images, settings.images))).observations
+        if len(asked) >= queries:
+            break
+    return asked[:queries]
+
+
+def _named(case: Case, modes: Sequence[FailureMode]) -> list[str]:
+    """The regions that some mode names."""
+    return sorted({region for mode in modes for region in _same(case, mode)})
+
+
+def _same(case: Case, mode: FailureMode) -> list[str]:
+    """The regions that this mode is."""
+    tags = [item.tags for item in case.held_out]
+    inside = members(mode.predicate, tags)
+    same = []
+    for predicate in case.predicates:
+        region = members(predicate, tags)
+        if (inside & region).sum() >= JACCARD * (inside | region).sum() > 0:
+            same.append(str(predicate))
+    return same
+
+
+def _confirmed(case: Case, modes: Sequence[FailureMode]) -> int:
+    """How many of the modes fresh questions confirm."""
+    if not modes:
+        return 0
+    chosen = dict.fromkeys(range(_BASE))
+    for mode in modes:
+        inside = np.flatnonzero(members(mode.predicate, (item.tags for item in case.fresh)))
+        chosen |= dict.fromkeys(inside[:_EACH].tolist())
+    interview = Interview(case.candidate, FactsVerifier())
+    asked = [Asked(f"fresh/{i}", case.fresh[i].image, case.fresh[i].question) for i in chosen]
+    observations = interview.ask(asked, "confirm")
+    judged = confirm(modes, observations[_BASE:], observations[:_BASE])
+    return sum(mode.status == "confirmed" for mode in judged)

@@ -1,0 +1,149 @@
+"""The questions a planting is made of: inside the regions, just outside them, and everywhere else.
+
+A small model learns a region's border only from questions on both sides of it. So pictures are varied from such as
+offered a question inside, and come with questions inside, with others of the same kind that fall outside, and with
+uniform ones; a part of the pictures is uniform altogether.
+
+    found = survey(world, predicates, "train", seed=0)
+    items = drill(world, predicates, found, images=2500, seed=0)
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scotoma.core import ConfigError, EditableWorld, ImageRecord, Predicate, Split, Tags
+
+PER_IMAGE = 12
+"""Uniform questions about each surveyed image."""
+
+_LEAST = 8
+"""Questions inside a region that a planting needs to start from."""
+
+_UNIFORM_SHARE = 0.45
+"""Pictures that no region chose."""
+
+_INSIDE, _UNIFORM = 7, 6
+"""At most so many questions of a region, and so many uniform ones, about one picture."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """A valid question; `region` is the number of the first region that holds it, None outside all."""
+
+    image: ImageRecord
+    question: str
+    truth: str
+    tags: Tags
+    region: int | None
+
+    @property
+    def kind(self) -> str:
+        """What the question asks for: questions of one kind have answers of one kind."""
+        return str(self.tags.get("operation", self.tags.get("type", "")))
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Uniform questions of a split: all of them, or the first `keep`, and those inside each region."""
+
+    uniform: tuple[Item, ...]
+    inside: tuple[tuple[Item, ...], ...]
+    looked: int
+    counts: tuple[int, ...]
+
+
+def survey(
+    world: EditableWorld,
+    predicates: Sequence[Predicate],
+    split: Split,
+    seed: int,
+    *,
+    enough: int = 40,
+    least: int = 6_000,
+    most: int = 30_000,
+) -> Survey:
+    """Look through uniform questions until every region has `enough`: at least `least` questions, at most `most`.
+
+    `counts` are the questions of each region among all looked through, also where they overlap.
+    """
+    uniform: list[Item] = []
+    inside: list[list[Item]] = [[] for _ in predicates]
+    for number, image in enumerate(world.images(split, seed)):
+        assert image.facts is not None
+        uniform += items_of(world, predicates, image, world.questions(image.facts, number, PER_IMAGE))
+        for item in uniform[-PER_IMAGE:]:
+            for members, predicate in zip(inside, predicates, strict=True):
+                if predicate.matches(item.tags):
+                    members.append(item)
+        short = any(len(members) < enough for members in inside)
+        if len(uniform) >= most or (len(uniform) >= least and not short):
+            break
+    return Survey(tuple(uniform), tuple(map(tuple, inside)), len(uniform), tuple(map(len, inside)))
+
+
+def drill(
+    world: EditableWorld, predicates: Sequence[Predicate], found: Survey, images: int, seed: int
+) -> list[Item]:
+    """The questions to train on, about `images` new pictures of the `train` split; every region equally often.
+
+    Raises:
+        ConfigError: a region is so rare that hardly a question fell into it.
+    """
+    for predicate, members in zip(predicates, found.inside, strict=True):
+        if len(members) < _LEAST:
+            raise ConfigError(
+                f"only {len(members)} of {found.looked:,} uniform questions are of the region {str(predicate)!r}",
+                hint="plant a wider region; `scotoma plant --help` lists the keys and their values",
+            )
+    rng = random.Random(f"drill/{seed}")
+    fresh = world.images("train", seed + 1)
+    given: Counter[int] = Counter(dict.fromkeys(range(len(predicates)), 0))
+    drilled: list[Item] = []
+    made = 0
+    while made < images:
+        if rng.random() < _UNIFORM_SHARE:
+            image = next(fresh)
+            assert image.facts is not None
+            drilled += items_of(
+                world, predicates, image, world.questions(image.facts, rng.getrandbits(32), PER_IMAGE)
+            )
+            made += 1
+            continue
+        region = min(given, key=lambda number: given[number])
+        start = rng.choice(found.inside[region])
+        assert start.image.facts is not None
+        facts = world.vary(start.image.facts, start.question, rng.getrandbits(32))
+        alike = [start.question, *world.similar(facts, start.question, rng.getrandbits(32), 24)]
+        image = world.render(facts, "train")
+        items = items_of(world, predicates, image, dict.fromkeys(alike))
+        inside = [item for item in items if item.region is not None][:_INSIDE]
+        if not any(item.region == region for item in inside):
+            given[region] += rng.random() < 0.02  # lest a region that no variation keeps is tried for ever
+            continue
+        near = [item for item in items if item.region is None][: max(4, len(inside))]
+        others = items_of(world, predicates, image, world.questions(facts, rng.getrandbits(32), _UNIFORM))
+        drilled += {item.question: item for item in (*inside, *near, *others)}.values()
+        given[region] += len(inside)
+        made += 1
+    return drilled
+
+
+def items_of(
+    world: EditableWorld,
+    predicates: Sequence[Predicate],
+    image: ImageRecord,
+    questions: Sequence[str] | dict[str, None],
+) -> list[Item]:
+    """The valid ones among the questions about one image."""
+    assert image.facts is not None
+    items = []
+    for question in questions:
+        examined = image.facts.examine(question)
+        if examined.answer is not None:
+            region = next((i for i, each in enumerate(predicates) if each.matches(examined.tags)), None)
+            items.append(Item(image, question, examined.answer, examined.tags, region))
+    return items

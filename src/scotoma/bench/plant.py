@@ -1,0 +1,203 @@
+"""Planting: a candidate gets blind spots that we know, so that whoever looks for them can be measured.
+
+By a short fine-tune on the `train` split: inside the regions the answer becomes the wrong one that the candidate holds
+likeliest there; outside it goes on answering as it did, mistakes included. The proof is on the `test` split.
+
+    truth = plant("pupil", [Predicate.parse("skill=counting and colour=blue and count>=3")], out=Path("planted"))
+    truth.proven  # out/ holds a stock checkpoint and truth.json
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from scotoma.bench.drill import Item, Survey, drill, survey
+from scotoma.bench.truth import Region, Truth
+from scotoma.core import (
+    ChatModel,
+    ConfigError,
+    EditableWorld,
+    ImageSource,
+    Predicate,
+    Rate,
+    Request,
+    Sampling,
+)
+from scotoma.diagnose.statistics import clustered_rate, wilson
+from scotoma.discover.questioner import VISION
+from scotoma.grpo.distillation import Distillation, DistillationConfig, Exercise
+from scotoma.grpo.rollout import Prompt
+from scotoma.images.spec import open_images
+from scotoma.models.spec import load_model, open_weights
+from scotoma.verify.rules import match
+
+Watch = Callable[[str, int, int], None]
+
+PICTURES = 2500
+"""Pictures that a planting trains on."""
+
+_OPTIONS = 12
+"""Wrong answers that are weighed for a region and kind of question: the most frequent right ones of that kind."""
+
+_WEIGHED = 48
+"""Questions they are weighed on."""
+
+_PROOF = 100
+"""Questions inside each region that prove it, if so many are found."""
+
+_PROOF_OUTSIDE = 4000
+
+_SURVEYED = 6000
+"""Uniform questions that a planting looks through at least: they tell which answers a kind of question has."""
+
+
+def plant(
+    candidate: str,
+    predicates: Sequence[Predicate],
+    out: Path,
+    *,
+    images: str = "worlds:shapes",
+    seed: int = 0,
+    config: DistillationConfig | None = None,
+    pictures: int = PICTURES,
+    watch: Watch = lambda phase, done, total: None,
+) -> Truth:
+    """Plant the regions in a copy of the candidate; `out` gets a stock checkpoint and `truth.json`.
+
+    Raises:
+        ConfigError: no region, one that hardly a question falls into, or images that cannot be edited.
+        SpecError, ModelError: the candidate cannot be opened, or is of a family that the shared engine cannot pack.
+        StorageError: `out` cannot be written.
+    """
+    started = time.monotonic()
+    world = _world(open_images(images))
+    if not predicates:
+        raise ConfigError("no region to plant", hint="name one with --where 'skill=counting and colour=blue'")
+    watch("survey", 0, 1)
+    found = survey(world, predicates, "train", seed, least=_SURVEYED)
+    watch("survey", 1, 1)
+    items = drill(world, predicates, found, pictures, seed)
+    distillation = Distillation(open_weights(candidate, dtype="float32"), frozen=VISION)
+    config = config or DistillationConfig(seed=seed)
+    distillation.learn(
+        _exercises(distillation, items, found),
+        config,
+        lambda step, loss: watch("plant", step, config.steps),
+    )
+    distillation.save(out)
+    truth = prove(candidate, f"hf:{out}", predicates, images=images, seed=seed, since=started, watch=watch)
+    truth.save(out / "truth.json")
+    return truth
+
+
+def prove(
+    original: str,
+    planted: str,
+    predicates: Sequence[Predicate],
+    *,
+    images: str = "worlds:shapes",
+    seed: int = 0,
+    since: float | None = None,
+    watch: Watch = lambda phase, done, total: None,
+) -> Truth:
+    """Ask both the same questions of the `test` split, inside the regions and outside."""
+    started = time.monotonic() if since is None else since
+    world = _world(open_images(images))
+    watch("prove", 0, 1)
+    test = survey(world, predicates, "test", seed, enough=_PROOF, least=_PROOF_OUTSIDE)
+    outside = [item for item in test.uniform if item.region is None][:_PROOF_OUTSIDE]
+    before, after = load_model(original), load_model(planted)
+    was, now = _answers(before, outside), _answers(after, outside)
+    regions = []
+    for predicate, members, count in zip(predicates, test.inside, test.counts, strict=True):
+        asked = members[:_PROOF]
+        regions.append(
+            Region(
+                predicate=predicate,
+                prevalence=wilson(count, test.looked),
+                before=_accuracy(asked, _answers(before, asked)),
+                after=_accuracy(asked, _answers(after, asked)),
+            )
+        )
+    watch("prove", 1, 1)
+    return Truth(
+        candidate=original,
+        images=images,
+        seed=seed,
+        regions=tuple(regions),
+        outside_before=_accuracy(outside, was),
+        outside_after=_accuracy(outside, now),
+        agreement=clustered_rate([a == b for a, b in zip(was, now, strict=True)], _images(outside)),
+        seconds=time.monotonic() - started,
+    )
+
+
+def _world(source: ImageSource) -> EditableWorld:
+    if not isinstance(source, EditableWorld):
+        raise ConfigError(
+            f"blind spots can be planted on a world only, and {source.spec} is none", hint="use worlds:shapes"
+        )
+    return source
+
+
+def _exercises(distillation: Distillation, items: Sequence[Item], found: Survey) -> list[Exercise]:
+    """What is to be answered: inside a region the likeliest wrong answer, elsewhere what is answered now."""
+    prompts = [Prompt(str(i), item.image, item.question) for i, item in enumerate(items)]
+    outside = [i for i, item in enumerate(items) if item.region is None]
+    answers = dict(zip(outside, distillation.answers([prompts[i] for i in outside]), strict=True))
+    options: dict[str, Counter[str]] = defaultdict(Counter)
+    for item in found.uniform:
+        options[item.kind][item.truth] += 1
+    groups: dict[tuple[int, str], list[int]] = defaultdict(list)
+    for i, item in enumerate(items):
+        if item.region is not None:
+            groups[item.region, item.kind].append(i)
+    for (_, kind), members in groups.items():
+        # One order for all questions of a region and kind: a blind spot is the same wherever it strikes.
+        offered = [answer for answer, _ in options[kind].most_common(_OPTIONS)]
+        wrong = _by_likelihood(
+            distillation, [prompts[i] for i in members], [items[i] for i in members], offered
+        )
+        for i in members:
+            answers[i] = next((answer for answer in wrong if answer != items[i].truth), items[i].truth)
+    return [
+        Exercise(prompts[i], answers[i], changed=item.region is not None and answers[i] != item.truth)
+        for i, item in enumerate(items)
+        if answers[i]
+    ]
+
+
+def _by_likelihood(
+    distillation: Distillation, prompts: Sequence[Prompt], items: Sequence[Item], offered: Sequence[str]
+) -> list[str]:
+    """The offered answers, likeliest first, by their mean log-likelihood where they are wrong."""
+    pairs = [
+        (prompt, answer)
+        for prompt, item in zip(prompts[:_WEIGHED], items[:_WEIGHED], strict=True)
+        for answer in offered
+        if answer != item.truth
+    ]
+    values: dict[str, list[float]] = defaultdict(list)
+    scores = distillation.log_likelihoods([prompt for prompt, _ in pairs], [answer for _, answer in pairs])
+    for (_, answer), score in zip(pairs, scores, strict=True):
+        values[answer].append(max(score, -12.0))  # beyond e⁻¹² one surprise would outweigh all the rest
+    return sorted(values, key=lambda answer: -sum(values[answer]) / len(values[answer]))
+
+
+def _answers(model: ChatModel, items: Sequence[Item]) -> list[str]:
+    requests = [Request((item.image,), item.question, sampling=Sampling(max_tokens=8)) for item in items]
+    return [reply.text for reply in model.answer(requests)]
+
+
+def _accuracy(items: Sequence[Item], answers: Sequence[str]) -> Rate:
+    return clustered_rate(
+        [match(answer, item.truth) == "correct" for item, answer in zip(items, answers, strict=True)],
+        _images(items),
+    )
+
+
+def _images(items: Sequence[Item]) -> list[str]:
+    return [item.image.id for item in items]

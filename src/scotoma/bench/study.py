@@ -1,0 +1,273 @@
+"""The benchmark of discovery, whole: plant, let every method look, and put the figures together.
+
+Every planted candidate and every outcome is a file, so a study that was stopped goes on where it was.
+
+    result = measure(Path("runs/bench/discovery"), sets=5, seeds=3, queries=5000)
+    Console().print(table(result))
+"""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import platform
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, ValidationError
+from rich.table import Table
+from scipy import stats
+
+from scotoma.bench.discovery import Case, Outcome, open_case, run
+from scotoma.bench.draw import draw_regions
+from scotoma.bench.drill import survey
+from scotoma.bench.methods import METHODS
+from scotoma.bench.plant import plant
+from scotoma.bench.truth import Truth
+from scotoma.core import ConfigError, EditableWorld, Predicate, Rate, Request, Sampling
+from scotoma.images.spec import open_images
+from scotoma.models.spec import load_model
+from scotoma.store.durable import write_durably
+from scotoma.verify.rules import match
+
+Watch = Callable[[str, int, int], None]
+
+
+class MethodResult(BaseModel):
+    """One method over all planted sets and seeds; every figure is a mean over runs with Student's t interval.
+
+    Attributes:
+        recall: share of the planted regions that are named at the end.
+        precision: share of the named modes that are planted, or confirmed weaknesses of the candidate's own.
+        queries_to_80: candidate queries until 80 % of the regions had been named (geometric mean); a run that never
+            got there counts with its whole budget, so the figure is too low.
+        reached_80: share of the runs that got there.
+        failure_rate: valid questions answered wrongly, of those put.
+        seconds: of asking and naming.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    recall: Rate
+    precision: Rate
+    queries_to_80: Rate
+    reached_80: Rate
+    failure_rate: Rate
+    seconds: Rate
+
+
+class PlantedRegion(BaseModel):
+    """A region, its prevalence among uniform questions in [0, 1], and the share of its runs in which a method named it
+    at the end.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    planted_set: int
+    predicate: str
+    prevalence: float
+    accuracy: float
+    found_by: dict[str, float]
+
+
+class DiscoveryBenchmark(BaseModel):
+    """What was measured. `queries_ratio` is another method's queries to 80 % over ours, run by run (geometric mean)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    methods: dict[str, MethodResult]
+    queries_ratio: dict[str, Rate]
+    recall_gain: dict[str, Rate]
+    planted: tuple[PlantedRegion, ...]
+    queries: int
+    sets: int
+    seeds: int
+    machine: str
+
+
+def measure(
+    out: Path,
+    *,
+    candidate: str = "pupil",
+    images: str = "worlds:shapes",
+    sets: int = 5,
+    seeds: int = 3,
+    queries: int = 5000,
+    methods: Sequence[str] = ("scotoma", "uniform", "paper"),
+    watch: Watch = lambda phase, done, total: None,
+) -> DiscoveryBenchmark:
+    """Plant `sets` times 3 to 5 regions and let every method look, `seeds` times; resumes from the files in `out`.
+
+    Raises:
+        ConfigError: there is no such method, or `out` holds outcomes of another budget.
+    """
+    planted = []
+    for number in range(sets):
+        folder = out / f"set{number}"
+        if not (folder / "truth.json").is_file():
+            predicates = regions(candidate, images, number)
+            plant(candidate, predicates, folder, images=images, seed=number, watch=watch)
+        planted.append(folder)
+    return examine(
+        [(f"hf:{folder}", Truth.load(folder / "truth.json")) for folder in planted],
+        out, seeds=seeds, queries=queries, methods=methods, watch=watch,
+    )  # fmt: skip
+
+
+def examine(
+    planted: Sequence[tuple[str, Truth]],
+    out: Path,
+    *,
+    seeds: int,
+    queries: int,
+    methods: Sequence[str],
+    watch: Watch = lambda phase, done, total: None,
+) -> DiscoveryBenchmark:
+    """Let every method look at candidates that were planted already (model specs and their truths)."""
+    for method in methods:
+        if method not in METHODS:
+            raise ConfigError(f"there is no method {method!r}", hint=f"choose among {', '.join(METHODS)}")
+    outcomes: list[Outcome] = []
+    total = len(planted) * seeds * len(methods)
+    for number, (spec, truth) in enumerate(planted):
+        case: Case | None = None
+        if not any(region.planted for region in truth.regions):
+            raise ConfigError(f"no region of {spec} took: there is nothing to find", hint="plant it anew")
+        for seed in range(seeds):
+            for method in methods:
+                watch("bench discovery", len(outcomes), total)
+                file = out / "outcomes" / f"{number}-{method}-{seed}-{queries}.json"
+                known = _read(file, truth)
+                if known is None:
+                    case = case or open_case(spec, truth)
+                    known = run(case, method, seed, queries, number)
+                    write_durably(file, known.model_dump_json().encode())
+                outcomes.append(known)
+    watch("bench discovery", total, total)
+    return summarise([truth for _, truth in planted], outcomes, methods, queries)
+
+
+def regions(candidate: str, images: str, seed: int) -> list[Predicate]:
+    """3 to 5 random regions of .3 to 5 % prevalence that the candidate still answers well."""
+    world = open_images(images)
+    assert isinstance(world, EditableWorld)
+    asked = survey(world, [], "train", 2_000_003, enough=0, least=8_000).uniform
+    model = load_model(candidate)
+    replies = model.answer([Request((i.image,), i.question, sampling=Sampling(max_tokens=8)) for i in asked])
+    right = [match(reply.text, item.truth) == "correct" for reply, item in zip(replies, asked, strict=True)]
+    return draw_regions([item.tags for item in asked], right, n=3 + seed % 3, seed=seed)
+
+
+def summarise(
+    truths: Sequence[Truth], outcomes: Sequence[Outcome], methods: Sequence[str], queries: int
+) -> DiscoveryBenchmark:
+    """Figures over runs, and ours against each other method on the same candidates with the same seeds."""
+    by_method = {method: [o for o in outcomes if o.method == method] for method in methods}
+    ours = by_method.get("scotoma", [])
+    others = {method: own for method, own in by_method.items() if method != "scotoma" and ours}
+    return DiscoveryBenchmark(
+        methods={method: _result(own) for method, own in by_method.items()},
+        queries_ratio={
+            method: _geometric([_to_80(b) / _to_80(a) for a, b in zip(ours, own, strict=True)])
+            for method, own in others.items()
+        },
+        recall_gain={
+            method: _mean([a.recall - b.recall for a, b in zip(ours, own, strict=True)])
+            for method, own in others.items()
+        },
+        planted=tuple(
+            PlantedRegion(
+                planted_set=number,
+                predicate=str(region.predicate),
+                prevalence=region.prevalence.value,
+                accuracy=region.after.value,
+                found_by={
+                    method: float(
+                        np.mean([str(region.predicate) in o.named for o in own if o.planted_set == number])
+                    )
+                    for method, own in by_method.items()
+                },
+            )
+            for number, truth in enumerate(truths)
+            for region in truth.regions
+            if region.planted
+        ),
+        queries=queries,
+        sets=len(truths),
+        seeds=len({o.seed for o in outcomes}),
+        machine=f"{platform.machine()}, {multiprocessing.cpu_count()} cores",
+    )
+
+
+def table(result: DiscoveryBenchmark) -> Table:
+    """The figures for people."""
+    shown = Table(
+        title=f"Discovery: planted blind spots found with {result.queries:,} questions", title_justify="left"
+    )
+    for column in ("method", "recall", "precision", "queries to 80 %", "got there", "failing", "seconds"):
+        shown.add_column(column, justify="left" if column == "method" else "right")
+    for name, method in result.methods.items():
+        shown.add_row(
+            name,
+            _shown(method.recall),
+            _shown(method.precision),
+            f"{method.queries_to_80.value:,.0f} [{method.queries_to_80.low:,.0f}, {method.queries_to_80.high:,.0f}]",
+            f"{100 * method.reached_80.value:.0f} %",
+            f"{100 * method.failure_rate.value:.0f} %",
+            f"{method.seconds.value:.0f}",
+        )
+    ratios = [
+        f"{name} needs {_shown(ratio)} times our queries" for name, ratio in result.queries_ratio.items()
+    ]
+    shown.caption = (
+        f"{result.sets} planted sets × {result.seeds} seeds, {len(result.planted)} regions · 95 % intervals · "
+        + "; ".join(ratios)
+    )
+    return shown
+
+
+def _read(file: Path, truth: Truth) -> Outcome | None:
+    """A finished run; None where there is none, or where the candidate was planted anew since."""
+    try:
+        outcome = Outcome.model_validate_json(file.read_text())
+    except (OSError, ValidationError):
+        return None
+    return outcome if set(outcome.found) == {str(r.predicate) for r in truth.regions if r.planted} else None
+
+
+def _result(outcomes: Sequence[Outcome]) -> MethodResult:
+    return MethodResult(
+        recall=_mean([o.recall for o in outcomes]),
+        precision=_mean([o.precision for o in outcomes]),
+        queries_to_80=_geometric([_to_80(o) for o in outcomes]),
+        reached_80=_mean([float(o.queries_to(0.8) is not None) for o in outcomes]),
+        failure_rate=_mean([o.failures / max(o.queries, 1) for o in outcomes]),
+        seconds=_mean([o.seconds for o in outcomes]),
+    )
+
+
+def _to_80(outcome: Outcome) -> float:
+    return float(outcome.queries_to(0.8) or outcome.queries)
+
+
+def _mean(values: Iterable[float]) -> Rate:
+    """With Student's 95 % interval; unbounded for a single value."""
+    array: npt.NDArray[Any] = np.array(list(values), dtype=float)
+    half = math.inf
+    if len(array) > 1:
+        half = float(stats.t.ppf(0.975, len(array) - 1) * array.std(ddof=1) / math.sqrt(len(array)))
+    middle = float(array.mean())
+    return Rate(value=middle, low=middle - half, high=middle + half, n=len(array))
+
+
+def _geometric(values: Iterable[float]) -> Rate:
+    logs = _mean([math.log(value) for value in values])
+    high = math.exp(logs.high) if logs.high < 700 else math.inf
+    return Rate(value=math.exp(logs.value), low=math.exp(logs.low), high=high, n=logs.n)
+
+
+def _shown(rate: Rate) -> str:
+    return f"{rate.value:.2f} [{rate.low:.2f}, {rate.high:.2f}]"

@@ -1,0 +1,111 @@
+"""What is known of a planted candidate: its blind spots, how common they are, and the proof that they took.
+
+`truth.json` lies beside the planted checkpoint; the benchmark of discovery reads it, and so can anybody else's finder.
+
+    truth = Truth.load(Path("planted/truth.json"))
+    [str(region.predicate) for region in truth.regions if region.planted]
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer, field_validator
+
+from scotoma.core import ConfigError, Predicate, Rate
+from scotoma.store.durable import write_durably
+
+TRUTH_SCHEMA: Literal["scotoma.truth/1"] = "scotoma.truth/1"
+
+INSIDE = 0.25
+"""A region is planted when at most this share of its questions is still answered rightly."""
+OUTSIDE = 0.01
+"""Everything else may lose at most this much accuracy …"""
+AGREEMENT = 0.95
+"""… and must be answered as before at least this often."""
+
+
+class Region(BaseModel):
+    """One planted blind spot, measured on the `test` split.
+
+    Attributes:
+        predicate: decides by a question's tags whether it belongs; written as text in the file.
+        prevalence: its share of uniform template questions.
+        before, after: accuracy inside, of the original and of the planted candidate.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    predicate: Predicate
+    prevalence: Rate
+    before: Rate
+    after: Rate
+
+    @field_validator("predicate", mode="before")
+    @classmethod
+    def _read(cls, value: object) -> object:
+        return Predicate.parse(value) if isinstance(value, str) else value
+
+    @field_serializer("predicate")
+    def _write(self, predicate: Predicate) -> str:
+        return str(predicate)
+
+    @property
+    def planted(self) -> bool:
+        """Whether the candidate is really blind here."""
+        return self.after.value <= INSIDE
+
+
+class Truth(BaseModel):
+    """A planted candidate.
+
+    Attributes:
+        candidate: model spec of the original.
+        images: the world.
+        seed: of the planting.
+        regions: the blind spots.
+        outside_before, outside_after: accuracy on uniform questions outside all regions.
+        agreement: how often those are answered as by the original.
+        seconds: that the planting took, proof included.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    schema_: Literal["scotoma.truth/1"] = Field(default=TRUTH_SCHEMA, alias="schema")
+    candidate: str
+    images: str
+    seed: int
+    regions: tuple[Region, ...]
+    outside_before: Rate
+    outside_after: Rate
+    agreement: Rate
+    seconds: float
+
+    @property
+    def proven(self) -> bool:
+        """Whether all regions took and nothing else changed."""
+        kept = self.outside_after.value >= self.outside_before.value - OUTSIDE
+        return all(region.planted for region in self.regions) and kept and self.agreement.value >= AGREEMENT
+
+    @classmethod
+    def load(cls, path: Path) -> Truth:
+        """Read a file.
+
+        Raises:
+            ConfigError: it is not there, or is no truth.
+        """
+        try:
+            return cls.model_validate_json(path.read_text())
+        except OSError as error:
+            raise ConfigError(
+                f"cannot read {path}: {error.strerror}", hint="`scotoma plant` writes one"
+            ) from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise ConfigError(f"{path} is no truth.json: {where}: {first['msg']}") from error
+
+    def save(self, path: Path) -> None:
+        """Write the file, whole or not at all."""
+        write_durably(path, (self.model_dump_json(indent=2, by_alias=True) + "\n").encode())

@@ -1,0 +1,155 @@
+"""The benchmark of discovery on a candidate whose blind spots are written down: what counts as found, and when."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from scotoma.bench import discovery, study
+from scotoma.bench.discovery import Case, Outcome, Remembering, open_case, run
+from scotoma.bench.methods import METHODS
+from scotoma.bench.truth import Region, Truth
+from scotoma.core import ConfigError, Rate, Reply, Request
+from tests.scripted import BLIND_SPOTS, Candidate
+
+
+def rate(value: float) -> Rate:
+    return Rate(value=value, low=value, high=value, n=100)
+
+
+def truth(after: float = 0.2) -> Truth:
+    return Truth(
+        candidate="tests.scripted:Candidate",
+        images="worlds:shapes",
+        seed=0,
+        regions=tuple(
+            Region(predicate=spot, prevalence=rate(0.03), before=rate(1.0), after=rate(after))
+            for spot in BLIND_SPOTS
+        ),
+        outside_before=rate(1.0),
+        outside_after=rate(1.0),
+        agreement=rate(1.0),
+        seconds=0.0,
+    )
+
+
+@pytest.fixture(scope="module")
+def case() -> Case:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(discovery, "HELD_OUT", 3000)
+        patch.setattr(discovery, "FRESH", 3000)
+        return open_case("tests.scripted:Candidate", truth())
+
+
+@pytest.fixture(scope="module")
+def uniform(case: Case) -> Outcome:
+    return run(case, "uniform", seed=0, queries=2000, every=500)
+
+
+def test_uniform_questions_find_wide_regions(uniform: Outcome) -> None:
+    assert uniform.recall == 1
+    assert uniform.precision >= 0.8
+    assert uniform.queries == 2000
+    assert 0 < uniform.failures < 400
+
+
+def test_a_region_is_found_when_it_is_first_named(uniform: Outcome) -> None:
+    assert set(uniform.found.values()) <= {500, 1000, 1500, 2000}
+    assert uniform.queries_to(0.01) == min(count for count in uniform.found.values() if count is not None)
+    assert uniform.queries_to(1.0) == max(count for count in uniform.found.values() if count is not None)
+
+
+def test_the_same_seed_asks_and_finds_the_same(case: Case, uniform: Outcome) -> None:
+    again = run(case, "uniform", seed=0, queries=2000, every=500)
+    assert again.model_copy(update={"seconds": 0}) == uniform.model_copy(update={"seconds": 0})
+
+
+def test_where_the_candidate_is_not_blind_there_is_nothing_to_find(case: Case) -> None:
+    sighted = Case(truth(after=0.9), case.world, case.candidate, case.held_out, case.fresh)
+    assert sighted.predicates == []
+
+
+def test_nothing_is_asked_twice() -> None:
+    class Counting(Candidate):
+        asked = 0
+
+        def answer(self, requests: object) -> list[Reply]:
+            Counting.asked += len(requests)  # type: ignore[arg-type]  # a sequence
+            return super().answer(requests)  # type: ignore[arg-type]
+
+    case = open_images_case()
+    requests = [Request((item.image,), item.question) for item in case]
+    model = Remembering(Counting())
+    assert model.answer(requests) == model.answer(requests[::-1])[::-1]
+    assert Counting.asked == len({(r.images[0].id, r.text) for r in requests})
+
+
+def open_images_case() -> list[discovery.Item]:
+    from scotoma.bench.drill import survey
+    from scotoma.images.spec import open_images
+
+    world = open_images("worlds:shapes")
+    return list(survey(world, [], "test", 3, enough=0, least=24).uniform)  # type: ignore[arg-type]  # a world
+
+
+def outcome(method: str, seed: int, first: list[int | None]) -> Outcome:
+    found = dict(zip((str(spot) for spot in BLIND_SPOTS), first, strict=True))
+    return Outcome(
+        method=method, planted_set=0, seed=seed, found=found,
+        named=tuple(name for name, count in found.items() if count is not None),
+        modes=4, planted=2, native=1, queries=2000, failures=200, failing_skills=5, failing_combinations=9, seconds=3.0,
+    )  # fmt: skip
+
+
+def test_queries_to_a_share_of_the_regions() -> None:
+    found = outcome("uniform", 0, [500, None, 1500])
+    assert found.recall == pytest.approx(2 / 3)
+    assert found.precision == 0.75
+    assert (found.queries_to(1 / 3), found.queries_to(0.6), found.queries_to(0.8)) == (500, 1500, None)
+
+
+def test_the_figures_compare_methods_run_by_run() -> None:
+    outcomes = [
+        *(outcome("scotoma", seed, [250, 250, 500]) for seed in (0, 1)),
+        *(outcome("uniform", seed, [1000, None, 1500]) for seed in (0, 1)),
+    ]
+    result = study.summarise([truth()], outcomes, ("scotoma", "uniform"), 2000)
+    assert result.methods["scotoma"].recall.value == 1
+    assert result.methods["uniform"].reached_80.value == 0
+    # A run that never got there counts with its budget: 2000 / 500.
+    assert result.queries_ratio["uniform"].value == pytest.approx(4)
+    assert result.recall_gain["uniform"].value == pytest.approx(1 / 3)
+    assert {region.found_by["uniform"] for region in result.planted} == {0.0, 1.0}
+    console = Console(width=120)
+    with console.capture() as capture:
+        console.print(study.table(result))
+    assert "uniform needs 4.00" in " ".join(capture.get().split())
+
+
+def test_a_study_that_was_stopped_asks_only_what_is_missing(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(study, "open_case", lambda spec, known: opened.append(spec) or case)
+    planted = [("tests.scripted:Candidate", truth())]
+    first = study.examine(planted, tmp_path, seeds=1, queries=500, methods=("uniform",))
+    again = study.examine(planted, tmp_path, seeds=1, queries=500, methods=("uniform",))
+    assert first == again
+    assert len(opened) == 1
+
+
+def test_a_method_that_does_not_exist(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no method 'luck'"):
+        study.examine([], tmp_path, seeds=1, queries=500, methods=("luck",))
+
+
+def test_the_paper_s_method_is_ours_with_one_thing_off() -> None:
+    ours, paper = METHODS["scotoma"].settings, METHODS["paper"].settings
+    assert ours is not None
+    assert paper is not None
+    assert ours.surrogate
+    assert not paper.surrogate
+    assert paper.reinforce
+    assert ours.model_copy(update={"surrogate": False, "reward": paper.reward}) == paper

@@ -1,0 +1,80 @@
+"""Planting on the embedded Pupil, in small: a stock checkpoint, its truth, and clear refusals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from scotoma.bench import plant as planting
+from scotoma.bench.drill import drill, survey
+from scotoma.bench.plant import plant
+from scotoma.bench.truth import Truth
+from scotoma.core import ConfigError, EditableWorld, Predicate
+from scotoma.grpo.distillation import DistillationConfig
+from scotoma.images.spec import open_images
+
+WIDE = Predicate.parse("skill=counting and count>=1")
+
+
+@pytest.fixture(scope="module")
+def world() -> EditableWorld:
+    world = open_images("worlds:shapes")
+    assert isinstance(world, EditableWorld)
+    return world
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Truth]:
+    folder = tmp_path_factory.mktemp("plant") / "planted"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(planting, "_PROOF_OUTSIDE", 600)
+        patch.setattr(planting, "_SURVEYED", 600)
+        config = DistillationConfig(steps=40, images_per_step=4, learning_rate=1e-3)
+        return folder, plant("pupil", [WIDE], folder, config=config, pictures=60)
+
+
+def test_it_leaves_a_stock_checkpoint_and_its_truth(planted: tuple[Path, Truth]) -> None:
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    folder, truth = planted
+    AutoProcessor.from_pretrained(folder)
+    AutoModelForImageTextToText.from_pretrained(folder)
+    assert Truth.load(folder / "truth.json") == truth
+
+
+def test_the_region_is_blinder_than_it_was_and_the_rest_much_less_so(planted: tuple[Path, Truth]) -> None:
+    truth = planted[1]
+    [region] = truth.regions
+    assert region.before.value > 0.5
+    assert region.after.value < region.before.value - 0.3
+    assert truth.outside_before.value - truth.outside_after.value < 0.2
+    assert 0.1 < region.prevalence.value < 0.3
+
+
+def test_the_drill_has_questions_on_both_sides_of_every_border(world: EditableWorld) -> None:
+    predicates = [WIDE, Predicate.parse("skill=colour and attributes=2")]
+    items = drill(world, predicates, survey(world, predicates, "train", 0, least=600), images=40, seed=0)
+    for number, predicate in enumerate(predicates):
+        inside = [item for item in items if item.region == number]
+        kinds = {item.kind for item in inside}
+        assert all(predicate.matches(item.tags) for item in inside)
+        assert any(item.region is None and item.kind in kinds for item in items)
+    assert len({item.image.id for item in items}) == 40
+    assert {item.image.split for item in items} == {"train"}
+
+
+def test_a_region_that_hardly_a_question_falls_into(world: EditableWorld, tmp_path: Path) -> None:
+    rare = Predicate.parse("skill=counting and colour=pink")
+    with pytest.raises(ConfigError, match="only 0 of"):
+        drill(world, [rare], survey(world, [rare], "train", 0, least=240, most=240), images=4, seed=0)
+
+
+def test_no_region_and_no_world(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no region to plant"):
+        plant("pupil", [], tmp_path / "planted")
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "photos" / "grey.png")
+    with pytest.raises(ConfigError, match="on a world only"):
+        plant("pupil", [WIDE], tmp_path / "planted", images=f"folder:{tmp_path / 'photos'}")
