@@ -25,6 +25,7 @@ from typer.testing import CliRunner
 
 from scotoma.cli.app import app
 from scotoma.core import ScotomaError, SpecError
+from scotoma.evolve.compare import CompareSettings
 from scotoma.evolve.settings import EvolveSettings
 from scotoma.images.options import DatasetOptions, cut_options, read_options
 from scotoma.models.spec import parse_model_spec
@@ -130,7 +131,8 @@ def test_every_spec_in_the_text_can_be_read(page: Document) -> None:
 )
 def test_every_config_is_valid(block: Block, tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(block.text)
-    load_settings(EvolveSettings, tmp_path / "config.yaml")
+    model = CompareSettings if block.text.startswith("candidates:") else EvolveSettings
+    load_settings(model, tmp_path / "config.yaml")
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from scotoma.diagnose.subgroups import ModeSearch
 from scotoma.discover import settings as discovery
 from scotoma.discover.reward import RewardTerms
 from scotoma.evolve import settings as evolution
+from scotoma.evolve.compare import CompareSettings
 from scotoma.images.options import DatasetOptions, PictureOptions, StreamOptions
 from scotoma.models.options import CheckpointOptions, EndpointOptions
 from scotoma.report.export.export import FORMS
@@ -39,6 +40,7 @@ from scotoma.store.summary import Summary
 SETTINGS: dict[type[BaseModel], str] = {
     discovery.DiscoverySettings: "",
     evolution.EvolveSettings: "",
+    CompareSettings: "",
     discovery.DiscoverSettings: "discover",
     RewardTerms: "discover.reward",
     ModeSearch: "discover.search",

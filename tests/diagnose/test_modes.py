@@ -181,6 +181,27 @@ class TestConfirm:
         [judged] = confirm([mode], ask(300, seed=13))
         assert (judged.status, judged.p_value) == ("rejected", 1.0)
 
+    def test_members_that_were_kept_for_a_louder_mode_say_nothing_of_a_mode_around_it(self) -> None:
+        """Questions are collected until each mode has enough: after that, of a wide mode only its loud part comes."""
+        loud, wide = Predicate.parse("type=count and things>=6"), Predicate.parse("things>=6")
+        modes = [FailureMode(id=str(p), predicate=p, description="") for p in (loud, wide)]
+        each, confirmed = 60, {True: 0, False: 0}
+        for seed in range(30, 38):
+            uniform = ask(900, seed, regions={"type=count": 0.8}, name="uniform")
+            stream = ask(2400, seed + 100, regions={"type=count": 0.8})
+            kept, wanted = [], {loud: each, wide: each}
+            for row in stream:
+                inside = [p for p in wanted if p.matches(row.tags)]
+                if any(wanted[p] > 0 for p in inside):
+                    kept.append(row)
+                    wanted.update({p: wanted[p] - 1 for p in inside})
+            for fair in (True, False):
+                judged = confirm(modes, kept, uniform, each=each if fair else None)
+                assert judged[0].status == "confirmed"
+                confirmed[fair] += judged[1].status == "confirmed"
+        assert confirmed[True] <= 1
+        assert confirmed[False] >= 5
+
     def test_without_blind_spots_hardly_anything_is_ever_confirmed(self) -> None:
         runs = [confirm(suspect(ask(1500, seed)), ask(1500, seed + 500)) for seed in range(20, 28)]
         assert sum(any(mode.status == "confirmed" for mode in modes) for modes in runs) <= 1

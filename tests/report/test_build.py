@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from scotoma.core import RunError, StorageError
+from scotoma.core import Rate, RunError, StorageError
 from scotoma.report import build
 from scotoma.store import Run
+from scotoma.store.summary import StopSummary, UndiscoveredSummary
 from tests.report.browser import INSTALLED, Browser
 from tests.report.exam import STAGES, exam
 
@@ -236,3 +237,22 @@ def test_a_browser_shows_it_on_desktop_and_phone_in_light_and_dark(report: Path)
         assert browser.ask(broken) == 0
         assert browser.console() == []
         assert all(address.startswith(("file:", "data:")) for address in browser.requested())
+
+
+def test_what_is_left_and_why_discovery_ended_is_told_once_it_was_measured(tmp_path: Path) -> None:
+    path = exam(tmp_path / "run", images=4)
+    with Run.open(path, command="evolve", config=None) as run:
+        summary = run.summary()
+        assert summary is not None
+        assert summary.discovery is not None
+        mass = Rate(value=0.02, low=0.01, high=0.04, n=150)
+        left = UndiscoveredSummary(
+            failure_mass=mass, kinds_seen=30, kinds=Rate(value=33, low=31, high=41, n=150)
+        )
+        stop = StopSummary(steps=20, below=0.05, undiscovered=mass)
+        found = summary.discovery.model_copy(update={"undiscovered": left, "stopped": stop})
+        run.write_summary(summary.model_copy(update={"discovery": found}))
+    text = words(build(path), ".//section[@id='discovery']")
+    assert "2.0 % [1.0, 4.0] n=150 are estimated to be of a kind" in text
+    assert "30 kinds were seen; at least 33 [31, 41] fail in all" in text
+    assert "Discovery ended after 20 steps, as its stop rule asks" in text

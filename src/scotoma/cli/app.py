@@ -12,7 +12,19 @@ import typer
 from typer.core import TyperGroup
 
 import scotoma
-from scotoma.cli import bench, calibrate, confirm, discover, doctor, evolve, export, importing, plant, report
+from scotoma.cli import (
+    bench,
+    calibrate,
+    compare,
+    confirm,
+    discover,
+    doctor,
+    evolve,
+    export,
+    importing,
+    plant,
+    report,
+)
 from scotoma.cli.console import complain
 from scotoma.core import Interrupted, ScotomaError
 
@@ -42,6 +54,7 @@ app = typer.Typer(
 app.command(name="discover")(discover.command)
 app.command(name="confirm")(confirm.command)
 app.command(name="evolve")(evolve.command)
+app.command(name="compare")(compare.command)
 app.command(name="calibrate")(calibrate.command)
 app.command(name="report")(report.command)
 app.command(name="export")(export.command)

@@ -14,6 +14,9 @@ from scotoma.core import StorageError
 REPEATS = 8
 """Pairs of steps that are timed."""
 
+SEEDS = 20
+"""Careless candidates that are searched for failure modes they do not have."""
+
 TURNS = 5
 """Turns of 2,000 questions that each client takes."""
 
@@ -57,6 +60,24 @@ def endpoint(
 
     with console.progress_bars() as progress:
         result = measure(repeats=TURNS, on_repeat=lambda done: progress("bench endpoint", done, TURNS))
+    console.out.print(table(result))
+    _write(result, json)
+
+
+@app.command(name="false-discovery")
+def false_discovery(
+    json: Annotated[Path | None, typer.Option("--json", help="Write the result as JSON here.")] = None,
+) -> None:
+    """Failure modes that are confirmed where there are none: a candidate whose 5 % errors are spread at random.
+
+    **Example**
+
+        scotoma bench false-discovery --json false-discovery.json
+    """
+    from scotoma.bench.false_discovery import measure, table
+
+    with console.progress_bars() as progress:
+        result = measure(seeds=SEEDS, on_seed=lambda done: progress("bench false-discovery", done, SEEDS))
     console.out.print(table(result))
     _write(result, json)
 

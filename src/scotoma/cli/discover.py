@@ -37,6 +37,12 @@ def command(
     config: Annotated[Path | None, typer.Option(help="A YAML file with these and more; flags win.")] = None,
     seed: Annotated[int | None, typer.Option(help="Fixes everything random.")] = None,
     steps: Annotated[int | None, typer.Option(help="Steps of the questioner.")] = None,
+    stop_below: Annotated[
+        float | None,
+        typer.Option(
+            help="End early, when surely less than this share of the failures is of a kind never seen."
+        ),
+    ] = None,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Print images, calls, tokens, memory and cost; spend nothing."),
@@ -51,6 +57,7 @@ def command(
         scotoma discover --candidate hf:Qwen/Qwen2.5-VL-7B-Instruct --images worlds:shapes --out runs/qwen
         scotoma discover --config configs/hosted.yaml --images folder:photos --dry-run
         scotoma discover --config configs/hosted.yaml --images folder:photos
+        scotoma discover --candidate pupil --stop-below 0.02 --out runs/enough
         scotoma confirm runs/first
     """
     overrides = {
@@ -62,6 +69,7 @@ def command(
         "discover.questioner": questioner,
         "discover.reinforce": False if frozen else None,
         "discover.steps": steps,
+        "discover.stop_below": stop_below,
     }
     settings = load_settings(DiscoverySettings, config, overrides)
     if dry_run:
@@ -98,5 +106,16 @@ def command(
             f"valid failures: {found.failure_rate.percent()}, "
             f"{'uniform templates' if found.baseline_asked_by == 'template' else 'unguided questions'}: "
             f"{found.baseline_failure_rate.percent()}, ratio {found.yield_ratio.value:.2f}"
+        )
+    if found and found.stopped:
+        console.out.print(
+            f"stopped after {found.stopped.steps} of {settings.discover.steps} steps: undiscovered failures surely "
+            f"below {100 * found.stopped.below:g} %",
+            highlight=False,
+        )
+    if found and found.undiscovered:
+        console.out.print(
+            f"still undiscovered: {found.undiscovered.failure_mass.percent()} of the failures",
+            highlight=False,
         )
     console.out.print(f"next: scotoma confirm {settings.out}")

@@ -75,6 +75,7 @@ def confirm(
     base_observations: Sequence[Observation] = (),
     alpha: float = 0.05,
     calibration: Calibration | None = None,
+    each: int | None = None,
 ) -> list[FailureMode]:
     """Prove or reject each mode on images never used to find it.
 
@@ -82,6 +83,9 @@ def confirm(
     failure rate on the same split *outside* the mode, over `base_observations` (uniform questions; where none are
     given, over `observations`). One-sided test clustered by image, Benjamini–Hochberg over all modes: `confirmed` when
     q ≤ alpha and the rate is above the base. A mode with too few questions cannot be confirmed, so it is `rejected`.
+
+    Where `observations` were collected until every mode had `each`, only the first `each` count for a mode: those after
+    them were kept for the sake of other modes, which fail more often, and say too much of this one.
 
     With the `calibration` of the judge that decided, both rates are corrected for its errors (`prevalence.true_rate`),
     and the apparent ones are kept beside them. The test stays on what the judge said: errors that do not depend on the
@@ -101,6 +105,8 @@ def confirm(
     judged = []
     for mode in modes:
         inside = members(mode.predicate, (row.tags for row in rows))
+        if each is not None:
+            inside[np.flatnonzero(inside & ~in_base)[each:]] = False
         outside = in_base & ~inside
         used = inside | outside
         p_value = excess_test(failed[used], inside[used], images[used].tolist())

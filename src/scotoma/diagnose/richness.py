@@ -1,38 +1,92 @@
-"""How much is still undiscovered: coverage and number of failure modes, estimated from those seen only once or twice.
+"""How much is still undiscovered: coverage and number of kinds of failure, estimated from those seen once or twice.
 
-The counts are failures per mode (or per combination of tags): many modes seen a single time mean that many were never
-seen at all.
+A kind is a failure mode or a combination of tags. Many kinds seen a single time mean that many were never seen at all.
+What is estimated is a share of *all* failures, so the failures counted here must be those of questions that nothing
+selected; whatever selected questions found besides (`elsewhere`) only makes a kind known.
 
 >>> good_turing_coverage([9, 6, 1]).value
 0.9375
+>>> missing_mass(["hue", "hue", "count", "size"], elsewhere={"size"}).value
+0.25
 >>> chao1([9, 6, 2, 1, 1]).value
 5.5
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Hashable, Sequence
 from math import exp, log, sqrt
 
 from scipy import stats
 
 from scotoma.core import Rate
+from scotoma.diagnose.statistics import clustered_rate
 
 _Z = float(stats.norm.ppf(0.975))
+
+
+def missing_mass(
+    kinds: Sequence[Hashable],
+    clusters: Sequence[Hashable] | None = None,
+    elsewhere: Collection[Hashable] = (),
+) -> Rate:
+    """Probability in [0, 1] that a further failure is of a kind never seen: the missing mass (Good 1953).
+
+    The share of the failures whose kind no *other* image showed, and nothing `elsewhere` either. Left out one image at
+    a time, that is Good's f₁/n where every image has one failure, and its expectation is the missing mass for one image
+    less, whatever chose what was found elsewhere (ours; independent of these failures it must be). Weighting the
+    selected finds by 1 / selection instead would not do: once a kind has failed, a surrogate asks more of it, so that
+    what it finds is seldom seen once, and the estimate is too low (`tests/diagnose/test_richness.py`).
+
+    The interval is Wilson's, clustered by image (`statistics.clustered_rate`), widened by Esty's (1983) variance of
+    what was seen in two images: the missing mass varies too. No failures: [0, 1], the value 1 is a placeholder.
+
+    Args:
+        kinds: of each failure, of questions that nothing selected.
+        clusters: the image of each; without them every failure is its own.
+        elsewhere: kinds that selected questions found.
+    """
+    n = len(kinds)
+    if n == 0:
+        return Rate(value=1.0, low=0.0, high=1.0, n=0)
+    images = _images(kinds, clusters)
+    new = [kind not in elsewhere and len(images[kind]) == 1 for kind in kinds]
+    rate = clustered_rate(new, clusters)
+    twice = sum(kind not in elsewhere and len(images[kind]) == 2 for kind in kinds)
+    extra = _Z * sqrt(twice) / n
+    return Rate(
+        value=rate.value,
+        low=max(0.0, rate.value - sqrt((rate.value - rate.low) ** 2 + extra**2)),
+        high=min(1.0, rate.value + sqrt((rate.high - rate.value) ** 2 + extra**2)),
+        n=n,
+    )
+
+
+def kinds_in_all(
+    kinds: Sequence[Hashable],
+    clusters: Sequence[Hashable] | None = None,
+    elsewhere: Collection[Hashable] = (),
+) -> Rate:
+    """Lower bound on the number of kinds of failure, seen and unseen, with its interval, n the failures.
+
+    Chao's bound (`chao1`) on the number of images that show each kind (Chao 1987: incidence), over the kinds that were
+    not found elsewhere; those that were are added. Arguments as in `missing_mass`.
+    """
+    images = _images(kinds, clusters)
+    rest = chao1([len(where) for kind, where in images.items() if kind not in elsewhere])
+    known = len(set(elsewhere))
+    return Rate(value=rest.value + known, low=rest.low + known, high=rest.high + known, n=len(kinds))
 
 
 def good_turing_coverage(counts: Sequence[int]) -> Rate:
     """Probability in [0, 1] that the next failure falls into a mode already seen: 1 − f₁/n (Good 1953).
 
-    f₁ is the number of modes with one failure, n the failures; the interval is Esty's (1983). No failures: [0, 1].
+    f₁ is the number of modes with one failure, n the failures. The complement of `missing_mass`, whose interval it has;
+    no failures: [0, 1].
     """
-    n = sum(counts)
-    if n == 0:
-        return Rate(value=0.0, low=0.0, high=1.0, n=0)
-    once, twice = _singletons(counts)
-    value = 1 - once / n
-    deviation = sqrt(max(0.0, once * (1 - once / n) + 2 * twice)) / n
-    return Rate(value=value, low=max(0.0, value - _Z * deviation), high=min(1.0, value + _Z * deviation), n=n)
+    missing = missing_mass([kind for kind, count in enumerate(counts) for _ in range(count)])
+    return Rate(value=1 - missing.value, low=1 - missing.high, high=1 - missing.low, n=missing.n)
 
 
 def chao1(counts: Sequence[int]) -> Rate:
@@ -41,7 +95,7 @@ def chao1(counts: Sequence[int]) -> Rate:
     Bias-corrected form: S + f₁(f₁ − 1) / (2(f₂ + 1)). The low end is never below S, the number seen.
     """
     seen = sum(1 for count in counts if count > 0)
-    once, twice = _singletons(counts)
+    once, twice = (sum(1 for count in counts if count == times) for times in (1, 2))
     unseen = once * (once - 1) / (2 * (twice + 1))
     if unseen == 0:
         return Rate(value=float(seen), low=float(seen), high=float(seen), n=sum(counts))
@@ -54,5 +108,9 @@ def chao1(counts: Sequence[int]) -> Rate:
     return Rate(value=seen + unseen, low=seen + unseen / factor, high=seen + unseen * factor, n=sum(counts))
 
 
-def _singletons(counts: Sequence[int]) -> tuple[int, int]:
-    return sum(1 for count in counts if count == 1), sum(1 for count in counts if count == 2)
+def _images(kinds: Sequence[Hashable], clusters: Sequence[Hashable] | None) -> dict[Hashable, set[Hashable]]:
+    """The images that show each kind."""
+    shown: dict[Hashable, set[Hashable]] = defaultdict(set)
+    for number, kind in enumerate(kinds):
+        shown[kind].add(number if clusters is None else clusters[number])
+    return shown

@@ -11,14 +11,23 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from scotoma.core import Calibration, Discernment, Observation, Rate, invalidity
+from scotoma.core import Calibration, Discernment, FailureMode, Observation, Rate, invalidity
 from scotoma.diagnose.prevalence import true_rate
+from scotoma.diagnose.richness import good_turing_coverage, kinds_in_all
 from scotoma.diagnose.statistics import clustered_rate, wilson
+from scotoma.discover.baseline import stopped, undiscovered_failure_mass
 from scotoma.discover.calibration import calibration_of
 from scotoma.discover.settings import DiscoverySettings
 from scotoma.store.ledger import Ledger
+from scotoma.store.rows import skill_combination
 from scotoma.store.run import Run
-from scotoma.store.summary import DiscoverySummary, ModeSummary, NaturalnessSummary, Summary
+from scotoma.store.summary import (
+    DiscoverySummary,
+    ModeSummary,
+    NaturalnessSummary,
+    Summary,
+    UndiscoveredSummary,
+)
 
 
 def account_of_discovery(ledger: Ledger) -> DiscoverySummary | None:
@@ -74,6 +83,35 @@ def account_of_discovery(ledger: Ledger) -> DiscoverySummary | None:
         **pictures,
         skills=dict(skills.most_common()),
         skill_combinations=combinations,
+        undiscovered=_undiscovered(asked, baseline, ledger.modes()),
+        stopped=stopped(ledger),
+    )
+
+
+def _undiscovered(
+    asked: Sequence[Observation], baseline: Sequence[Observation], modes: Sequence[FailureMode]
+) -> UndiscoveredSummary | None:
+    """None before the baseline was asked, and where nothing failed in it."""
+    failures = [o for o in baseline if o.outcome == "failure"]
+    if not failures:
+        return None
+    images = [o.image_id for o in failures]
+    kinds = [skill_combination(o.tags) for o in failures]
+    found = {skill_combination(o.tags) for o in asked if o.outcome == "failure"}
+    named = [mode for mode in modes if mode.status != "rejected"]
+    # Each failure counts for the first mode that holds it: counts of overlapping modes would not be exclusive.
+    holders = [next((m.id for m in named if m.predicate.matches(o.tags)), None) for o in failures]
+    held = [(holder, image) for holder, image in zip(holders, images, strict=True) if holder is not None]
+    hit, where = [holder for holder, _ in held], [image for _, image in held]
+    # Named from the questioner's finds alone: known, though uniform questions never failed there.
+    beside = {mode.id for mode in named} - set(hit)
+    return UndiscoveredSummary(
+        failure_mass=undiscovered_failure_mass(asked, baseline),
+        kinds_seen=len({*kinds, *found}),
+        kinds=kinds_in_all(kinds, images, found),
+        mode_coverage=good_turing_coverage(list(Counter(hit).values())) if hit else None,
+        modes=kinds_in_all(hit, where, beside) if named else None,
+        outside_modes=clustered_rate([holder is None for holder in holders], images) if named else None,
     )
 
 

@@ -42,8 +42,9 @@ def draw(
 ) -> Drawn:
     """Look through at most `limit` uniform questions for `each` members of every predicate.
 
-    A question is kept once, for the first of its modes that still wants one, so modes that overlap share members. The
-    uniform sample is the first `uniform` of the stream: nothing selects them.
+    A question is kept once, if any of its modes still wants one, so modes that overlap share members. The first `each`
+    members of a mode are a fair sample of it; later ones were kept for other modes. The uniform sample is the first
+    `uniform` of the stream: nothing selects them.
     """
     wanted: Counter[int] = Counter(dict.fromkeys(range(len(predicates)), each))
     members: list[Candidacy] = []
@@ -90,7 +91,9 @@ def confirm(
 
     members = interview.ask(ask("confirm", drawn.modes), "confirm")
     base = interview.ask(ask("confirm-base", drawn.uniform), "confirm-base")
-    judged = diagnosis.confirm(suspected, members, base, settings.alpha, calibration_of(run.ledger))
+    judged = diagnosis.confirm(
+        suspected, members, base, settings.alpha, calibration_of(run.ledger), settings.questions
+    )
     run.images.put_all(drawn.images)
     run.ledger.finish(
         "confirm",

@@ -23,12 +23,13 @@ import numpy as np
 
 from scotoma.core import Claim, FailureMode, ImageRecord, ImageSource, ModelError, Observation, Tags, Verdict
 from scotoma.diagnose.modes import suspect
+from scotoma.discover.baseline import Baseline
 from scotoma.discover.curriculum import Curriculum, complexity
 from scotoma.discover.interview import Asked, Interview
 from scotoma.discover.novelty import HashedWords, Memory, Novelty, terms
-from scotoma.discover.pool import Pool, check_source, endless, pictures_so_far
+from scotoma.discover.pool import check_source, endless, pictures_so_far
 from scotoma.discover.progress import Progress, silent
-from scotoma.discover.questioner import Questioner, open_questioner, prompt_for, prompt_style
+from scotoma.discover.questioner import KEPT, Questioner, open_questioner, prompt_for, prompt_style
 from scotoma.discover.reference import Reference, naturalness_of, open_reference
 from scotoma.discover.reward import reward
 from scotoma.discover.settings import DiscoverSettings
@@ -84,6 +85,11 @@ def ask_all(
     blocks = range(0, settings.steps, settings.block)
     remaining = [start for start in blocks if run.ledger.done(_state(start)) is None]
     if not remaining:
+        keep_questioner(run, settings, seed)
+        return
+    baseline = Baseline(run, source, interview, settings, seed, progress)
+    if remaining[0] > 0 and baseline.enough(remaining[0]):
+        keep_questioner(run, settings, seed)
         return
     check_source(source, seed, judged=not isinstance(interview.verifier, FactsVerifier))
     # What cannot be read is refused now, not when everything was asked.
@@ -131,6 +137,28 @@ def ask_all(
         )
         if start > 0:
             run.drop_checkpoint(_state(start - settings.block))
+        if start != remaining[-1] and baseline.enough(start + settings.block):
+            break
+    keep_questioner(run, settings, seed, episodes.questioner)
+
+
+def keep_questioner(
+    run: Run, settings: DiscoverSettings, seed: int, questioner: Questioner | None = None
+) -> None:
+    """Keep the trained questioner as a stock checkpoint, `checkpoints/questioner`, once: it can ask other candidates.
+
+    Without a `questioner` at hand (the run was stopped just before) it is restored from the state after the last block.
+    """
+    states = [_state(start) for start in range(0, settings.steps, settings.block)]
+    last = next((state for state in reversed(states) if run.ledger.done(state) is not None), None)
+    if not settings.reinforce or last is None or run.checkpoint(KEPT).exists():
+        return
+    if questioner is None:
+        if not run.checkpoint(last).exists():  # the run was copied without it
+            return
+        questioner = open_questioner(settings, seed)
+        questioner.restore(run.checkpoint(last))
+    run.save_checkpoint(KEPT, questioner.export)
 
 
 def _state(start: int) -> str:
@@ -161,26 +189,8 @@ def ask_uniformly(
     seed: int,
     progress: Progress,
 ) -> None:
-    """The baseline: as many questions as the questioner put, from the uniform template questioner on other images, or,
-    where the images come with no templates, from the frozen questioner and picked by nobody.
-    """
-    if run.ledger.done("baseline") is not None:
-        return
-    budget = settings.steps * settings.questions
-    pool = Pool(source, settings, interview.verifier)
-    chosen = list(islice(pool.questions("discover", seed + 500_009), budget))
-    progress("baseline", 0, budget)
-    asked = [
-        Asked(f"baseline/{i}", item.image, item.question, pool.asked_by, verdict=item.verdict)
-        for i, item in enumerate(chosen)
-    ]
-    observations = interview.ask(asked, "baseline", settings.samples)
-    records = list({item.image.id: item.image for item in chosen}.values())
-    run.images.put_all(records)
-    run.ledger.finish(
-        "baseline", {"unjudged": dict(pool.unjudged)}, observations=observations, images=records
-    )
-    progress("baseline", budget, budget)
+    """The baseline: as many questions as the questioner put, that nothing selected."""
+    Baseline(run, source, interview, settings, seed, progress).finish()
 
 
 @dataclass(frozen=True)

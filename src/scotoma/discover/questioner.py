@@ -10,6 +10,7 @@ row. `FrozenQuestioner` is any chat model, and the ablation; it needs no torch.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +23,7 @@ from scotoma.discover.settings import DiscoverSettings
 from scotoma.grpo.config import GRPOConfig
 from scotoma.grpo.report import Update
 from scotoma.grpo.rollout import Prompt, Rollout
-from scotoma.models.spec import checkpoint_path, load_model, open_weights
+from scotoma.models.spec import checkpoint_path, load_model, open_weights, parse_model_spec
 
 if TYPE_CHECKING:
     from scotoma.grpo.trainer import Trainer
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 PROMPTS = Path(__file__).parent / "prompts"
 VISION = ("vision_model", "vision_tower", r"\bvisual\.")
 """What the families call their image encoder: it is not trained, so that a question stays about what is there."""
+KEPT = "questioner"
+"""The checkpoint that a run leaves of its trained questioner: `hf:RUN/checkpoints/questioner`."""
+_CARD = "questioner.json"
+"""Beside the weights: the prompts that they were trained with."""
 _TEMPLATES = Environment(loader=FileSystemLoader(PROMPTS), undefined=StrictUndefined, trim_blocks=True)
 
 
@@ -54,6 +59,10 @@ class Questioner(Protocol):
 
     def restore(self, folder: Path) -> None:
         """The other way round."""
+        ...
+
+    def export(self, folder: Path) -> None:
+        """Write it as a checkpoint that any run can name as its questioner."""
         ...
 
 
@@ -94,6 +103,7 @@ class TrainedQuestioner:
         checkpoint = open_weights(spec, **({} if settings.lora_rank else {"dtype": "float32"}))
         self._trainer: Trainer = trainer_for(checkpoint.model, checkpoint.processor, config)
         self.lost: Counter[str] = Counter()
+        self._card = {"prompts": prompt_style(settings), "trained_from": spec}
 
     def propose(self, prompts: Sequence[Prompt], n: int, seed: str) -> list[Rollout]:
         """`n` questions per prompt, prompt after prompt."""
@@ -115,6 +125,11 @@ class TrainedQuestioner:
         from scotoma.grpo.checkpoint import load_state
 
         self._trainer.load_state(load_state(folder / "questioner.pt"))
+
+    def export(self, folder: Path) -> None:
+        """A stock checkpoint, and beside it what it was trained to be prompted with."""
+        self._trainer.save(folder)
+        (folder / _CARD).write_text(json.dumps(self._card, indent=2) + "\n")
 
 
 class FrozenQuestioner:
@@ -160,6 +175,9 @@ class FrozenQuestioner:
     def restore(self, folder: Path) -> None:
         """Nothing to restore."""
 
+    def export(self, folder: Path) -> None:
+        """Nothing to write: its spec names it."""
+
 
 def open_questioner(settings: DiscoverSettings, seed: int) -> Questioner:
     """The questioner that the settings name.
@@ -173,10 +191,18 @@ def open_questioner(settings: DiscoverSettings, seed: int) -> Questioner:
 
 
 def prompt_style(settings: DiscoverSettings) -> str:
-    """Which prompt file is used."""
+    """Which prompt file is used: with `auto`, that of the embedded questioner, or the one that a questioner left by a
+    run was trained with.
+    """
     if settings.prompts != "auto":
         return settings.prompts
-    return "short" if settings.questioner == "questioner" else "chat"
+    spec = parse_model_spec(settings.questioner)
+    if spec.kind == "embedded":
+        return "short" if spec.target == "questioner" else "chat"
+    card = Path(spec.target).expanduser() / _CARD
+    if spec.kind == "hf" and card.is_file():
+        return str(json.loads(card.read_text()).get("prompts", "chat"))
+    return "chat"
 
 
 def prompt_for(

@@ -27,7 +27,7 @@ class DiscoverSettings(Settings):
     """The questioner's training and what the candidate is asked.
 
     Attributes:
-        questioner: model spec of the policy that asks.
+        questioner: model spec of the policy that asks; `hf:RUN/checkpoints/questioner` is the one that a run trained.
         prompts: `short` for the embedded questioner, `chat` for a chat model, `auto` to choose by the spec.
         steps: turns of the loop; each looks at `images` new images, `turns` times.
         turns: how often an image is asked about; from the second on, the prompt holds the candidate's earlier answer.
@@ -48,6 +48,8 @@ class DiscoverSettings(Settings):
         reward: the terms of DESIGN.md §4.
         search: how suspected modes are looked for.
         block: steps between two checkpoints; a killed run repeats at most that many.
+        stop_below: end early, after a block, when the share of failures that are of a kind never seen is surely below
+            this: the upper end of its 95 % interval (none: all steps are taken).
 
     Raises:
         ConfigError: the queries of a step do not suffice for one question.
@@ -76,6 +78,7 @@ class DiscoverSettings(Settings):
     reward: RewardTerms = RewardTerms(surrogate=True)
     search: ModeSearch = ModeSearch()
     block: int = Field(default=5, ge=1)
+    stop_below: float | None = Field(default=None, gt=0, le=1)
 
     @model_validator(mode="after")
     def _queries_suffice(self) -> DiscoverSettings:

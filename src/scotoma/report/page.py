@@ -90,6 +90,11 @@ class Page:
         return self.origin.command == "import"
 
     @property
+    def compared(self) -> bool:
+        """Whether several candidates were asked the same questions."""
+        return self.origin.command == "compare"
+
+    @property
     def sources(self) -> tuple[Source, ...]:
         """Who asked."""
         if self.imported:
@@ -182,6 +187,8 @@ def _stages(run: Run, summary: Summary, uniform: Tally) -> tuple[Stage, ...]:
     if summary.command == "import":
         # A log in which no mode stands out is a finished import all the same.
         return (Stage("import", run.ledger.done("confirm") is not None),)
+    if summary.command == "compare":
+        return (Stage("comparison", run.ledger.done("compared") is not None),)
     promised = run.config.get("rounds", 0)
     named = run.config.get("arms")
     every = [str(arm) for arm in named] if isinstance(named, list) and named else arms(summary)

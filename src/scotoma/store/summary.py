@@ -25,6 +25,34 @@ class _Figures(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
+class UndiscoveredSummary(_Figures):
+    """What is left, by the failures of uniform questions: nothing selected those. A kind is a combination of skills."""
+
+    failure_mass: Rate = Field(
+        description="share of failures that are of a kind never seen failing, in [0, 1] (Good–Turing)"
+    )
+    kinds_seen: int = Field(description="kinds that were seen failing, by whoever asked")
+    kinds: Rate = Field(description="how many kinds fail in all, at least (Chao's lower bound)")
+    mode_coverage: Rate | None = Field(
+        default=None,
+        description="probability that the next failure within any named mode is in one that uniform questions had hit",
+    )
+    modes: Rate | None = Field(
+        default=None, description="how many failure modes there are, at least (Chao1 on failures per mode)"
+    )
+    outside_modes: Rate | None = Field(
+        default=None, description="share of failures that no mode holds which is suspected or confirmed"
+    )
+
+
+class StopSummary(_Figures):
+    """Why discovery ended before its last step: `undiscovered.high` < `below`."""
+
+    steps: int = Field(description="steps of the questioner that were taken")
+    below: float = Field(description="the setting `discover.stop_below`")
+    undiscovered: Rate = Field(description="the undiscovered failure mass that was estimated then")
+
+
 class NaturalnessSummary(_Figures):
     """How far the questions' distribution lies from a reference set: MMD² between sentence embeddings (Gretton et al.
     2012). It is 0 on average where the two are alike (and may fall below), and 2 at the most.
@@ -103,6 +131,12 @@ class DiscoverySummary(_Figures):
     skills: dict[str, int] = Field(default_factory=dict, description="failures per skill, most first")
     skill_combinations: dict[str, int] = Field(
         default_factory=dict, description="failures per set of skills, `colour+counting`, most first"
+    )
+    undiscovered: UndiscoveredSummary | None = Field(
+        default=None, description="what is left, estimated from the baseline"
+    )
+    stopped: StopSummary | None = Field(
+        default=None, description="where the stop rule ended the discovery, if it did"
     )
 
 
@@ -234,6 +268,61 @@ class ComparisonSummary(_Figures):
     )
 
 
+class CandidateSummary(_Figures):
+    """One candidate of a comparison, on the questions that every candidate answered."""
+
+    candidate: str = Field(description="the model spec")
+    rank: Rate = Field(description="1 is the best; the intervals of all ranks hold together with 95 %")
+    accuracy: Rate
+    infrastructure_errors: int = Field(description="questions it could not answer or nobody could judge")
+    skills: dict[str, Rate] = Field(default_factory=dict, description="accuracy by skill")
+
+
+class PairSummary(_Figures):
+    """Two candidates on the same questions, the better one first."""
+
+    first: str
+    second: str
+    difference: Rate = Field(description="accuracy of `first` − that of `second`, in [-1, 1]")
+    first_only: int = Field(description="questions that `first` alone answered rightly")
+    second_only: int = Field(description="questions that `second` alone answered rightly")
+    p_value: float = Field(description="exact paired test, clustered by image")
+    p_holm: float = Field(description="the same, Holm's correction over all pairs")
+
+
+class SharedModeSummary(_Figures):
+    """A failure mode of any of the compared candidates, put to all of them. Keys are model specs."""
+
+    id: str
+    description: str
+    predicate: str = Field(description="the set of questions, as `Predicate.parse` reads it")
+    kind: Literal["universal", "partial", "specific", "unproven"] = Field(
+        description="`universal`: confirmed for every candidate; `specific`: for one, and every other one fails there "
+        "significantly less; `partial`: any other that is confirmed for some; `unproven`: for none"
+    )
+    found_in: list[str] = Field(description="the candidates, or runs, in which it was suspected")
+    confirmed_for: list[str] = Field(default_factory=list)
+    failure_rates: dict[str, Rate] = Field(default_factory=dict)
+    base_rates: dict[str, Rate] = Field(
+        default_factory=dict, description="failure rate outside the mode, on uniform questions"
+    )
+    q_values: dict[str, float] = Field(
+        default_factory=dict,
+        description="Benjamini–Hochberg over all modes, for each candidate by itself, in [0, 1]",
+    )
+
+
+class RankingSummary(_Figures):
+    """What `scotoma compare` found: candidates in order, best first, and which failure modes they share."""
+
+    questions: int = Field(description="uniform questions that each candidate was asked")
+    compared: int = Field(description="of these, answered by every candidate: all figures are about them")
+    asked_from: str = Field(description="`template`, `questioner`, or the run whose questions they are")
+    candidates: list[CandidateSummary]
+    pairs: list[PairSummary]
+    modes: list[SharedModeSummary] = Field(default_factory=list)
+
+
 class Summary(_Figures):
     """The whole of `summary.json`."""
 
@@ -247,6 +336,7 @@ class Summary(_Figures):
     rounds: list[RoundSummary] = Field(default_factory=list)
     comparison: ComparisonSummary | None = None
     imported: ImportSummary | None = Field(default=None, description="of a run of `scotoma import`")
+    ranking: RankingSummary | None = Field(default=None, description="of a run of `scotoma compare`")
 
     def to_json(self) -> str:
         """The text of `summary.json`."""

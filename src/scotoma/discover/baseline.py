@@ -1,0 +1,134 @@
+"""The baseline: as many questions as the questioner put, which nothing selected; and the stop rule that reads them.
+
+Uniform questions say what share of all failures is of a kind that nobody has seen yet (`diagnose.richness`). With
+`discover.stop_below` they are asked portion by portion beside the questioner's blocks, at no further cost, and
+discovery ends when that share is surely small: when the upper end of its 95 % interval is below the limit. Each
+decision is the payload of a stage, so a resumed run takes the same one.
+
+    baseline = Baseline(run, source, interview, settings, seed)
+    if baseline.enough(steps=10): ...       # between two blocks
+    baseline.finish()
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+from scotoma.core import ImageSource, Observation, Rate
+from scotoma.diagnose.richness import missing_mass
+from scotoma.discover.interview import Asked, Interview
+from scotoma.discover.pool import Candidacy, Pool
+from scotoma.discover.progress import Progress, silent
+from scotoma.discover.settings import DiscoverSettings
+from scotoma.store.ledger import Ledger
+from scotoma.store.rows import skill_combination
+from scotoma.store.run import Run
+from scotoma.store.summary import StopSummary
+
+_PORTION = "baseline/"
+
+
+class Baseline:
+    """Uniform questions on the `discover` split: from the template questioner on other images than the questioner's
+    or, where the images come with no templates, from the frozen questioner and picked by nobody.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        source: ImageSource,
+        interview: Interview,
+        settings: DiscoverSettings,
+        seed: int,
+        progress: Progress = silent,
+    ) -> None:
+        self.run = run
+        self.interview = interview
+        self.settings = settings
+        self.progress = progress
+        self._pool = Pool(source, settings, interview.verifier)
+        self._stream: Iterator[Candidacy] = self._pool.questions("discover", seed + 500_009)
+        self._drawn = 0
+
+    def enough(self, steps: int) -> bool:
+        """Whether discovery ends after so many steps; asks the uniform questions due until then.
+
+        Always False without `stop_below`.
+        """
+        limit = self.settings.stop_below
+        if limit is None:
+            return False
+        stage = f"{_PORTION}{steps:04d}"
+        decided = self.run.ledger.done(stage)
+        if decided is None:
+            decided = self._ask(stage, steps * self.settings.questions, limit)
+        return bool(decided["stop"])
+
+    def finish(self) -> None:
+        """Ask what is left of them: in all as many as the questioner put."""
+        if self.run.ledger.done("baseline") is None:
+            stop = stopped(self.run.ledger)
+            self._ask("baseline", (stop.steps if stop else self.settings.steps) * self.settings.questions)
+
+    def _ask(self, stage: str, until: int, limit: float | None = None) -> dict[str, Any]:
+        """Ask from where the ledger ends up to number `until`; with a limit, decide."""
+        earlier = self.run.ledger.observations("baseline")
+        chosen, unjudged = self._draw(len(earlier), until)
+        self.progress("baseline", len(earlier), until)
+        observations = self.interview.ask(
+            [
+                Asked(f"baseline/{i}", item.image, item.question, self._pool.asked_by, verdict=item.verdict)
+                for i, item in enumerate(chosen, len(earlier))
+            ],
+            "baseline",
+            self.settings.samples,
+        )
+        payload: dict[str, Any] = {"unjudged": dict(unjudged)}
+        if limit is not None:
+            mass = undiscovered_failure_mass(
+                self.run.ledger.observations("discover"), [*earlier, *observations]
+            )
+            payload |= {"undiscovered": mass.model_dump(), "below": limit, "stop": mass.high < limit}
+        records = list({item.image.id: item.image for item in chosen}.values())
+        self.run.images.put_all(records)
+        self.run.ledger.finish(stage, payload, observations=observations, images=records)
+        self.progress("baseline", until, until)
+        return payload
+
+    def _draw(self, first: int, until: int) -> tuple[list[Candidacy], Counter[str]]:
+        """Numbers `first` to `until` of the stream, and what could not be judged among them."""
+        for _ in islice(self._stream, first - self._drawn):  # a resume: those were asked before
+            pass
+        before = Counter(self._pool.unjudged)
+        chosen = list(islice(self._stream, max(0, until - first)))
+        self._drawn = first + len(chosen)
+        return chosen, self._pool.unjudged - before
+
+
+def undiscovered_failure_mass(asked: Iterable[Observation], uniform: Sequence[Observation]) -> Rate:
+    """The share, in [0, 1], of the failures of uniform questions whose combination of skills was never seen failing.
+
+    The questioner's finds make a combination known, however they were selected; the share itself is taken over the
+    uniform questions alone (why: `diagnose.richness.missing_mass`).
+    """
+    failures = [row for row in uniform if row.outcome == "failure"]
+    found = {skill_combination(row.tags) for row in asked if row.outcome == "failure"}
+    return missing_mass(
+        [skill_combination(row.tags) for row in failures], [row.image_id for row in failures], found
+    )
+
+
+def stopped(ledger: Ledger) -> StopSummary | None:
+    """Where and why the stop rule ended the discovery, if it did."""
+    for stage in ledger.stages(_PORTION):
+        decided = ledger.done(stage) or {}
+        if decided.get("stop"):
+            return StopSummary(
+                steps=int(stage.removeprefix(_PORTION)),
+                below=decided["below"],
+                undiscovered=Rate.model_validate(decided["undiscovered"]),
+            )
+    return None

@@ -1,0 +1,167 @@
+"""An exam paper: the questions that every candidate is asked, the same for each, kept in the run.
+
+A paper that was drawn is never drawn again: after a resume the questions must be those that the first candidates had.
+
+    paper = Paper(uniform=drawn.uniform, members=drawn.modes, asked_by=pool.asked_by)
+    run.ledger.finish("draw", paper.payload(), images=paper.images)
+    paper = Paper.read(run, "draw", source)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scotoma.core import (
+    SPLITS,
+    FailureMode,
+    ImageError,
+    ImageRecord,
+    ImageSource,
+    Observation,
+    RunError,
+    Verdict,
+    World,
+)
+from scotoma.discover.interview import Asked
+from scotoma.discover.pool import Candidacy
+from scotoma.discover.settings import ConfirmSettings
+from scotoma.discover.tagging import question_tags
+from scotoma.store.run import Run
+
+PROVEN = ("confirmed", "repaired", "open", "regressed")
+"""The states of a mode that was once confirmed."""
+
+
+@dataclass(frozen=True)
+class Paper:
+    """`uniform` questions, which nothing selected, and `members` of failure modes: of each mode the first `each` are a
+    fair sample (`discover.confirm.draw`). `asked_by` says who wrote them.
+    """
+
+    uniform: tuple[Candidacy, ...]
+    members: tuple[Candidacy, ...]
+    asked_by: str
+    each: int
+
+    @property
+    def images(self) -> list[ImageRecord]:
+        """Every picture, once."""
+        return list({item.image.id: item.image for item in (*self.uniform, *self.members)}.values())
+
+    def asked(self, phase: str) -> list[tuple[str, list[Asked]]]:
+        """What to ask, phase by phase: `PHASE/uniform` and `PHASE/members`."""
+        return [
+            (
+                f"{phase}/{part}",
+                [
+                    Asked(f"{phase}/{part}/{i}", item.image, item.question, verdict=item.verdict)
+                    for i, item in enumerate(items)
+                ],
+            )
+            for part, items in (("uniform", self.uniform), ("members", self.members))
+            if items
+        ]
+
+    def payload(self) -> dict[str, Any]:
+        """For the ledger; `read` is the other way round."""
+        return {
+            "asked_by": self.asked_by,
+            "each": self.each,
+            "uniform": [_line(item) for item in self.uniform],
+            "members": [_line(item) for item in self.members],
+        }
+
+    @classmethod
+    def read(cls, run: Run, stage: str, source: ImageSource) -> Paper:
+        """The paper that a stage kept.
+
+        Raises:
+            ImageError: a picture is missing or damaged.
+        """
+        kept = run.ledger.done(stage)
+        assert kept is not None
+        lines = [(part, line) for part in ("uniform", "members") for line in kept[part]]
+        images = _images(run, source, [image for _, (image, _, _) in lines])
+        items: dict[str, list[Candidacy]] = {"uniform": [], "members": []}
+        for part, (image, question, verdict) in lines:
+            items[part].append(_candidacy(images[image], question, Verdict.model_validate(verdict)))
+        return cls(tuple(items["uniform"]), tuple(items["members"]), kept["asked_by"], kept["each"])
+
+    @classmethod
+    def of_proof(cls, run: Run, source: ImageSource) -> Paper:
+        """The questions with which `scotoma confirm` proved the modes of another run: on its `confirm` split.
+
+        Raises:
+            RunError: nothing was proved there.
+            ImageError: a picture is missing or damaged.
+        """
+        uniform, members = (_valid(run.ledger.observations(phase)) for phase in ("confirm-base", "confirm"))
+        if not uniform:
+            raise RunError(
+                f"the run {run.path} holds no proof whose questions could be asked",
+                hint=f"a discovery first needs `scotoma confirm {run.path}`",
+            )
+        images = _images(run, source, [row.image_id for row in (*uniform, *members)])
+        drawn = [
+            tuple(
+                _candidacy(
+                    images[row.image_id],
+                    row.question,
+                    row.verdict.model_copy(update={"correct": None, "error": None}),
+                )
+                for row in rows
+            )
+            for rows in (uniform, members)
+        ]
+        proof = ConfirmSettings.model_validate(run.config.get("confirm", {}))
+        return cls(drawn[0], drawn[1], str(run.path), proof.questions)
+
+
+def proven_modes(run: Run) -> list[FailureMode]:
+    """The modes that a run confirmed.
+
+    Raises:
+        RunError: it confirmed none.
+    """
+    modes = [mode for mode in run.ledger.modes() if mode.status in PROVEN]
+    if not modes:
+        raise RunError(
+            f"the run {run.path} has no confirmed failure modes",
+            hint=f"prove them first: scotoma confirm {run.path}",
+        )
+    return modes
+
+
+def _valid(rows: Iterable[Observation]) -> list[Observation]:
+    return [row for row in rows if row.verdict.valid]
+
+
+def _line(item: Candidacy) -> list[Any]:
+    return [item.image.id, item.question, item.verdict.model_dump()]
+
+
+def _candidacy(image: ImageRecord, question: str, verdict: Verdict) -> Candidacy:
+    return Candidacy(image, question, question_tags(image, question, verdict.truth), verdict)
+
+
+def _images(run: Run, source: ImageSource, ids: Sequence[str]) -> dict[str, ImageRecord]:
+    """The pictures, with their facts: rebuilt by a world, or found again in the source that knows them."""
+    facts = source.facts if isinstance(source, World) else None
+    images = {image: run.images.get(image, facts=facts) for image in dict.fromkeys(ids)}
+    if facts is None:
+        lost = {i for i in images if (entry := run.ledger.image(i)) is not None and entry.facts is not None}
+        for split in SPLITS if lost else ():
+            for record in source.images(split, 0):
+                if record.id in lost:
+                    images[record.id] = record
+                    lost.discard(record.id)
+                if not lost:
+                    break
+        if lost:
+            raise ImageError(
+                f"{len(lost)} pictures of {run.path} with facts are no longer in {source.spec}",
+                hint="put them back: the facts lie beside them",
+            )
+    return images
