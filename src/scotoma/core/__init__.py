@@ -21,17 +21,21 @@ from scotoma.core.errors import (
 )
 from scotoma.core.image import (
     SPLITS,
+    ContrastWorld,
     EditableWorld,
     Examination,
     Facts,
     ImageRecord,
     ImageSource,
+    ReducibleWorld,
     Split,
+    Variant,
     World,
 )
 from scotoma.core.mode import FailureMode
 from scotoma.core.observation import Claim, Observation, Outcome, Verdict, Verifier
 from scotoma.core.predicate import Condition, Predicate, Tag, Tags
+from scotoma.core.qualification import Checks, Example, Shrunk
 from scotoma.core.rate import Rate
 from scotoma.core.sample import Sample
 from scotoma.core.tool import Tool
@@ -41,12 +45,15 @@ __all__ = [
     "BudgetError",
     "Calibration",
     "ChatModel",
+    "Checks",
     "Claim",
     "Condition",
     "ConfigError",
+    "ContrastWorld",
     "Discernment",
     "EditableWorld",
     "Examination",
+    "Example",
     "Facts",
     "FailureMode",
     "ImageError",
@@ -59,6 +66,7 @@ __all__ = [
     "Outcome",
     "Predicate",
     "Rate",
+    "ReducibleWorld",
     "Reply",
     "ReplyError",
     "Request",
@@ -68,6 +76,7 @@ __all__ = [
     "Sample",
     "Sampling",
     "ScotomaError",
+    "Shrunk",
     "SpecError",
     "Split",
     "StorageError",
@@ -75,6 +84,7 @@ __all__ = [
     "Tags",
     "Tool",
     "Turn",
+    "Variant",
     "Verdict",
     "Verifier",
     "World",
