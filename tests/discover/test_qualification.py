@@ -15,6 +15,7 @@ from scotoma.discover.interview import Interview
 from scotoma.discover.settings import ConfirmSettings, DiscoverySettings
 from scotoma.images.worlds.shapes import ShapesWorld
 from scotoma.report.build import build
+from scotoma.report.export.offer import offered_answers
 from scotoma.store.run import Run
 from scotoma.verify.facts import FactsVerifier
 from tests.discover.test_loop import PROOF, SETTINGS
@@ -115,6 +116,13 @@ def test_the_report_shows_both_beside_the_mode(run: Run, tmp_path: Path) -> None
     assert page.count('class="pair"') == sum(len(mode.shrunk) for mode in run.ledger.modes())
     rejected = sum(mode.status == "rejected" for mode in run.ledger.modes())
     assert f"{rejected} suspect" in page or not rejected
+
+
+def test_what_was_made_out_of_other_questions_is_not_exported_with_them(run: Run) -> None:
+    offered = offered_answers(run.ledger, (), checkpoint=None, failures=False, inside=False)
+    kept = [o for o in run.ledger.observations() if not o.phase.startswith(("checks", "smaller"))]
+    answered = [o for o in kept if o.outcome in ("correct", "failure")]
+    assert [(o.image_id, o.question) for o in offered] == [(o.image_id, o.question) for o in answered]
 
 
 class Stop(Exception):
