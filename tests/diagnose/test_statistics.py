@@ -12,6 +12,7 @@ from scotoma.diagnose.statistics import (
     clustered_rate,
     excess_test,
     mcnemar,
+    median,
     noninferiority,
     paired_difference,
     weighted_rate,
@@ -270,3 +271,23 @@ class TestNonInferiority:
 
     def test_a_gain_holds(self) -> None:
         assert noninferiority([1] * 150 + [0] * 50, [1] * 100 + [0] * 100, margin=0.01).verdict == "holds"
+
+
+class TestMedian:
+    @given(st.lists(st.floats(0, 1), min_size=1, max_size=60))
+    def test_the_interval_holds_the_median_and_lies_within_the_values(self, values: list[float]) -> None:
+        rate = median(values)
+        assert min(values) <= rate.low <= rate.value <= rate.high <= max(values)
+        assert rate.n == len(values)
+
+    @pytest.mark.parametrize("n", [10, 31, 100])
+    def test_it_covers_the_truth_at_least_95_times_in_100(self, n: int) -> None:
+        random = np.random.default_rng(0)
+        samples = random.beta(2, 5, (800, n))
+        truth = 0.26444998329  # of Beta(2, 5)
+        covered = np.mean([median(row).low <= truth <= median(row).high for row in samples.tolist()])
+        assert 0.94 <= covered <= 1
+
+    def test_no_values_are_refused(self) -> None:
+        with pytest.raises(ValueError, match="no median"):
+            median([])

@@ -31,7 +31,7 @@ SETTINGS = DiscoverSettings(
     queries=96,
     block=2,
 )
-PROOF = ConfirmSettings(questions=60, base_questions=400, pool=6000)
+PROOF = ConfirmSettings(questions=60, base_questions=400, pool=6000, checks=2, shrink=1)
 
 
 def finished(path: Path) -> Run:

@@ -93,6 +93,18 @@ def test_an_invalid_question_is_never_put_to_the_candidate(run: Run) -> None:
     assert questions == set(photographs.QUESTIONS.values()) - {photographs.QUESTIONS["reading"]}
 
 
+def test_failures_are_looked_at_again_as_far_as_pictures_without_a_world_allow(run: Run) -> None:
+    modes = [mode for mode in run.ledger.modes() if mode.status == "confirmed"]
+    for mode in modes:
+        assert mode.checks is not None
+        assert mode.checks.resampled_failure is not None
+        assert mode.checks.edit_followed is None
+        assert mode.checks.skipped["edit: no world"] == mode.checks.questions
+        # This judge cannot write: its replies are read as no paraphrase, and counted.
+        assert mode.checks.skipped["paraphrase: unparsable"] == mode.checks.questions
+        assert mode.shrunk == ()
+
+
 def test_the_report_shows_the_pictures(run: Run) -> None:
     page = (run.path / "report.html").read_text()
     assert "How many discs" in page

@@ -8,6 +8,7 @@ import pytest
 
 from scotoma.core import ImageError
 from scotoma.discover.plan import Plan, plan_discovery
+from scotoma.discover.qualification import CHECKS, SMALLEST
 from scotoma.discover.settings import ConfirmSettings, DiscoverSettings, DiscoverySettings, JudgeSettings
 from scotoma.evolve.plan import plan_spiral
 from scotoma.evolve.settings import EvolveSettings
@@ -26,9 +27,16 @@ def test_calls_are_bounds_of_what_a_run_really_asks(tmp_path: Path) -> None:
     settings = DiscoverySettings(discover=SETTINGS, confirm=PROOF, candidate="tests.scripted:Candidate")
     plan = plan_discovery(settings)
     run: Run = finished(tmp_path / "run")
-    for row, phases in zip(plan.rows, (["discover"], ["baseline"], ["confirm", "confirm-base"]), strict=True):
+    of_a_stage = (["discover"], ["baseline"], ["confirm", "confirm-base"])
+    rows = {row.stage: row for row in plan.rows}
+    assert list(rows) == ["discover", "baseline", "confirm", "checks", "shrink"]
+    for row, phases in zip(plan.rows, of_a_stage, strict=False):
         asked = sum(len(run.ledger.observations(phase)) for phase in phases)
         assert 0 < asked <= row.candidate
+    for row, stage in ((rows["checks"], CHECKS), (rows["shrink"], SMALLEST)):
+        told = run.ledger.done(stage)
+        assert told is not None
+        assert 0 < told["queries"] <= row.candidate
     assert plan.rows[0].candidate == len(run.ledger.observations("discover"))
 
 

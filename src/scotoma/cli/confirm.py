@@ -20,7 +20,8 @@ def command(
 ) -> None:
     """Confirm or reject each suspected mode on images and questions never used to find it.
 
-    One-sided tests clustered by image, Benjamini–Hochberg at q ≤ 0.05.
+    One-sided tests clustered by image, Benjamini–Hochberg at q ≤ 0.05. Failures of the confirmed modes are then asked
+    once more (resampled, in other words, about edited pictures), and a few are made as small as they get.
 
     **Example**
 

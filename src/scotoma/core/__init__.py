@@ -21,18 +21,22 @@ from scotoma.core.errors import (
 )
 from scotoma.core.image import (
     SPLITS,
+    ContrastWorld,
     EditableWorld,
     Examination,
     Facts,
     ImageRecord,
     ImageSource,
+    ReducibleWorld,
     Split,
+    Variant,
     World,
 )
 from scotoma.core.invalidity import INVALIDITIES, Invalidity, invalidity
 from scotoma.core.mode import FailureMode
 from scotoma.core.observation import Claim, Observation, Outcome, SampledAnswer, Verdict, Verifier
 from scotoma.core.predicate import Condition, Predicate, Tag, Tags
+from scotoma.core.qualification import Checks, Example, Shrunk
 from scotoma.core.rate import Rate
 from scotoma.core.sample import Sample
 from scotoma.core.tool import Tool
@@ -43,12 +47,15 @@ __all__ = [
     "BudgetError",
     "Calibration",
     "ChatModel",
+    "Checks",
     "Claim",
     "Condition",
     "ConfigError",
+    "ContrastWorld",
     "Discernment",
     "EditableWorld",
     "Examination",
+    "Example",
     "Facts",
     "FailureMode",
     "ImageError",
@@ -62,6 +69,7 @@ __all__ = [
     "Outcome",
     "Predicate",
     "Rate",
+    "ReducibleWorld",
     "Reply",
     "ReplyError",
     "Request",
@@ -72,6 +80,7 @@ __all__ = [
     "SampledAnswer",
     "Sampling",
     "ScotomaError",
+    "Shrunk",
     "SpecError",
     "Split",
     "StorageError",
@@ -79,6 +88,7 @@ __all__ = [
     "Tags",
     "Tool",
     "Turn",
+    "Variant",
     "Verdict",
     "Verifier",
     "World",

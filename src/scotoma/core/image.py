@@ -141,3 +141,46 @@ class EditableWorld(World, Protocol):
     def similar(self, facts: Facts, question: str, seed: int, n: int) -> Sequence[str]:
         """Up to `n` different valid questions of the same kind about this scene."""
         ...
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A scene that was changed a little and a question about it; `edit` names the change in a word ("recolour")."""
+
+    facts: Facts
+    question: str
+    edit: str
+
+
+@runtime_checkable
+class ReducibleWorld(World, Protocol):
+    """A world whose scenes and questions can be made smaller: what a shrinker needs."""
+
+    def reductions(self, facts: Facts, question: str) -> Iterator[Variant]:
+        """Everything that is one step smaller, the largest steps first, always in the same order.
+
+        Whether a question is valid about the smaller scene is for `Facts.examine` to say. Every step is strictly
+        smaller, so a chain of steps ends.
+        """
+        ...
+
+    def things(self, facts: Facts) -> int:
+        """How many things the picture shows, in whatever the world counts."""
+        ...
+
+
+@runtime_checkable
+class ContrastWorld(World, Protocol):
+    """A world that can say a question in other words, and change what it asks about: the two halves of a contrast set
+    (Gardner et al. 2020, arXiv 2004.02709).
+    """
+
+    def paraphrases(self, facts: Facts, question: str, seed: int, n: int) -> Sequence[str]:
+        """Up to `n` valid wordings of the same question, all different and none of them `question`."""
+        ...
+
+    def counterfactuals(self, facts: Facts, question: str, seed: int) -> Iterator[Variant]:
+        """The same question about scenes in which one thing was changed, in random order: `Facts.examine` says what
+        that did to the answer.
+        """
+        ...

@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from scotoma.core.predicate import Predicate
+from scotoma.core.qualification import Checks, Shrunk
 from scotoma.core.rate import Rate
 
 Status = Literal["suspected", "confirmed", "rejected", "repaired", "open", "regressed"]
@@ -20,7 +21,7 @@ class FailureMode(BaseModel):
     """`suspected_rate` comes from discovery (biased by selection); `failure_rate`, `base_rate`, `p_value` and
     `q_value` from the confirm split. Where a judge with a calibration decided, both rates are corrected for its errors
     and the `apparent_` ones are as it reported them. `prevalence` is the share of uniform questions that fall into the
-    mode, [0, 1].
+    mode, [0, 1]. `checks` and `shrunk` explain and qualify a confirmed mode; no status depends on them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -39,3 +40,10 @@ class FailureMode(BaseModel):
     q_value: float | None = None
     skills: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
+    checks: Checks | None = None
+    shrunk: tuple[Shrunk, ...] = ()
+
+    @property
+    def proved(self) -> bool:
+        """Whether it was confirmed, whatever repair made of it since."""
+        return self.status in ("confirmed", "repaired", "open", "regressed")

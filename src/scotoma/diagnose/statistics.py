@@ -117,6 +117,24 @@ def weighted_rate(values: Values, selection: Values, clusters: Clusters | None =
     return clustered_rate(values, clusters, 1 / probabilities)
 
 
+def median(values: Sequence[float]) -> Rate:
+    """The median of independent values with the 95 % interval that order statistics give (Thompson 1936).
+
+    Conservative, without a distribution: `low` and `high` are values of the sample, or, below six of them, its extremes
+    (coverage is then 1 − 2^(1 − n)). Not clipped: values need not lie in [0, 1].
+
+    Raises:
+        ValueError: there are no values.
+    """
+    if not values:
+        raise ValueError("no values have no median")
+    ordered = np.sort(np.asarray(values, dtype=np.float64))
+    n = len(ordered)
+    # The largest k with P(Binomial(n, 1/2) < k) ≤ 2.5 %: the k-th smallest and k-th largest values bound the median.
+    k = max(1, int(stats.binom.ppf(0.025, n, 0.5)))
+    return Rate(value=float(np.median(ordered)), low=float(ordered[k - 1]), high=float(ordered[n - k]), n=n)
+
+
 def excess_test(
     values: Values, inside: Sequence[bool] | npt.NDArray[np.bool_], clusters: Clusters | None = None
 ) -> float:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scotoma.core import Calibration, Discernment, FailureMode, Observation, Rate, invalidity
 from scotoma.diagnose.prevalence import true_rate
 from scotoma.diagnose.richness import good_turing_coverage, kinds_in_all
-from scotoma.diagnose.statistics import clustered_rate, wilson
+from scotoma.diagnose.statistics import clustered_rate, median, wilson
 from scotoma.discover.baseline import stopped, undiscovered_failure_mass
 from scotoma.discover.calibration import calibration_of
 from scotoma.discover.settings import DiscoverySettings
@@ -25,6 +25,7 @@ from scotoma.store.summary import (
     DiscoverySummary,
     ModeSummary,
     NaturalnessSummary,
+    ShrunkSummary,
     Summary,
     UndiscoveredSummary,
 )
@@ -124,6 +125,23 @@ def summarise(run: Run, settings: DiscoverySettings) -> Summary:
         candidate=settings.candidate,
         discovery=account_of_discovery(run.ledger),
         modes=[ModeSummary.of(mode) for mode in run.ledger.modes()],
+        shrunk=account_of_shrinking(run.ledger.modes()),
+    )
+
+
+def account_of_shrinking(modes: Sequence[FailureMode]) -> ShrunkSummary | None:
+    """None where nothing was shrunk. A failure that two modes share counts once."""
+    found = {(s.original.image_id, s.original.question): s for mode in modes for s in mode.shrunk}
+    if not found:
+        return None
+    examples = list(found.values())
+    return ShrunkSummary(
+        things=median([s.smallest.things / max(1, s.original.things) for s in examples]),
+        words=median([s.smallest.words / max(1, s.original.words) for s in examples]),
+        still_failing=clustered_rate(
+            [s.still_failing for s in examples], [s.original.image_id for s in examples]
+        ),
+        queries=sum(s.queries for mode in modes for s in mode.shrunk),
     )
 
 

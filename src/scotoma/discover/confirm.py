@@ -1,7 +1,8 @@
 """The proof: suspected modes on images and questions that were never used to find them.
 
 Uniform questions on the `confirm` split are looked through for members of each mode; the candidate answers those and a
-uniform sample; `scotoma.diagnose.modes.confirm` tests, with false-discovery control.
+uniform sample; `scotoma.diagnose.modes.confirm` tests, with false-discovery control. What is confirmed is then looked
+at more closely (`scotoma.discover.qualification`).
 
     modes = confirm(run, source, interview, settings, ConfirmSettings(), seed=0)
 """
@@ -19,6 +20,7 @@ from scotoma.discover.calibration import calibration_of
 from scotoma.discover.interview import Asked, Interview
 from scotoma.discover.pool import Candidacy, Pool
 from scotoma.discover.progress import Progress, silent
+from scotoma.discover.qualification import qualify
 from scotoma.discover.settings import ConfirmSettings, DiscoverSettings
 from scotoma.store.run import Run
 
@@ -72,9 +74,22 @@ def confirm(
     seed: int,
     progress: Progress = silent,
 ) -> list[FailureMode]:
-    """Confirm or reject every suspected mode of the run; resumes."""
-    if run.ledger.done("confirm") is not None:
-        return run.ledger.modes()
+    """Confirm or reject every suspected mode of the run, and qualify the confirmed ones; resumes."""
+    if run.ledger.done("confirm") is None:
+        _prove(run, source, interview, discovery, settings, seed, progress)
+    qualify(run, source, interview, settings, seed, progress)
+    return run.ledger.modes()
+
+
+def _prove(
+    run: Run,
+    source: ImageSource,
+    interview: Interview,
+    discovery: DiscoverSettings,
+    settings: ConfirmSettings,
+    seed: int,
+    progress: Progress,
+) -> None:
     suspected = run.ledger.modes()
     progress("confirm", 0, len(suspected))
     pool = Pool(source, discovery, interview.verifier)
@@ -108,4 +123,3 @@ def confirm(
         images=drawn.images,
     )
     progress("confirm", len(suspected), len(suspected))
-    return judged

@@ -10,12 +10,14 @@ its questions). Tokens, memory and money are estimates; `Plan.notes` says from w
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from scotoma.core import ImageError, ImageRecord, World
+from scotoma.discover.checks import QUERIES
 from scotoma.discover.pool import open_source
+from scotoma.discover.qualification import SHARE
 from scotoma.discover.settings import DiscoverySettings
 from scotoma.models.size import parameters
 from scotoma.models.spec import parse_model_spec
@@ -100,6 +102,7 @@ def discovery_rows(settings: DiscoverySettings, world: bool) -> list[PlanRow]:
             PlanRow("discover", looks, queries, proposals),
             PlanRow("baseline", _share(queries, 10), queries),
             PlanRow("confirm", _share(proof.pool, 10), to_confirm),
+            *_qualifying(settings, to_confirm, world),
         ]
     rulings = max(1, len(settings.judge.specs)) * settings.judge.samples
     each = min(10, max(1, len(asking.wishes)))
@@ -109,7 +112,23 @@ def discovery_rows(settings: DiscoverySettings, world: bool) -> list[PlanRow]:
         PlanRow(
             "confirm", _share(proof.pool, each), to_confirm, proof.pool, (proof.pool + to_confirm) * rulings
         ),
+        *_qualifying(settings, to_confirm, world, rulings),
     ]
+
+
+def _qualifying(
+    settings: DiscoverySettings, to_confirm: int, world: bool, rulings: int = 0
+) -> Iterator[PlanRow]:
+    """What is asked about the confirmed modes after the proof."""
+    proof, modes = settings.confirm, settings.discover.search.max_modes
+    again = min(proof.checks * QUERIES * modes, int(SHARE * to_confirm))
+    if again:
+        # A judge rules on every answer, and on a paraphrase first.
+        yield PlanRow("checks", 2 * again // QUERIES if world else 0, again, judge=2 * again * rulings)
+    if proof.shrink and world:
+        examples = proof.shrink * modes
+        most = examples * (proof.shrink_queries + 1)
+        yield PlanRow("shrink", most, most)
 
 
 def priced(settings: DiscoverySettings, rows: Iterable[PlanRow], shown: Iterable[ImageRecord]) -> Plan:

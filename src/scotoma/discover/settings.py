@@ -103,12 +103,21 @@ class ConfirmSettings(Settings):
         base_questions: uniform questions that give the base rate.
         pool: the most uniform questions to look through for members of the modes.
         alpha: the false-discovery rate.
+        checks: failures per confirmed mode that are looked at again (0: none): resampled, in other words, and with one
+            thing in the picture changed. Fewer where they would take a fifth of the proof's own queries.
+        shrink: failures per confirmed mode that are made as small as they get (0: none); images from a world only.
+        shrink_queries: the most candidate queries for making one failure small.
+        writer: spec of the model that puts questions in other words where no world does; none: the first judge.
     """
 
     questions: int = Field(default=120, ge=10)
     base_questions: int = Field(default=2000, ge=100)
     pool: int = Field(default=40_000, ge=1000)
     alpha: float = Field(default=0.05, gt=0, lt=1)
+    checks: int = Field(default=12, ge=0)
+    shrink: int = Field(default=2, ge=0)
+    shrink_queries: int = Field(default=120, ge=1)
+    writer: str | None = None
 
 
 class AnswerSettings(Settings):
@@ -167,7 +176,7 @@ class DiscoverySettings(Settings):
         answers: how a question is put to the candidate.
 
     Raises:
-        ConfigError: the candidate is to judge itself.
+        ConfigError: the candidate is to judge itself, or to choose the words it is asked in.
     """
 
     candidate: str = "pupil"
@@ -182,7 +191,7 @@ class DiscoverySettings(Settings):
     answers: AnswerSettings = AnswerSettings()
 
     @model_validator(mode="after")
-    def _judged_by_another(self) -> DiscoverySettings:
+    def _judged_and_rewritten_by_another(self) -> DiscoverySettings:
         for spec in self.judge.specs:
             if model_of(spec) == model_of(self.candidate):
                 # No ValueError: pydantic would show the whole config instead of the message.
@@ -190,6 +199,11 @@ class DiscoverySettings(Settings):
                     f"judge: {spec!r} is the candidate itself, and nobody judges himself",
                     hint="name another model in judge.model and judge.judges",
                 )
+        if self.confirm.writer is not None and model_of(self.confirm.writer) == model_of(self.candidate):
+            raise ConfigError(
+                f"confirm.writer: {self.confirm.writer!r} is the candidate itself, which would choose its own words",
+                hint="name another model, or leave it out",
+            )
         return self
 
 

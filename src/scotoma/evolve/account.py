@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from scotoma.core import FailureMode, Observation, Rate
-from scotoma.discover.account import account_of_discovery
+from scotoma.discover.account import account_of_discovery, account_of_shrinking
 from scotoma.evolve.examination import accuracy, change, part
 from scotoma.evolve.settings import EvolveSettings
 from scotoma.store.run import Run
@@ -44,6 +44,7 @@ def summarise(run: Run, settings: EvolveSettings) -> Summary:
         candidate=settings.candidate,
         discovery=account_of_discovery(ledger),
         modes=[ModeSummary.of(mode, test_accuracy=_by_arm(mode, tests, last)) for mode in modes],
+        shrunk=account_of_shrinking(modes),
         rounds=_rounds(run, settings, tests, proven),
         comparison=_comparison(tests, last),
     )

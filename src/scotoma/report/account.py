@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from scotoma.core import Rate
-from scotoma.discover.account import account_of_discovery
+from scotoma.discover.account import account_of_discovery, account_of_shrinking
 from scotoma.report.headline import CONFIRMED
 from scotoma.report.measurement import Checkpoint, Measurements
 from scotoma.store import (
@@ -48,6 +48,7 @@ def _from_ledger(run: Run, measured: Measurements) -> Summary:
         candidate=candidate if isinstance(candidate, str) else "candidate",
         discovery=account_of_discovery(run.ledger),
         modes=[ModeSummary.of(mode) for mode in run.ledger.modes()],
+        shrunk=account_of_shrinking(run.ledger.modes()),
         rounds=rounds,
         comparison=_comparison(run, measured),
     )

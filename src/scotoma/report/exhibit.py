@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from scotoma.core import FailureMode, ImageError, Observation
+from scotoma.core import Example, FailureMode, ImageError, Observation
 from scotoma.store import Run
 
 _SMALL = 128
@@ -37,6 +37,16 @@ class Exhibit:
     truth: str | None
 
 
+@dataclass(frozen=True)
+class Pair:
+    """A failure and the smallest found that still fails; `things` and `words` are counted before and after."""
+
+    original: Exhibit
+    smallest: Exhibit
+    things: tuple[int, int]
+    words: tuple[int, int]
+
+
 class Gallery:
     """Chooses and embeds the examples of one run, within one budget."""
 
@@ -54,6 +64,23 @@ class Gallery:
         named = [self._by_key[key] for key in mode.examples if key in self._by_key]
         alike = (item for item in self._pool if mode.predicate.matches(item.tags))
         return [self._exhibit(item) for item in _varied([*named, *alike], most)]
+
+    def pairs(self, mode: FailureMode) -> list[Pair]:
+        """What the mode's failures were shrunk to."""
+        return [
+            Pair(
+                original=self._example(one.original),
+                smallest=self._example(one.smallest),
+                things=(one.original.things, one.smallest.things),
+                words=(one.original.words, one.smallest.words),
+            )
+            for one in mode.shrunk
+            if one.still_failing
+        ]
+
+    def _example(self, item: Example) -> Exhibit:
+        source, pixelated = self._embed(item.image_id)
+        return Exhibit(source, pixelated, item.image_id, item.question, item.answer, item.truth)
 
     def _exhibit(self, item: Observation) -> Exhibit:
         source, pixelated = self._embed(item.image_id)

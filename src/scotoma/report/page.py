@@ -15,7 +15,7 @@ import scotoma
 from scotoma.core import FailureMode
 from scotoma.report.account import account
 from scotoma.report.curves import Panel, panels
-from scotoma.report.exhibit import Exhibit, Gallery
+from scotoma.report.exhibit import Exhibit, Gallery, Pair
 from scotoma.report.headline import CONFIRMED, confirmed
 from scotoma.report.logs.intake import PHASES
 from scotoma.report.measurement import Measurements
@@ -26,11 +26,12 @@ from scotoma.store import ModeSummary, Run, Summary
 
 @dataclass(frozen=True)
 class Card:
-    """One failure mode with its examples and, after repair, its row of the before/after chart."""
+    """One failure mode: its examples, the smallest of them and, after repair, its row of the before/after chart."""
 
     mode: ModeSummary
     exhibits: tuple[Exhibit, ...]
     change: Change | None
+    pairs: tuple[Pair, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,9 @@ class Page:
 def _card(mode: ModeSummary, modes: dict[str, FailureMode], rows: list[Change], gallery: Gallery) -> Card:
     known = modes.get(mode.id)
     change = next((row for row in rows if row.id == mode.id), None)
-    return Card(mode, tuple(gallery.of(known)) if known else (), change)
+    if known is None:
+        return Card(mode, (), change)
+    return Card(mode, tuple(gallery.of(known)), change, tuple(gallery.pairs(known)))
 
 
 def _origin(run: Run, summary: Summary) -> Origin:

@@ -21,6 +21,7 @@ from scotoma.store.summary import (
     ModeAccuracy,
     ModeSummary,
     RoundSummary,
+    ShrunkSummary,
     Summary,
 )
 
@@ -41,6 +42,7 @@ __all__ = [
     "Run",
     "RunHeader",
     "Settings",
+    "ShrunkSummary",
     "Summary",
     "load_settings",
     "skill_combination",

@@ -13,7 +13,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from scotoma.core import FailureMode, Rate, RunVersion
+from scotoma.core import Checks, FailureMode, Rate, RunVersion, Shrunk
 
 SUMMARY_SCHEMA: Literal["scotoma.summary/1"] = "scotoma.summary/1"
 
@@ -203,6 +203,12 @@ class ModeSummary(_Figures):
     test_accuracy: dict[str, ModeAccuracy] = Field(
         default_factory=dict, description="by arm: the base model against the arm's last checkpoint"
     )
+    checks: Checks | None = Field(
+        default=None, description="what becomes of a confirmed mode's failures when something changes"
+    )
+    shrunk: tuple[Shrunk, ...] = Field(
+        default=(), description="failures of a confirmed mode, and the smallest that still fail"
+    )
 
     @classmethod
     def of(cls, mode: FailureMode, *, test_accuracy: dict[str, ModeAccuracy] | None = None) -> ModeSummary:
@@ -221,7 +227,20 @@ class ModeSummary(_Figures):
             prevalence=mode.prevalence,
             skills=mode.skills,
             test_accuracy=test_accuracy or {},
+            checks=mode.checks,
+            shrunk=mode.shrunk,
         )
+
+
+class ShrunkSummary(_Figures):
+    """How small the failures of the confirmed modes could be made. Images from a world only."""
+
+    things: Rate = Field(
+        description="median share of the original's things that the smallest still shows, and the median's interval"
+    )
+    words: Rate = Field(description="the same for the words of the question")
+    still_failing: Rate = Field(description="share that failed once more when asked at the end")
+    queries: int = Field(description="candidate queries that this took")
 
 
 class ArmSummary(_Figures):
@@ -333,6 +352,7 @@ class Summary(_Figures):
     candidate: str = Field(description="the model spec")
     discovery: DiscoverySummary | None = None
     modes: list[ModeSummary] = Field(default_factory=list)
+    shrunk: ShrunkSummary | None = Field(default=None, description="over the confirmed modes, all together")
     rounds: list[RoundSummary] = Field(default_factory=list)
     comparison: ComparisonSummary | None = None
     imported: ImportSummary | None = Field(default=None, description="of a run of `scotoma import`")

@@ -82,7 +82,7 @@ class CorrectnessRuling(BaseModel):
     reason: Line = None
 
 
-Ruling = TypeVar("Ruling", ValidityRuling, CorrectnessRuling)
+Ruling = TypeVar("Ruling", bound=BaseModel)
 
 
 def read_ruling(text: str, kind: type[Ruling]) -> Ruling | None:

@@ -15,6 +15,8 @@ from scotoma.report.export.item import Item
 from scotoma.store import Ledger
 
 _GENERATED = re.compile(r"round(?P<round>\d+)/(?P<arm>[\w-]+)/")
+_DERIVED = re.compile(r"(checks|smaller)(/|$)")
+"""Phases of questions that were made out of other questions of the run: they would count those twice."""
 _ANSWERED = re.compile(r"\w+/round(?P<round>\d+)/(?P<arm>[\w-]+)")
 
 
@@ -103,6 +105,8 @@ def offered_answers(
     """
     for item in ledger.each_observation(outcome="failure" if failures else None):
         if item.outcome not in ("correct", "failure") or _named(_ANSWERED, item.phase) != checkpoint:
+            continue
+        if _DERIVED.match(item.phase):
             continue
         names = tuple(mode.id for mode in modes if mode.predicate.matches(item.tags))
         if names or not inside:

@@ -151,9 +151,8 @@ def realise(
 
     `wording` is used where it is one of this kind of question.
     """
-    known = WORDINGS[_key(program)]
-    if wording is None or wording not in {option.lstrip("*") for option in known}:
-        wording = _pick(known, rng, trained_only)
+    if wording is None or wording not in wordings(program):
+        wording = _pick(WORDINGS[_key(program)], rng, trained_only)
     subject = program.subject
     slots = {}
     if isinstance(subject, SignPhrase):
@@ -180,6 +179,11 @@ def realise(
             for place in program.places
         )
     return wording.format(**slots)
+
+
+def wordings(program: Program, *, usual: bool = False) -> tuple[str, ...]:
+    """Every wording that a program can be written in; with `usual`, only those that the Pupil saw in training."""
+    return tuple(w.lstrip("*") for w in WORDINGS[_key(program)] if not (usual and w.startswith("*")))
 
 
 def write_phrase(phrase: Phrase, rng: random.Random, *, plural: bool = False) -> str:

@@ -14,10 +14,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from scotoma.core import SPLITS, ConfigError, Examination, Facts, ImageRecord, Split, Tag
+from scotoma.core import SPLITS, ConfigError, Examination, Facts, ImageRecord, Split, Tag, Variant
 from scotoma.images.worlds.shapes import edits, templates
+from scotoma.images.worlds.shapes.counterfactuals import single_edits
 from scotoma.images.worlds.shapes.executor import examine
-from scotoma.images.worlds.shapes.language import parse, realise
+from scotoma.images.worlds.shapes.language import normalise, parse, realise, wordings
+from scotoma.images.worlds.shapes.reductions import reductions
 from scotoma.images.worlds.shapes.render import encode, visibility
 from scotoma.images.worlds.shapes.scene import EXAM, Scene, SceneRange, sample_scene
 
@@ -134,3 +136,32 @@ class ShapesWorld:
             wording = parsed.wording if number % 2 else None
             drafts.append(templates.ask(facts.scene, rng, kind, wording=wording, tries=4))
         return [q for q in dict.fromkeys(drafts) if q is not None and facts.examine(q).valid][:n]
+
+    def reductions(self, facts: Facts, question: str) -> Iterator[Variant]:
+        """Every scene and question one step smaller, the smallest first; see `reductions.reductions`."""
+        assert isinstance(facts, ShapesFacts)
+        for found in reductions(facts.scene, question):
+            yield Variant(ShapesFacts(found.scene), found.question, found.edit)
+
+    def things(self, facts: Facts) -> int:
+        """Shapes and signs."""
+        assert isinstance(facts, ShapesFacts)
+        return len(facts.scene.things) + len(facts.scene.signs)
+
+    def paraphrases(self, facts: Facts, question: str, seed: int, n: int) -> Sequence[str]:
+        """The same program in other words, other wordings before the same one with other relation words."""
+        assert isinstance(facts, ShapesFacts)
+        parsed = parse(question)
+        if parsed is None:
+            return ()
+        rng = random.Random(f"paraphrases/{seed}")
+        others = [wording for wording in wordings(parsed.program) if wording != parsed.wording]
+        rng.shuffle(others)
+        drafts = [realise(parsed.program, rng, wording=wording) for wording in (*others, parsed.wording)]
+        return [q for q in dict.fromkeys(drafts) if q != normalise(question) and facts.examine(q).valid][:n]
+
+    def counterfactuals(self, facts: Facts, question: str, seed: int) -> Iterator[Variant]:
+        """The question about scenes with one thing changed; see `counterfactuals.single_edits`."""
+        assert isinstance(facts, ShapesFacts)
+        for changed in single_edits(facts.scene, random.Random(f"counterfactuals/{seed}")):
+            yield Variant(ShapesFacts(changed.scene), question, changed.edit)
