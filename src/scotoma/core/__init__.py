@@ -34,6 +34,7 @@ from scotoma.core.observation import Claim, Observation, Outcome, Verdict, Verif
 from scotoma.core.predicate import Condition, Predicate, Tag, Tags
 from scotoma.core.rate import Rate
 from scotoma.core.sample import Sample
+from scotoma.core.taxon import Taxon
 from scotoma.core.tool import Tool
 
 __all__ = [
@@ -73,6 +74,7 @@ __all__ = [
     "StorageError",
     "Tag",
     "Tags",
+    "Taxon",
     "Tool",
     "Turn",
     "Verdict",

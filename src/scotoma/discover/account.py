@@ -16,9 +16,10 @@ from scotoma.diagnose.prevalence import true_rate
 from scotoma.diagnose.statistics import clustered_rate, wilson
 from scotoma.discover.calibration import calibration_of
 from scotoma.discover.settings import DiscoverySettings
+from scotoma.discover.topics import taxonomy_of, topics_of
 from scotoma.store.ledger import Ledger
 from scotoma.store.run import Run
-from scotoma.store.summary import DiscoverySummary, ModeSummary, Summary
+from scotoma.store.summary import DiscoverySummary, ModeSummary, Summary, TaxonomySummary
 
 
 def account_of_discovery(ledger: Ledger) -> DiscoverySummary | None:
@@ -38,6 +39,9 @@ def account_of_discovery(ledger: Ledger) -> DiscoverySummary | None:
     unjudged: Counter[str] = Counter()
     rulings: Counter[str] = Counter()
     pictures: dict[str, dict[str, int]] = {}
+    tagged: Counter[str] = Counter()
+    for stage in (*ledger.stages("discover/"), "baseline", "suspect", "confirm"):
+        tagged.update((ledger.done(stage) or {}).get("tagged", {}))
     for stage in ledger.stages("discover/"):
         payload = ledger.done(stage) or {}
         unjudged.update(payload.get("unjudged", {}))
@@ -61,6 +65,8 @@ def account_of_discovery(ledger: Ledger) -> DiscoverySummary | None:
         **pictures,
         skills=dict(skills.most_common()),
         skill_combinations=combinations,
+        tagged=dict(tagged.most_common()),
+        taxonomy=_taxonomy(ledger),
     )
 
 
@@ -73,6 +79,20 @@ def summarise(run: Run, settings: DiscoverySettings) -> Summary:
         candidate=settings.candidate,
         discovery=account_of_discovery(run.ledger),
         modes=[ModeSummary.of(mode) for mode in run.ledger.modes()],
+    )
+
+
+def _taxonomy(ledger: Ledger) -> TaxonomySummary:
+    found, topics = taxonomy_of(ledger), topics_of(ledger)
+    top = found.top()
+    return TaxonomySummary(
+        questions=found.questions,
+        skills=found.skills,
+        combinations=found.combinations,
+        topics=found.topics,
+        topics_found_by=f"{topics.found_by} on {topics.embedder}" if topics is not None else None,
+        by_skill=list(top.by_skill),
+        by_topic=list(top.by_topic),
     )
 
 

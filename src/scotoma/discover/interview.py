@@ -12,9 +12,19 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from scotoma.core import ChatModel, Claim, ImageRecord, Observation, Request, Sampling, Verdict, Verifier
+from scotoma.core import (
+    ChatModel,
+    Claim,
+    ImageRecord,
+    Observation,
+    Request,
+    Sampling,
+    Tag,
+    Verdict,
+    Verifier,
+)
 from scotoma.discover.settings import AnswerSettings
-from scotoma.discover.tagging import question_tags
+from scotoma.discover.tagging import Tagger
 
 _PROMPTS = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "prompts" / "answer"), undefined=StrictUndefined
@@ -47,14 +57,19 @@ class Asked:
 
 
 class Interview:
-    """A candidate and the verifier that judges it."""
+    """A candidate, the verifier that judges it, and the tagger that says what it was asked about."""
 
     def __init__(
-        self, candidate: ChatModel, verifier: Verifier, answers: AnswerSettings | None = None
+        self,
+        candidate: ChatModel,
+        verifier: Verifier,
+        answers: AnswerSettings | None = None,
+        tagger: Tagger | None = None,
     ) -> None:
         self.candidate = candidate
         self.verifier = verifier
         self.answers = answers or AnswerSettings()
+        self.tagger = tagger or Tagger()
 
     def ask(self, asked: Sequence[Asked], phase: str) -> list[Observation]:
         """One observation per question, in order. Invalid questions are recorded, not put to the candidate.
@@ -76,9 +91,10 @@ class Interview:
         for i, reply in zip(valid, replies, strict=True):
             if reply.error is not None:
                 judged[i] = verdicts[i].model_copy(update={"error": reply.error.kind})
+        final = [judged.get(i, verdict) for i, verdict in enumerate(verdicts)]
         return [
-            self._observation(item, phase, answers.get(i, ""), judged.get(i, verdicts[i]))
-            for i, item in enumerate(asked)
+            self._observation(item, phase, answers.get(i, ""), final[i], tags)
+            for (i, item), tags in zip(enumerate(asked), self.tagger.tags(claims, final), strict=True)
         ]
 
     def _validity(self, asked: Sequence[Asked], claims: Sequence[Claim]) -> list[Verdict]:
@@ -114,7 +130,9 @@ class Interview:
     def _request(self, item: Asked, sampling: Sampling) -> Request:
         return Request((item.image,), put(item.question, self.answers), sampling=sampling)
 
-    def _observation(self, item: Asked, phase: str, answer: str, verdict: Verdict) -> Observation:
+    def _observation(
+        self, item: Asked, phase: str, answer: str, verdict: Verdict, tags: dict[str, Tag]
+    ) -> Observation:
         return Observation(
             key=item.key,
             phase=phase,
@@ -122,7 +140,7 @@ class Interview:
             question=item.question,
             answer=answer,
             verdict=verdict,
-            tags=question_tags(item.image, item.question, verdict.truth),
+            tags=tags,
             asked_by=item.asked_by,
             candidate=self.candidate.name,
             turn=item.turn,

@@ -31,7 +31,7 @@ from scotoma.discover.questioner import Questioner, open_questioner, prompt_for,
 from scotoma.discover.reward import reward
 from scotoma.discover.settings import DiscoverSettings
 from scotoma.discover.surrogate import Surrogate, SurrogateSettings
-from scotoma.discover.tagging import question_tags
+from scotoma.discover.topics import find_topics, narrowed, taxonomy_of
 from scotoma.grpo.rollout import Prompt, Rollout
 from scotoma.store.ledger import CurvePoint
 from scotoma.store.run import Run
@@ -54,11 +54,16 @@ def discover(
     """
     ask_all(run, source, interview, settings, seed, progress)
     ask_uniformly(run, source, interview, settings, seed, progress)
+    find_topics(run, interview.tagger, seed)
     if run.ledger.done("suspect") is None:
         asked = run.ledger.observations("discover")
         uniform = run.ledger.observations("baseline")
-        modes = suspect([*asked, *uniform], settings.search, uniform)
-        run.ledger.finish("suspect", {"modes": len(modes)}, modes=modes)
+        search = narrowed(settings.search, interview.tagger, run, [*asked, *uniform])
+        modes = suspect([*asked, *uniform], search, uniform)
+        named = interview.tagger.named(modes, [*asked, *uniform])
+        run.ledger.finish("suspect", {"modes": len(modes), "tagged": dict(named.lost)}, modes=named.modes)
+    if run.ledger.done("taxonomy") is None:
+        run.ledger.finish("taxonomy", taxonomy_of(run.ledger).model_dump(mode="json"))
     return run.ledger.modes()
 
 
@@ -86,7 +91,7 @@ def ask_all(
         records: list[ImageRecord] = []
         curve: list[CurvePoint] = []
         unjudged: Counter[str] = Counter()
-        ruled = rulings(interview.verifier)
+        ruled, tagged = rulings(interview.verifier), interview.tagger.counted
         for step in range(start, min(start + settings.block, settings.steps)):
             shown = list(islice(images, settings.images))
             episode = episodes.step(step, shown)
@@ -104,6 +109,7 @@ def ask_all(
             {
                 "unjudged": dict(unjudged),
                 "rulings": dict(rulings(interview.verifier) - ruled),
+                "tagged": dict(interview.tagger.counted - tagged),
                 **pictures_so_far(source),
             },
             observations=observations,
@@ -148,7 +154,8 @@ def ask_uniformly(
     if run.ledger.done("baseline") is not None:
         return
     budget = settings.steps * settings.queries
-    pool = Pool(source, settings, interview.verifier)
+    tagged = interview.tagger.counted
+    pool = Pool(source, settings, interview.verifier, tagger=interview.tagger)
     chosen = list(islice(pool.questions("discover", seed + 500_009), budget))
     progress("baseline", 0, budget)
     asked = [
@@ -158,9 +165,8 @@ def ask_uniformly(
     observations = interview.ask(asked, "baseline")
     records = list({item.image.id: item.image for item in chosen}.values())
     run.images.put_all(records)
-    run.ledger.finish(
-        "baseline", {"unjudged": dict(pool.unjudged)}, observations=observations, images=records
-    )
+    payload = {"unjudged": dict(pool.unjudged), "tagged": dict(interview.tagger.counted - tagged)}
+    run.ledger.finish("baseline", payload, observations=observations, images=records)
     progress("baseline", budget, budget)
 
 
@@ -269,10 +275,7 @@ class Episodes:
         """Validity, tags and novelty of every proposal, before the candidate is asked anything."""
         claims = [Claim(image=rollout.prompt.image, question=rollout.text) for rollout in rollouts]
         verdicts = self.interview.verifier.judge(claims)
-        tags: list[Tags] = [
-            question_tags(claim.image, claim.question, verdict.truth)
-            for claim, verdict in zip(claims, verdicts, strict=True)
-        ]
+        tags = self.interview.tagger.tags(claims, verdicts)
         questions = [rollout.text for rollout in rollouts]
         bags = [terms(question, tag) for question, tag in zip(questions, tags, strict=True)]
         novelties = self.memory.novelty(self.embed(questions, tags), bags)

@@ -22,6 +22,7 @@ from scotoma.store.summary import (
     ModeSummary,
     RoundSummary,
     Summary,
+    TaxonomySummary,
 )
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "RunHeader",
     "Settings",
     "Summary",
+    "TaxonomySummary",
     "load_settings",
     "skill_combination",
 ]

@@ -80,11 +80,11 @@ class CorrectnessRuling(BaseModel):
     reason: Line = None
 
 
-Ruling = TypeVar("Ruling", ValidityRuling, CorrectnessRuling)
+Ruling = TypeVar("Ruling", bound=BaseModel)
 
 
 def read_ruling(text: str, kind: type[Ruling]) -> Ruling | None:
-    """The one ruling in a reply; None where there is none, or where two contradict each other."""
+    """The one ruling (or other document of this kind) in a reply; None where there is none, or where two contradict each other."""
     found: list[Ruling] = []
     for document in _objects(_THINKING.sub(" ", text[-_LONGEST:])):
         try:
