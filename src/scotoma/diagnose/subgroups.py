@@ -30,9 +30,9 @@ class ModeSearch(BaseModel):
 
     `min_z` is the excess over what is already explained, in standard deviations; `needed_z` and `needed_gain` say how
     clearly the failure rate must be higher than without each condition; `max_overlap` is the Jaccard index from which
-    two modes are the same; `form_weight` is what the excess of a conjunction counts that names a question's form
-    (`conditions.FORM`), so that content goes first where it explains nearly as well; `max_weight` bounds how many times more one observation counts than another in a
-    reported rate.
+    two modes are the same; `max_weight` bounds how many times more one observation counts than another in a reported
+    rate; by `form_weight` counts the excess of a conjunction that names a question's form (`conditions.FORM`), so that
+    content goes first where it explains nearly as well.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

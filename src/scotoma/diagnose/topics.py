@@ -99,7 +99,7 @@ def fit_topics(
     if not clusters:
         return TopicModel(embedder=embedder, found_by=found_by)
     centroids = unit(np.stack([rows[members].mean(axis=0) for members in clusters]))
-    bags = [Counter(term for i in members for term in _terms(questions[i])) for members in clusters]
+    bags = [Counter(term for i in members.tolist() for term in _terms(questions[i])) for members in clusters]
     names = _distinct_names(distinctive_terms(bags))
     topics = tuple(
         Topic(
@@ -149,7 +149,9 @@ def distinctive_terms(bags: Sequence[Counter[str]], most: int = 6) -> list[tuple
     average = everywhere.total() / max(1, len(bags))
     found = []
     for bag in bags:
-        weights = {term: count / bag.total() * log(1 + average / everywhere[term]) for term, count in bag.items()}
+        weights = {
+            term: count / bag.total() * log(1 + average / everywhere[term]) for term, count in bag.items()
+        }
         found.append(tuple(sorted(weights, key=lambda term: (-weights[term], term))[:most]))
     return found
 

@@ -27,6 +27,7 @@ from scotoma.diagnose.wording import content_words
 Vectors = npt.NDArray[np.float32]
 Terms: TypeAlias = tuple[str, ...]
 
+
 @dataclass(frozen=True)
 class Novelty:
     """δ_emb and δ_ifreq of one question, each in [0, 1]; 1 is entirely new."""

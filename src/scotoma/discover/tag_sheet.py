@@ -43,7 +43,9 @@ def _words(value: Any) -> Any:
         value = [value]
     if not isinstance(value, list) or not all(isinstance(part, str) for part in value):
         return value
-    phrases = {" ".join("".join(c if c.isprintable() else " " for c in part).lower().split()) for part in value}
+    phrases = {
+        " ".join("".join(c if c.isprintable() else " " for c in part).lower().split()) for part in value
+    }
     return tuple(sorted(phrase for phrase in phrases if 0 < len(phrase) <= _LONGEST_WORD)[:_MOST])
 
 
@@ -117,7 +119,9 @@ class LanguageTagger:
             else:
                 failed[question] = f"tagger:{reply.error.kind if reply.error else 'unparsable'}"
             self.counted[failed.get(question, "model")] += 1
-        return [self._known[question] if question in self._known else failed[question] for question in questions]
+        return [
+            self._known[question] if question in self._known else failed[question] for question in questions
+        ]
 
 
 def quoted(text: str) -> str:

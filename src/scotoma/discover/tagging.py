@@ -63,9 +63,13 @@ class Tagger:
             free = [i for i, claim in enumerate(claims) if claim.image.facts is None and verdicts[i].valid]
             for i, sheet in zip(free, self._language.fill([claims[i].question for i in free]), strict=True):
                 if not isinstance(sheet, str):
-                    known = {key: tags[i][key] for key in ("answer_kind",) if verdicts[i].truth and key in tags[i]}
+                    known = {
+                        key: tags[i][key] for key in ("answer_kind",) if verdicts[i].truth and key in tags[i]
+                    }
                     tags[i] = _combined({**tags[i], **sheet.tags(), **known})
-        topical = [i for i, claim in enumerate(claims) if self.finds_topics(exact=claim.image.facts is not None)]
+        topical = [
+            i for i, claim in enumerate(claims) if self.finds_topics(exact=claim.image.facts is not None)
+        ]
         if self.topic_of is not None and topical:
             for i, topic in zip(topical, self.topic_of([claims[i].question for i in topical]), strict=True):
                 if topic is not None:

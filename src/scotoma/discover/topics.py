@@ -11,6 +11,7 @@ not know where the tag comes from.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import cache
 
 from scotoma.core import Observation
 from scotoma.diagnose.subgroups import ModeSearch
@@ -98,7 +99,9 @@ def fit(questions: Sequence[str], embedder: str, seed: int) -> TopicModel:
     Raises:
         ModelError: `minilm` is not installed.
     """
-    chosen = questions if len(questions) <= MOST else [questions[i * len(questions) // MOST] for i in range(MOST)]
+    chosen = (
+        questions if len(questions) <= MOST else [questions[i * len(questions) // MOST] for i in range(MOST)]
+    )
     vectors = open_embedder(embedder)(chosen, [wording_tags(question) for question in chosen])
     smallest = max(8, len(chosen) // 100)
     if embedder == "words":
@@ -135,8 +138,9 @@ def embedder_name(settings: TaggingSettings) -> str:
     return "minilm" if sentences_available() else "words"
 
 
+@cache
 def open_embedder(name: str) -> Embedder:
-    """By its name in the settings.
+    """By its name in the settings; opened once, as it remembers what it embedded.
 
     Raises:
         ModelError: it is not installed.
@@ -144,7 +148,9 @@ def open_embedder(name: str) -> Embedder:
     return HashedWords() if name == "words" else SentenceEmbedder()
 
 
-def narrowed(search: ModeSearch, tagger: Tagger, run: Run, observations: Collection[Observation]) -> ModeSearch:
+def narrowed(
+    search: ModeSearch, tagger: Tagger, run: Run, observations: Collection[Observation]
+) -> ModeSearch:
     """The search that the settings want: with `topics: only`, nothing but topics and image attributes name modes."""
     if tagger.settings.topics != "only" or topics_of(run.ledger) is None:
         return search

@@ -48,7 +48,10 @@ class SentenceEmbedder:
                 f"sentence embeddings need {error.name}, which the bare install leaves out",
                 hint="pip install 'scotoma[topics]', or set tagging.embedder: words",
             ) from error
-        self._model: Any = SentenceTransformer(str(packaged.get_model_path()), device="cpu")
+        from scotoma.models.quiet import quiet
+
+        with quiet():
+            self._model: Any = SentenceTransformer(str(packaged.get_model_path()))
         self._known: dict[str, Vectors] = {}
 
     def __call__(self, questions: Sequence[str], tags: Sequence[Tags] = ()) -> Vectors:

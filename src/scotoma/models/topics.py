@@ -50,7 +50,11 @@ def bertopic_labels(
         ) from error
     model = BERTopic(
         umap_model=UMAP(
-            n_neighbors=_NEIGHBOURS, n_components=_DIMENSIONS, min_dist=0.0, metric="cosine", random_state=seed
+            n_neighbors=_NEIGHBOURS,
+            n_components=_DIMENSIONS,
+            min_dist=0.0,
+            metric="cosine",
+            random_state=seed,
         ),
         hdbscan_model=HDBSCAN(min_cluster_size=smallest, metric="euclidean", cluster_selection_method="eom"),
         verbose=False,
