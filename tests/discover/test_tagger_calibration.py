@@ -76,7 +76,7 @@ def test_topics_are_fitted_on_other_pictures_and_compared_with_exact_classes() -
     assert set(measured.topics) == {"skills", "type"}
     against = measured.topics["type"]
     assert against.topics > 5
-    assert against.classes == 11
+    assert against.classes >= 10
     assert against.ari.low > 0.4  # measured: .75
     assert against.nmi.low > 0.6
     assert against.assigned.low > 0.7
