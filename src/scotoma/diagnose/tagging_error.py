@@ -87,7 +87,7 @@ def tagging_error(
     names = sorted(frozenset().union(*exact))
     claimed = np.array([[name in skills for name in names] for skills in said], dtype=bool)
     needed = np.array([[name in skills for name in names] for skills in exact], dtype=bool)
-    _, cluster = np.unique([str(image) for image in images], return_inverse=True)
+    cluster = _numbered([str(image) for image in images])
     f1_draws = _resampled_f1(claimed, needed, cluster)
     skills: dict[str, SkillError] = {}
     for column, name in enumerate(names):
@@ -121,9 +121,9 @@ def topic_agreement(
     has = np.array([topic is not None for topic in topics], dtype=bool)
     if not len(topics) == len(classes) == len(images) or not has.any():
         raise ValueError("as many topics as classes and images, and at least one question with a topic")
-    _, cluster = np.unique([str(image) for image in images], return_inverse=True)
-    found = np.unique([str(topics[i]) for i in np.flatnonzero(has)], return_inverse=True)[1]
-    true = np.unique([classes[i] for i in np.flatnonzero(has)], return_inverse=True)[1]
+    cluster = _numbered([str(image) for image in images])
+    found = _numbered([topic for topic in topics if topic is not None])
+    true = _numbered([name for name, topic in zip(classes, topics, strict=True) if topic is not None])
     inside = cluster[has]
     measures: dict[str, Callable[[Indices, Indices], float]] = {
         "purity": _purity,
@@ -147,6 +147,11 @@ def topic_agreement(
             for value in [measure(found, true)]
         },
     )
+
+
+def _numbered(labels: Sequence[str]) -> Indices:
+    """The labels as numbers from 0."""
+    return np.asarray(np.unique(np.array(labels), return_inverse=True)[1], dtype=np.intp)
 
 
 def _f1(claimed: Mask, needed: Mask) -> float:
