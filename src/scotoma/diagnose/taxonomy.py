@@ -39,7 +39,9 @@ class Taxonomy(BaseModel):
     by_topic: tuple[Taxon, ...] = ()
 
     def top(self, depth: int = 2, most: int = 8) -> Taxonomy:
-        """The same without what lies deeper than `depth`, and with at most `most` children below each node."""
+        """The same without what lies deeper than `depth`, with at most `most` children below each node, and without an
+        only child, which would say what its parent says.
+        """
         return self.model_copy(
             update={
                 "by_skill": _pruned(self.by_skill, depth, most),
@@ -114,13 +116,15 @@ def _taxon(path: tuple[str, ...], rows: Sequence[Observation]) -> Taxon:
 
 def _pruned(tree: Sequence[Taxon], depth: int, most: int) -> tuple[Taxon, ...]:
     """Children of the root are all kept: it is what stands below each node that is cut."""
+    questions = {node.path: node.questions for node in tree}
     kept: list[Taxon] = []
     children: dict[tuple[str, ...], int] = defaultdict(int)
     gone: set[tuple[str, ...]] = set()
     for node in tree:
         parent = node.path[:-1]
         children[parent] += 1
-        if node.depth > depth or parent in gone or (parent and children[parent] > most):
+        alone = questions.get(parent) == node.questions
+        if alone or node.depth > depth or parent in gone or (parent and children[parent] > most):
             gone.add(node.path)
         else:
             kept.append(node)
