@@ -67,6 +67,13 @@ def test_membership_depends_on_direction_alone_and_not_on_the_company(model: Top
     assert [model.assign(row[None])[0] for row in vectors] == whole
 
 
+def test_questions_that_are_all_as_near_to_the_centroid_all_belong() -> None:
+    # Seven coordinates in common and one of its own: every cosine to the mean is the same.
+    vectors = np.concatenate([np.ones((26, 7)), np.eye(26)], axis=1).astype(np.float32)
+    model = fit_topics(["a cup ?"] * 26, vectors, np.zeros(26, dtype=np.intp), embedder="t", found_by="t")
+    assert None not in model.assign(vectors)
+
+
 def test_a_model_comes_back_from_its_json_and_decides_alike(model: TopicModel) -> None:
     again = TopicModel.model_validate_json(model.model_dump_json())
     _, vectors, _ = corpus(60, seed=4)

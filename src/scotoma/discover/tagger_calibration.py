@@ -21,7 +21,7 @@ from scotoma.diagnose.tagging_error import TaggingError, TopicAgreement, tagging
 from scotoma.discover.settings import TaggingSettings
 from scotoma.discover.tag_sheet import VERSION
 from scotoma.discover.tagging import Tagger
-from scotoma.discover.topics import assigner, embedder_name, fit
+from scotoma.discover.topics import assigner, different, embedder_name, fit
 from scotoma.verify.calibration import picture_stream
 
 SAME_SKILL = {"horizontal": "position", "vertical": "position"}
@@ -101,7 +101,7 @@ def calibrate_topics(world: World, settings: TaggingSettings, n: int, seed: int)
         ModelError: the embedder is not installed.
     """
     corpus = [claim.question for claim, _ in _items(world, FITTED_ON, seed + 1)]
-    fitted = fit(list(dict.fromkeys(corpus)), embedder_name(settings), seed)
+    fitted = fit(different(corpus), embedder_name(settings), seed)
     if not fitted.topics:
         raise ConfigError(f"no topic was found in {len(set(corpus))} questions of {world.spec}")
     items = _items(world, n, seed)

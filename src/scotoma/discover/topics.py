@@ -10,14 +10,14 @@ not know where the tag comes from.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 
 from scotoma.core import Observation
 from scotoma.diagnose.subgroups import ModeSearch
 from scotoma.diagnose.taxonomy import Taxonomy, taxonomy
 from scotoma.diagnose.topics import TopicModel, cluster, fit_topics
-from scotoma.diagnose.wording import wording_tags
+from scotoma.diagnose.wording import bare_question, wording_tags
 from scotoma.discover.novelty import Embedder, HashedWords
 from scotoma.discover.settings import TaggingSettings
 from scotoma.discover.tagging import Tagger, TopicOf
@@ -27,14 +27,20 @@ from scotoma.store.run import Run
 
 STAGE = "topics"
 
+ASKED = ("discover", "baseline")
+"""The phases in which topics are looked for, and which the taxonomy orders."""
+
 FEWEST = 60
 """Different questions below which no topics are looked for: their tags and combinations say it all."""
 
 MOST = 5000
 """Different questions that topics are fitted on, evenly spread over the run; all are assigned afterwards."""
 
+_BUCKETS = 1024
+"""Of the hashed words: with a quarter of that, two of three themes of four words each were already taken for one."""
 
-def find_topics(run: Run, tagger: Tagger, seed: int) -> None:
+
+def find_topics(run: Run, tagger: Tagger, seed: int, phases: Sequence[str] = ASKED) -> None:
     """Fit the topics of a run and tag what was asked, once; the tagger knows them afterwards.
 
     Where every question has exact tags, or there are too few, the stage says so and no question gets a topic.
@@ -46,11 +52,11 @@ def find_topics(run: Run, tagger: Tagger, seed: int) -> None:
         exact = {entry.id for entry in run.ledger.images() if entry.facts is not None}
         asked = [
             row
-            for phase in ("discover", "baseline")
+            for phase in phases
             for row in run.ledger.observations(phase)
             if tagger.finds_topics(exact=row.image_id in exact)
         ]
-        questions = list(dict.fromkeys(row.question for row in asked if row.verdict.valid))
+        questions = different(row.question for row in asked if row.verdict.valid)
         if len(questions) < FEWEST:
             run.ledger.finish(STAGE, {"questions": len(questions)})
             return
@@ -83,18 +89,23 @@ def topics_of(ledger: Ledger) -> TopicModel | None:
     return None if kept is None else TopicModel.model_validate(kept)
 
 
-def taxonomy_of(ledger: Ledger) -> Taxonomy:
-    """The taxonomy of what was asked so far; of a finished discovery as it was kept."""
+def taxonomy_of(ledger: Ledger, phases: Sequence[str] = ASKED) -> Taxonomy:
+    """The taxonomy of what was asked so far; of a finished discovery or import as it was kept."""
     kept = ledger.done("taxonomy")
     if kept is not None:
         return Taxonomy.model_validate(kept)
     topics = topics_of(ledger)
-    asked = [row for phase in ("discover", "baseline") for row in ledger.observations(phase)]
+    asked = [row for phase in phases for row in ledger.observations(phase)]
     return taxonomy(asked, topics.groups if topics is not None else None)
 
 
+def different(questions: Iterable[str]) -> list[str]:
+    """Each question once and bare: what every prompt of a benchmark says besides is no topic."""
+    return list(dict.fromkeys(map(bare_question, questions)))
+
+
 def fit(questions: Sequence[str], embedder: str, seed: int) -> TopicModel:
-    """Topics of different questions: BERTopic's on `minilm`, agglomerative ones on `words`.
+    """Topics of different questions, at least `FEWEST`: BERTopic's on `minilm`, agglomerative ones on `words`.
 
     Raises:
         ModelError: `minilm` is not installed.
@@ -123,10 +134,10 @@ def assigner(model: TopicModel) -> TopicOf:
     known: dict[str, str | None] = {}
 
     def topic_of(questions: Sequence[str]) -> list[str | None]:
-        new = [question for question in dict.fromkeys(questions) if question not in known]
+        new = [question for question in different(questions) if question not in known]
         topics = model.assign(embed(new, [wording_tags(question) for question in new])) if new else []
         known.update((q, topic.name if topic else None) for q, topic in zip(new, topics, strict=True))
-        return [known[question] for question in questions]
+        return [known[bare_question(question)] for question in questions]
 
     return topic_of
 
@@ -145,7 +156,7 @@ def open_embedder(name: str) -> Embedder:
     Raises:
         ModelError: it is not installed.
     """
-    return HashedWords() if name == "words" else SentenceEmbedder()
+    return HashedWords(_BUCKETS) if name == "words" else SentenceEmbedder()
 
 
 def narrowed(
