@@ -1,4 +1,4 @@
-"""Pictures without facts, and scripted models that look at them: a candidate, a questioner and a judge.
+"""Pictures without facts, and scripted models: a candidate, a questioner and a judge that look at them, and a tagger.
 
 Each picture is coloured discs on grey; how many and of which colour stands in its PNG text, which only the judge and
 the candidate read (a stand-in for eyes). The candidate cannot count beyond two.
@@ -100,3 +100,21 @@ class Judge:
         if truth is None:
             return json.dumps({"valid": False, "reason": "not_grounded", "answer": None})
         return json.dumps({"valid": True, "reason": None, "answer": truth})
+
+
+class Tagger:
+    """Files questions by what they ask, and names modes; one question it cannot file."""
+
+    name = "scripted-tagger"
+
+    def answer(self, requests: Sequence[Request]) -> list[Reply]:
+        return [Reply(self._file(request)) for request in requests]
+
+    def _file(self, request: Request) -> str:
+        assert request.images == (), "a tagger is shown no picture"
+        if '{"name":' in request.text:
+            return json.dumps({"name": "Discs beyond two"})
+        kind = next(kind for kind, text in QUESTIONS.items() if json.dumps(text) in request.text)
+        if kind == "existence":
+            return "Hard to say."
+        return json.dumps({"skills": [kind], "objects": ["disc"], "answer_kind": "words"})

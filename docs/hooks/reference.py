@@ -47,6 +47,7 @@ SETTINGS: dict[type[BaseModel], str] = {
     discovery.ConfirmSettings: "confirm",
     discovery.JudgeSettings: "judge",
     discovery.AnswerSettings: "answers",
+    discovery.TaggingSettings: "tagging",
     evolution.RepairSettings: "repair",
     TargetedMixture: "repair.mixture",
     evolution.TestSettings: "test",

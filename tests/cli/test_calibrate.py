@@ -14,6 +14,7 @@ from scotoma.cli.app import app
 from scotoma.core import Calibration, ScotomaError
 from scotoma.discover.calibration import read_calibration
 from scotoma.discover.settings import JudgeSettings
+from scotoma.discover.tagger_calibration import TaggerCalibration
 
 CARELESS = "tests.judges:Careless"
 
@@ -73,9 +74,32 @@ def test_human_labels_are_the_other_source(tmp_path: Path) -> None:
     assert error.exit_code == 4
 
 
+def test_a_tagger_is_measured_against_exact_tags(tmp_path: Path) -> None:
+    ended = calibrate("--tagger", "wording", "--n", "120", "--out", tmp_path / "tagger.json")
+    assert ended.exit_code == 0, ended.output
+    assert "the whole set" in ended.stdout
+    told = TaggerCalibration.model_validate_json((tmp_path / "tagger.json").read_bytes())
+    assert told.questions == 120
+    assert told.error is not None
+    assert "counting" in ended.stdout
+    again = calibrate("--tagger", "wording", "--n", "120", "--out", tmp_path / "again.json", "--json")
+    assert json.loads(again.stdout)["error"] == told.error.model_dump()
+
+
+def test_a_tagger_that_fills_in_no_sheet_is_refused(tmp_path: Path) -> None:
+    out = tmp_path / "tagger.json"
+    error = refused(tmp_path, "--tagger", "tests.judges:Silent", "--n", "20", "--out", out)
+    assert "tagger:timeout" in str(error)
+    assert error.exit_code == 4
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        ((), "--judge or --tagger"),
+        (("--judge", CARELESS, "--tagger", "wording"), "--judge or --tagger"),
+        (("--tagger", "gpt"), "'gpt' names no model"),
+        (("--tagger", "wording", "--labels", "x.jsonl"), "--labels are for a judge"),
         (("--judge", "gpt"), "'gpt' names no model"),
         (("--judge", CARELESS, "--images", "worlds:shape"), "worlds:shapes"),
         (("--judge", CARELESS, "--images", "worlds:shapes", "--labels", "x.jsonl"), "exclude each other"),

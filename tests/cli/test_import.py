@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from scotoma.cli.app import app
 from scotoma.core import ConfigError, LogError, ScotomaError
+from scotoma.store import Run
 from tests.report.logs.files import lines, lmms_line, parquet
 
 WITHOUT_TORCH = """
@@ -69,6 +70,15 @@ def test_a_log_becomes_a_run_with_a_report_on_a_bare_install(tmp_path: Path) -> 
     assert again.returncode == 0, again.stderr
     assert "30 of 31 entries imported" in again.stdout
     assert "skipped: 1 × not JSON (x_samples_y.jsonl line 31)" in again.stdout
+
+
+def test_topics_are_looked_for_where_they_are_wanted_and_enough_is_asked(tmp_path: Path) -> None:
+    assert scotoma("import", log(tmp_path), "--out", tmp_path / "run", "--topics").exit_code == 0
+    run = Run.read(tmp_path / "run")
+    assert run.config["tagging"]["topics"] == "beside"
+    assert run.ledger.done("topics") == {"questions": 1}
+    refused = error_of(scotoma("import", log(tmp_path), "--out", tmp_path / "run"))
+    assert "another config" in refused.message
 
 
 def test_another_log_in_the_same_folder_is_refused(tmp_path: Path) -> None:

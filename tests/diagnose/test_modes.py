@@ -264,3 +264,47 @@ class TestCalibratedJudge:
         plain, corrected = self.confirmed(self.calibration(), decided_by="facts")
         assert corrected == plain
         assert corrected.apparent_failure_rate is None
+
+
+class TestForm:
+    """How long a question is names a mode only where nothing that it asks about explains it nearly as well."""
+
+    # Few wordings, so that each has a length of its own: nine words are `counting` where something is `left`.
+    WORDINGS = (
+        ({"skill": ("counting",), "relation": ()}, 5, 0.1),
+        ({"skill": ("counting",), "relation": ("left",)}, 9, 0.9),
+        ({"skill": ("existence",), "relation": ("left",)}, 7, 0.1),
+        ({"skill": ("colour",), "relation": ()}, 6, 0.1),
+    )
+
+    def rows(self, n: int = 1200) -> list[Observation]:
+        random = np.random.default_rng(0)
+        rows = []
+        for i in range(n):
+            tags, words, rate = self.WORDINGS[i % len(self.WORDINGS)]
+            failed = bool(random.random() < rate)
+            rows.append(observation(f"k{i}", f"i{i}", {**tags, "words": words}, failed=failed))
+        return rows
+
+    def test_content_goes_before_length_where_both_say_the_same(self) -> None:
+        [mode] = suspect(self.rows())
+        assert str(mode.predicate) == "skill=counting and relation=left"
+
+    def test_with_equal_standing_the_length_would_have_been_the_name(self) -> None:
+        [mode] = suspect(self.rows(), ModeSearch(form_weight=1.0))
+        assert "words" in str(mode.predicate)
+
+    def test_where_only_the_length_explains_it_still_names_the_mode(self) -> None:
+        random = np.random.default_rng(1)
+        rows = [
+            observation(
+                f"k{i}",
+                f"i{i}",
+                {"skill": ("counting",), "words": words},
+                failed=bool(random.random() < rate),
+            )
+            for i in range(900)
+            for words, rate in [(4 + i % 9, 0.9 if i % 9 >= 6 else 0.1)]
+        ]
+        [mode] = suspect(rows)
+        assert str(mode.predicate) == "words>=10"

@@ -14,7 +14,13 @@ from scotoma.discover import loop
 from scotoma.discover.account import account_of_discovery
 from scotoma.discover.confirm import confirm
 from scotoma.discover.pool import open_source, pictures_so_far
-from scotoma.discover.settings import ConfirmSettings, DiscoverSettings, DiscoverySettings, JudgeSettings
+from scotoma.discover.settings import (
+    ConfirmSettings,
+    DiscoverSettings,
+    DiscoverySettings,
+    JudgeSettings,
+    TaggingSettings,
+)
 from scotoma.discover.verification import open_interview
 from scotoma.images.spec import open_images
 from scotoma.report.build import build
@@ -123,6 +129,28 @@ def test_stopped_and_started_again_it_ends_the_same(
     with Run.open(tmp_path / "run", command="discover", config={}) as again:
         loop.ask_all(again, open_images(settings.images), interview, settings.discover, 0)
         assert again.ledger.observations("discover") == run.ledger.observations("discover")
+
+
+def test_a_tagger_files_the_questions_and_names_the_modes(
+    settings: DiscoverySettings, tmp_path: Path
+) -> None:
+    tagging = TaggingSettings(model="tests.photographs:Tagger", name_modes=True)
+    tagged = settings.model_copy(update={"tagging": tagging})
+    source, interview = open_images(tagged.images), open_interview(tagged)
+    with Run.open(tmp_path / "run", command="discover", config=tagged.model_dump(mode="json")) as run:
+        brief = tagged.discover.model_copy(update={"steps": 4})
+        modes = loop.discover(run, source, interview, brief, seed=0)
+        account = account_of_discovery(run.ledger)
+        asked = run.ledger.observations("discover")
+    assert {o.tags["object"] for o in asked if o.question == photographs.QUESTIONS["colour"]} == {("disc",)}
+    assert {"object" in o.tags for o in asked if o.question == photographs.QUESTIONS["existence"]} == {False}
+    assert any("counting" in str(mode.predicate) for mode in modes)
+    assert {mode.title for mode in modes} == {"Discs beyond two"}
+    assert account is not None
+    # Asked again in each block in which it came up, as every call that failed.
+    assert account.tagged["model"] == 2
+    assert account.tagged["tagger:unparsable"] >= 1
+    assert "called" in build(tmp_path / "run").read_text()
 
 
 def test_a_cut_is_a_near_copy_for_an_embedder(tmp_path: Path) -> None:

@@ -7,9 +7,15 @@ from pathlib import Path
 import pytest
 
 from scotoma.core import ImageError
-from scotoma.discover.plan import Plan, plan_discovery
+from scotoma.discover.plan import TEXT_TOKENS, Plan, plan_discovery
 from scotoma.discover.qualification import CHECKS, SMALLEST
-from scotoma.discover.settings import ConfirmSettings, DiscoverSettings, DiscoverySettings, JudgeSettings
+from scotoma.discover.settings import (
+    ConfirmSettings,
+    DiscoverSettings,
+    DiscoverySettings,
+    JudgeSettings,
+    TaggingSettings,
+)
 from scotoma.evolve.plan import plan_spiral
 from scotoma.evolve.settings import EvolveSettings
 from scotoma.store.run import Run
@@ -57,6 +63,19 @@ def test_photographs_cost_a_ruling_per_proposal_and_more_with_more_judges(tmp_pa
     one, three = photo_plan(tmp_path), photo_plan(tmp_path, samples=3)
     assert one.rows[0].judge == one.rows[0].questioner + one.rows[0].candidate
     assert three.total("judge") == 3 * one.total("judge")
+
+
+def test_a_tagger_is_asked_at_most_once_per_question_and_shown_no_picture(tmp_path: Path) -> None:
+    photographs.write(tmp_path, 12)
+    plain = DiscoverySettings(
+        candidate=HOSTED, images=f"folder:{tmp_path}", confirm=ConfirmSettings(pool=1000)
+    )
+    tagged = plain.model_copy(update={"tagging": TaggingSettings(model=HOSTED)})
+    assert plan_discovery(plain).total("tagger") == 0
+    plan = plan_discovery(tagged)
+    assert plan.total("tagger") == plan.total("questioner")
+    assert plan.tokens["tagger"][0] == plan.total("tagger") * TEXT_TOKENS["tagger"]
+    assert plan.cost["tagger"] > 0
 
 
 def test_money_is_tokens_times_prices_where_prices_are_known(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from scotoma.core import Rate, RunError, StorageError
+from scotoma.discover.topics import taxonomy_of
 from scotoma.report import build
 from scotoma.store import Run
 from scotoma.store.summary import StopSummary, UndiscoveredSummary
@@ -83,6 +84,23 @@ def test_every_confirmed_mode_has_a_card_with_examples(report: Path) -> None:
             assert image.attrib["class"] == "pixels"
             said, truth = figure.findall(".//bdi")[1:]
             assert said.text != truth.text
+
+
+def test_what_was_asked_is_a_tree_of_rates(run: Path, report: Path) -> None:
+    section = read(report).find(".//section[@id='taxonomy']")
+    assert section is not None
+    trees = [part for part in section if part.get("class") == "tree"]
+    with Run.read(run) as opened:
+        whole = taxonomy_of(opened.ledger)
+    roots = [taxon for tree in (whole.by_skill, whole.by_topic) for taxon in tree if taxon.depth == 1]
+    assert len(trees) == len(roots) > 10
+    assert [part for part in trees if part.tag == "details"]
+    for tree, root in zip(trees, roots, strict=True):
+        head, *below = tree
+        assert root.name in " ".join(head.itertext())
+        assert f"{root.failures:,} of {root.questions:,}" in " ".join(" ".join(head.itertext()).split())
+        assert bool(below) == (tree.tag == "details")
+        assert all(part.find(".//svg") is not None for part in (head, *below))
 
 
 def test_rejected_suspects_are_folded_away(report: Path) -> None:

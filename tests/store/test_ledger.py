@@ -213,3 +213,19 @@ class TestDamage:
         for opening in (Ledger.open, Ledger.read):
             with pytest.raises(RunVersion, match="version 9; this Scotoma reads version 1"):
                 opening(path)
+
+
+def test_a_stage_can_write_new_tags_to_observations_that_are_there(ledger: Ledger) -> None:
+    before = [observation("a", tags={"skill": ("counting",)}), observation("b", tags={"skill": ("colour",)})]
+    ledger.finish("ask", observations=before)
+    tagged = before[0].model_copy(update={"tags": {"skill": ("colour", "counting"), "topic": "cups"}})
+    ledger.finish("topics", {"topics": 1}, retagged=[tagged])
+    assert ledger.observations() == [tagged, before[1]]
+    assert set(ledger.skill_combinations(outcome=tagged.outcome)) == {"colour+counting", "colour"}
+    ledger.finish("topics", {"topics": 1}, retagged=before)
+    assert ledger.observations() == [tagged, before[1]], "a finished stage writes nothing"
+
+
+def test_new_tags_for_what_was_never_observed_add_nothing(ledger: Ledger) -> None:
+    ledger.finish("topics", retagged=[observation("nobody")])
+    assert ledger.observations() == []

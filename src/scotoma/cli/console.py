@@ -103,7 +103,7 @@ def show_plan(plan: Plan) -> None:
     """What a run will take, as tables; nothing was spent."""
     table = Table(title="Plan: at most", title_justify="left")
     table.add_column("stage")
-    for column in ("images", "candidate", "questioner", "judge", "completions trained on"):
+    for column in ("images", "candidate", "questioner", "judge", "tagger", "completions trained on"):
         table.add_column(column, justify="right")
     for row in plan.rows:
         table.add_row(
@@ -111,11 +111,11 @@ def show_plan(plan: Plan) -> None:
             f"{row.images:,}",
             *(
                 f"{count:,}" if count else ""
-                for count in (row.candidate, row.questioner, row.judge, row.trained)
+                for count in (row.candidate, row.questioner, row.judge, row.tagger, row.trained)
             ),
         )
     table.add_section()
-    totals = [plan.total(role) for role in ("candidate", "questioner", "judge", "trained")]
+    totals = [plan.total(role) for role in ("candidate", "questioner", "judge", "tagger", "trained")]
     table.add_row("calls in all", "", *(f"{total:,}" for total in totals))
     out.print(table)
     for role, (read, written) in plan.tokens.items():

@@ -101,6 +101,13 @@ def command(
         return
     console.show_modes(summary)
     found = summary.discovery
+    if (
+        found
+        and found.taxonomy
+        and not found.taxonomy.topics_found_by
+        and settings.tagging.topics in ("beside", "only")
+    ):
+        console.out.print("no topics: there are too few different questions to find any in")
     if found and found.failure_rate and found.baseline_failure_rate and found.yield_ratio:
         console.out.print(
             f"valid failures: {found.failure_rate.percent()}, "

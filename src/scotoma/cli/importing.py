@@ -10,6 +10,7 @@ import typer
 
 from scotoma.cli import console
 from scotoma.core import ConfigError, LogError
+from scotoma.discover.settings import TaggingSettings
 from scotoma.store.run import Run
 from scotoma.store.summary import ImportSummary, Summary
 
@@ -30,6 +31,10 @@ def command(
             help="A column to describe failure modes by, beside categories; repeatable.", metavar="NAME"
         ),
     ] = None,
+    topics: Annotated[
+        bool,
+        typer.Option("--topics", help="Look for topics in the questions' text; modes may be named by them."),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print summary.json on stdout.")] = False,
 ) -> None:
     """Name and prove failure modes from logs that you already have, and write the report. No model runs.
@@ -44,6 +49,7 @@ def command(
         scotoma import logs/org__model/*_samples_*.jsonl --out runs/model
         scotoma import Qwen2.5-VL-7B/Qwen2.5-VL-7B_MMBench.xlsx --out runs/mmbench
         scotoma import logs/2025-06-01_task.eval --out runs/task --column hop_count
+        scotoma import Qwen2.5-VL-7B/Qwen2.5-VL-7B_MMBench.xlsx --topics --out runs/mmbench-topics
         scotoma import diagnosis.parquet --format dpe --candidate my-checkpoint --out runs/dpe --json
     """
     from scotoma.report import build
@@ -63,14 +69,16 @@ def command(
         candidate = next(iter(told), "candidate")
     check(logs)
     columns = sorted({clean_key(name) for name in column or ()})
+    tagging = TaggingSettings(topics="beside" if topics else "never")
     config = {
         "files": [{"name": name, "sha256": _digest(log.path)} for name, log in zip(names, logs, strict=True)],
         "formats": [log.format for log in logs],
         "candidate": candidate,
         "columns": columns,
+        **({"tagging": tagging.model_dump(mode="json")} if topics else {}),
     }
     with Run.open(out, command="import", config=config) as run, console.progress_bars() as progress:
-        summary = intake(run, logs, candidate, columns, progress)
+        summary = intake(run, logs, candidate, columns, progress, tagging)
         run.write_summary(summary)
         report = build(run)
     if json:

@@ -39,6 +39,7 @@ from scotoma.core.predicate import Condition, Predicate, Tag, Tags
 from scotoma.core.qualification import Checks, Example, Shrunk
 from scotoma.core.rate import Rate
 from scotoma.core.sample import Sample
+from scotoma.core.taxon import Taxon
 from scotoma.core.tool import Tool
 
 __all__ = [
@@ -86,6 +87,7 @@ __all__ = [
     "StorageError",
     "Tag",
     "Tags",
+    "Taxon",
     "Tool",
     "Turn",
     "Variant",

@@ -21,7 +21,8 @@ class FailureMode(BaseModel):
     """`suspected_rate` comes from discovery (biased by selection); `failure_rate`, `base_rate`, `p_value` and
     `q_value` from the confirm split. Where a judge with a calibration decided, both rates are corrected for its errors
     and the `apparent_` ones are as it reported them. `prevalence` is the share of uniform questions that fall into the
-    mode, [0, 1]. `checks` and `shrunk` explain and qualify a confirmed mode; no status depends on them.
+    mode, [0, 1]. `title` is a name that a model gave it, where one was asked: for people, the predicate decides.
+    `checks` and `shrunk` explain and qualify a confirmed mode; no status depends on them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -29,6 +30,7 @@ class FailureMode(BaseModel):
     id: str
     predicate: Predicate
     description: str
+    title: str | None = None
     status: Status = "suspected"
     suspected_rate: Rate | None = None
     failure_rate: Rate | None = None

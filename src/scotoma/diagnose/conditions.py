@@ -22,8 +22,13 @@ Mask = npt.NDArray[np.bool_]
 _READING_ORDER = (
     *("skill", "skills", "type", "negated", "colour", "size", "shape", "relation", "digit", "landmark"),
     *("attributes", "operation", "wording", "complexity", "composed", "answer", "count", "things", "signs"),
-    *("background", "occluded", "words", "asks", "answer_kind"),
+    *("object", "attribute", "topic", "background", "occluded", "asks", "answer_kind"),
 )
+
+FORM = frozenset({"words"})
+"""Tags of a question's form alone. Where there are few wordings its length is as good as a name for one of them, and
+tells nobody what is asked: such tags come last, and name a mode only where no content explains it nearly as well.
+"""
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,9 @@ def members(predicate: Predicate, tags: Iterable[Tags]) -> Mask:
 
 
 def reading_order(key: str) -> tuple[int, str]:
-    """Sorts tag keys the way a sentence names them: skill, attributes, wording, answer, image."""
+    """Sorts tag keys the way a sentence names them: skill, attributes, wording, answer, image, form."""
+    if key in FORM:
+        return (len(_READING_ORDER) + 1, key)
     return (_READING_ORDER.index(key) if key in _READING_ORDER else len(_READING_ORDER), key)
 
 

@@ -68,6 +68,12 @@ def _clause(key: str, conditions: list[Condition]) -> str:
             return f"that ask “{amount}”"
         case "answer_kind":
             return f"whose answer is {_ANSWER_KIND.get(amount, amount)}"
+        case "object":
+            return f"about {' and '.join(f'“{_amount(condition)}”' for condition in conditions)}"
+        case "attribute":
+            return f"that name something “{amount}”"
+        case "topic":
+            return f"on the topic “{amount}”"
         case "words":
             return f"of {amount} {_counted('word', conditions)}"
         case "wording":

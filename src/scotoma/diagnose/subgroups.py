@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from scotoma.diagnose.conditions import ConditionTable, Mask
+from scotoma.diagnose.conditions import FORM, ConditionTable, Mask
 
 Floats = npt.NDArray[np.float32]
 
@@ -30,8 +30,9 @@ class ModeSearch(BaseModel):
 
     `min_z` is the excess over what is already explained, in standard deviations; `needed_z` and `needed_gain` say how
     clearly the failure rate must be higher than without each condition; `max_overlap` is the Jaccard index from which
-    two modes are the same; `max_weight` bounds how many times more one observation counts than another in a
-    reported rate.
+    two modes are the same; `max_weight` bounds how many times more one observation counts than another in a reported
+    rate; by `form_weight` counts the excess of a conjunction that names a question's form (`conditions.FORM`), so that
+    content goes first where it explains nearly as well.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,6 +45,7 @@ class ModeSearch(BaseModel):
     needed_gain: float = Field(0.08, ge=0, le=1)
     max_overlap: float = Field(0.6, gt=0, le=1)
     max_weight: float = Field(20.0, ge=1)
+    form_weight: float = Field(0.8, gt=0, le=1)
     beam: int = Field(100, ge=1)
     cuts: int = Field(6, ge=1)
     ignore: frozenset[str] = frozenset()
@@ -159,6 +161,7 @@ def _excess_z(
 def _candidates(evidence: _Evidence, strata: Sequence[_Stratum], config: ModeSearch) -> Iterable[Region]:
     """Conjunctions by falling excess z, fewer conditions first among equals: all pairs, then a beam of triples."""
     holds = evidence.holds
+    form = [condition.key in FORM for condition in evidence.table.conditions]
     found: dict[tuple[int, ...], float] = {}
 
     def extend(parents: Sequence[tuple[int, ...]], left: Floats) -> Floats:
@@ -166,7 +169,8 @@ def _candidates(evidence: _Evidence, strata: Sequence[_Stratum], config: ModeSea
         for row, column in zip(*np.nonzero(z >= config.min_z), strict=True):
             columns = tuple(sorted({*parents[row], int(column)}))
             # A small handicap per condition, so that equal sets get the shorter name.
-            found[columns] = float(z[row, column]) - 0.2 * len(columns)
+            standing = config.form_weight if any(form[c] for c in columns) else 1.0
+            found[columns] = standing * float(z[row, column]) - 0.2 * len(columns)
         return z
 
     extend([()], np.ones((len(holds), 1), dtype=np.float32))

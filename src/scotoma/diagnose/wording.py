@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 
 from scotoma.core import Tag
 
@@ -172,6 +173,14 @@ _HINT = re.compile(
 _INLINE_OPTIONS = re.compile(r"\(A\)\s*.+?\(B\)|\bA[.)]\s+.+?\bB[.)]\s", re.DOTALL)
 _SENTENCE = re.compile(r"[^.?!\n]*(?:[.](?=\d)[^.?!\n]*)*[.?!\n]?")
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+# Spatial and number words are content here; general stop-word lists would drop "above", "left" and "two".
+_STOP_WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        "a an the is are was were be been do does did can could you i it its this that these those there here in on at "
+        "of to for by with from and or as what which who how many much show shows see picture image scene please any",
+    )
+)
 _LONGEST = 4000
 """Characters of a question that are looked at: enough for any question, and a bound on what a broken log can cost."""
 
@@ -207,6 +216,17 @@ def wording_tags(
     }
     kind = "option" if options or _INLINE_OPTIONS.search(question[:_LONGEST]) else _answer_kind(truth)
     return tags if kind is None else {**tags, "answer_kind": kind}
+
+
+@lru_cache(maxsize=65536)
+def content_words(question: str) -> tuple[str, ...]:
+    """The words that say what a question is about, in order, in lower case.
+
+    >>> content_words("How many cups are left of the plate?")
+    ('cups', 'left', 'plate')
+    """
+    words = re.findall(r"[^\W_]+", question.lower())
+    return tuple(word for word in words if word not in _STOP_WORDS)
 
 
 def bare_question(question: str) -> str:

@@ -18,6 +18,7 @@ from scotoma.diagnose.statistics import clustered_rate, median, wilson
 from scotoma.discover.baseline import stopped, undiscovered_failure_mass
 from scotoma.discover.calibration import calibration_of
 from scotoma.discover.settings import DiscoverySettings
+from scotoma.discover.topics import taxonomy_of, topics_of
 from scotoma.store.ledger import Ledger
 from scotoma.store.rows import skill_combination
 from scotoma.store.run import Run
@@ -27,6 +28,7 @@ from scotoma.store.summary import (
     NaturalnessSummary,
     ShrunkSummary,
     Summary,
+    TaxonomySummary,
     UndiscoveredSummary,
 )
 
@@ -50,6 +52,9 @@ def account_of_discovery(ledger: Ledger) -> DiscoverySummary | None:
     proposed = 0
     reasons: Counter[str] = Counter()
     pictures: dict[str, dict[str, int]] = {}
+    tagged: Counter[str] = Counter()
+    for stage in (*ledger.stages("discover/"), "baseline", "suspect", "confirm"):
+        tagged.update((ledger.done(stage) or {}).get("tagged", {}))
     for stage in ledger.stages("discover/"):
         payload = ledger.done(stage) or {}
         unjudged.update(payload.get("unjudged", {}))
@@ -86,6 +91,8 @@ def account_of_discovery(ledger: Ledger) -> DiscoverySummary | None:
         skill_combinations=combinations,
         undiscovered=_undiscovered(asked, baseline, ledger.modes()),
         stopped=stopped(ledger),
+        tagged=dict(tagged.most_common()),
+        taxonomy=_taxonomy(ledger),
     )
 
 
@@ -142,6 +149,20 @@ def account_of_shrinking(modes: Sequence[FailureMode]) -> ShrunkSummary | None:
             [s.still_failing for s in examples], [s.original.image_id for s in examples]
         ),
         queries=sum(s.queries for mode in modes for s in mode.shrunk),
+    )
+
+
+def _taxonomy(ledger: Ledger) -> TaxonomySummary:
+    found, topics = taxonomy_of(ledger), topics_of(ledger)
+    top = found.top()
+    return TaxonomySummary(
+        questions=found.questions,
+        skills=found.skills,
+        combinations=found.combinations,
+        topics=found.topics,
+        topics_found_by=f"{topics.found_by} on {topics.embedder}" if topics is not None else None,
+        by_skill=list(top.by_skill),
+        by_topic=list(top.by_topic),
     )
 
 

@@ -49,7 +49,7 @@ class Baseline:
         self.interview = interview
         self.settings = settings
         self.progress = progress
-        self._pool = Pool(source, settings, interview.verifier)
+        self._pool = Pool(source, settings, interview.verifier, tagger=interview.tagger)
         self._stream: Iterator[Candidacy] = self._pool.questions("discover", seed + 500_009)
         self._drawn = 0
 
@@ -76,6 +76,7 @@ class Baseline:
     def _ask(self, stage: str, until: int, limit: float | None = None) -> dict[str, Any]:
         """Ask from where the ledger ends up to number `until`; with a limit, decide."""
         earlier = self.run.ledger.observations("baseline")
+        tagged = self.interview.tagger.counted
         chosen, unjudged = self._draw(len(earlier), until)
         self.progress("baseline", len(earlier), until)
         observations = self.interview.ask(
@@ -86,7 +87,10 @@ class Baseline:
             "baseline",
             self.settings.samples,
         )
-        payload: dict[str, Any] = {"unjudged": dict(unjudged)}
+        payload: dict[str, Any] = {
+            "unjudged": dict(unjudged),
+            "tagged": dict(self.interview.tagger.counted - tagged),
+        }
         if limit is not None:
             mass = undiscovered_failure_mass(
                 self.run.ledger.observations("discover"), [*earlier, *observations]

@@ -22,6 +22,7 @@ from scotoma.discover.pool import Candidacy, Pool
 from scotoma.discover.progress import Progress, silent
 from scotoma.discover.qualification import qualify
 from scotoma.discover.settings import ConfirmSettings, DiscoverSettings
+from scotoma.discover.topics import adopt_topics
 from scotoma.store.run import Run
 
 
@@ -92,7 +93,9 @@ def _prove(
 ) -> None:
     suspected = run.ledger.modes()
     progress("confirm", 0, len(suspected))
-    pool = Pool(source, discovery, interview.verifier)
+    adopt_topics(run, interview.tagger)
+    tagged = interview.tagger.counted
+    pool = Pool(source, discovery, interview.verifier, tagger=interview.tagger)
     drawn = draw(
         pool, "confirm", seed, [mode.predicate for mode in suspected],
         settings.questions, settings.base_questions, settings.pool,
@@ -117,6 +120,7 @@ def _prove(
             "questions": len(members),
             "base_questions": len(base),
             "unjudged": dict(pool.unjudged),
+            "tagged": dict(interview.tagger.counted - tagged),
         },
         observations=[*members, *base],
         modes=judged,

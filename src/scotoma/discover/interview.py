@@ -21,11 +21,12 @@ from scotoma.core import (
     Request,
     SampledAnswer,
     Sampling,
+    Tag,
     Verdict,
     Verifier,
 )
 from scotoma.discover.settings import AnswerSettings
-from scotoma.discover.tagging import question_tags
+from scotoma.discover.tagging import Tagger
 
 _PROMPTS = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "prompts" / "answer"), undefined=StrictUndefined
@@ -72,14 +73,19 @@ class _Answer:
 
 
 class Interview:
-    """A candidate and the verifier that judges it."""
+    """A candidate, the verifier that judges it, and the tagger that says what it was asked about."""
 
     def __init__(
-        self, candidate: ChatModel, verifier: Verifier, answers: AnswerSettings | None = None
+        self,
+        candidate: ChatModel,
+        verifier: Verifier,
+        answers: AnswerSettings | None = None,
+        tagger: Tagger | None = None,
     ) -> None:
         self.candidate = candidate
         self.verifier = verifier
         self.answers = answers or AnswerSettings()
+        self.tagger = tagger or Tagger()
 
     def ask(self, asked: Sequence[Asked], phase: str, samples: int = 1) -> list[Observation]:
         """One observation per question, in order. Invalid questions are recorded, not put to the candidate.
@@ -96,9 +102,12 @@ class Interview:
             temperature=0.0 if samples == 1 else 1.0,
         )
         given = dict(zip(valid, answers, strict=True))
+        concluded = [_conclude(verdict, given.get(i, [])) for i, verdict in enumerate(verdicts)]
+        claims = [Claim(image=item.image, question=item.question) for item in asked]
+        tags = self.tagger.tags(claims, [each.verdict for each in concluded])
         return [
-            self._observation(item, phase, verdict, given.get(i, []))
-            for i, (item, verdict) in enumerate(zip(asked, verdicts, strict=True))
+            self._observation(item, phase, concluded[i], given.get(i, []), tags[i])
+            for i, item in enumerate(asked)
         ]
 
     def pass_rates(self, asked: Sequence[Asked], k: int, temperature: float = 1.0) -> list[float | None]:
@@ -151,27 +160,21 @@ class Interview:
         return [answers[i : i + k] for i in range(0, len(answers), k)]
 
     def _observation(
-        self, item: Asked, phase: str, verdict: Verdict, answers: Sequence[_Answer]
+        self, item: Asked, phase: str, shown: _Answer, answers: Sequence[_Answer], tags: dict[str, Tag]
     ) -> Observation:
-        answer, correct = "", _mean(answers)
-        if answers:
-            # What is shown of several answers is the first that is as the outcome says.
-            alike = (a for a in answers if correct is None or _right(a.correct) == _right(correct))
-            shown = next(alike)
-            answer, verdict = shown.text, shown.verdict.model_copy(update={"correct": correct})
         return Observation(
             key=item.key,
             phase=phase,
             image_id=item.image.id,
             question=item.question,
-            answer=answer,
-            verdict=verdict,
+            answer=shown.text,
+            verdict=shown.verdict,
             samples=tuple(
                 SampledAnswer(seed=a.seed, text=a.text, correct=a.correct, error=a.verdict.error)
                 for a in answers
                 if len(answers) > 1
             ),
-            tags=question_tags(item.image, item.question, verdict.truth),
+            tags=tags,
             asked_by=item.asked_by,
             candidate=self.candidate.name,
             turn=item.turn,
@@ -188,3 +191,12 @@ def _mean(answers: Sequence[_Answer]) -> float | None:
 
 def _right(correct: float | None) -> bool | None:
     return None if correct is None else correct >= 0.5
+
+
+def _conclude(verdict: Verdict, answers: Sequence[_Answer]) -> _Answer:
+    """What is shown of several answers, the first that is as the outcome says, with C_Q; of none, their want."""
+    if not answers:
+        return _Answer(0, "", verdict)
+    correct = _mean(answers)
+    shown = next(a for a in answers if correct is None or _right(a.correct) == _right(correct))
+    return _Answer(shown.seed, shown.text, shown.verdict.model_copy(update={"correct": correct}))

@@ -34,7 +34,7 @@ from scotoma.discover.reference import Reference, naturalness_of, open_reference
 from scotoma.discover.reward import reward
 from scotoma.discover.settings import DiscoverSettings
 from scotoma.discover.surrogate import Surrogate, SurrogateSettings
-from scotoma.discover.tagging import question_tags
+from scotoma.discover.topics import find_topics, narrowed, taxonomy_of
 from scotoma.grpo.rollout import Prompt, Rollout
 from scotoma.store.ledger import CurvePoint
 from scotoma.store.run import Run
@@ -58,11 +58,16 @@ def discover(
     ask_all(run, source, interview, settings, seed, progress)
     ask_uniformly(run, source, interview, settings, seed, progress)
     compare_with_reference(run, source, settings, seed)
+    find_topics(run, interview.tagger, seed)
     if run.ledger.done("suspect") is None:
         asked = run.ledger.observations("discover")
         uniform = run.ledger.observations("baseline")
-        modes = suspect([*asked, *uniform], settings.search, uniform)
-        run.ledger.finish("suspect", {"modes": len(modes)}, modes=modes)
+        search = narrowed(settings.search, interview.tagger, run, [*asked, *uniform])
+        modes = suspect([*asked, *uniform], search, uniform)
+        named = interview.tagger.named(modes, [*asked, *uniform])
+        run.ledger.finish("suspect", {"modes": len(modes), "tagged": dict(named.lost)}, modes=named.modes)
+    if run.ledger.done("taxonomy") is None:
+        run.ledger.finish("taxonomy", taxonomy_of(run.ledger).model_dump(mode="json"))
     return run.ledger.modes()
 
 
@@ -107,7 +112,7 @@ def ask_all(
         unjudged: Counter[str] = Counter()
         invalid: Counter[str] = Counter()
         proposed = 0
-        ruled = rulings(interview.verifier)
+        ruled, tagged = rulings(interview.verifier), interview.tagger.counted
         for step in range(start, min(start + settings.block, settings.steps)):
             shown = list(islice(images, settings.images))
             episode = episodes.step(step, shown)
@@ -129,6 +134,7 @@ def ask_all(
                 "proposed": proposed,
                 "invalid": dict(invalid),
                 "rulings": dict(rulings(interview.verifier) - ruled),
+                "tagged": dict(interview.tagger.counted - tagged),
                 **pictures_so_far(source),
             },
             observations=observations,
@@ -319,10 +325,7 @@ class Episodes:
         """Validity, tags and novelty of every proposal, before the candidate is asked anything."""
         claims = [Claim(image=rollout.prompt.image, question=rollout.text) for rollout in rollouts]
         verdicts = self.interview.verifier.judge(claims)
-        tags: list[Tags] = [
-            question_tags(claim.image, claim.question, verdict.truth)
-            for claim, verdict in zip(claims, verdicts, strict=True)
-        ]
+        tags = self.interview.tagger.tags(claims, verdicts)
         questions = [rollout.text for rollout in rollouts]
         bags = [terms(question, tag) for question, tag in zip(questions, tags, strict=True)]
         vectors = self.embed(questions, tags)

@@ -12,11 +12,9 @@ memory outlives the batch. It is bounded: the oldest questions are forgotten.
 from __future__ import annotations
 
 import base64
-import re
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -24,18 +22,10 @@ import numpy.typing as npt
 from sklearn.feature_extraction.text import HashingVectorizer
 
 from scotoma.core import ConfigError, Tags
+from scotoma.diagnose.wording import content_words
 
 Vectors = npt.NDArray[np.float32]
 Terms: TypeAlias = tuple[str, ...]
-
-# Spatial and number words are content here; general stop-word lists would drop "above", "left" and "two".
-_STOP_WORDS = frozenset(
-    re.findall(
-        r"\w+",
-        "a an the is are was were be been do does did can could you i it its this that these those there here in on at "
-        "of to for by with from and or as what which who how many much show shows see picture image scene please any",
-    )
-)
 
 
 @dataclass(frozen=True)
@@ -81,7 +71,7 @@ def terms(question: str, tags: Tags) -> Terms:
     skills = tags.get("skill", ())
     names = skills if isinstance(skills, tuple) else (str(skills),)
     combination = (f"skills:{'+'.join(sorted(names))}",) if names else ()
-    return _content_words(question) + tuple(f"skill:{name}" for name in sorted(names)) + combination
+    return content_words(question) + tuple(f"skill:{name}" for name in sorted(names)) + combination
 
 
 class Memory:
@@ -203,12 +193,6 @@ def _unit(vectors: Vectors) -> Vectors:
     rows = np.atleast_2d(np.asarray(vectors, dtype=np.float32))
     length = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(rows / np.where(length > 0, length, 1.0), dtype=np.float32)
-
-
-@lru_cache(maxsize=65536)
-def _content_words(question: str) -> Terms:
-    words = re.findall(r"[^\W_]+", question.lower())
-    return tuple(word for word in words if word not in _STOP_WORDS)
 
 
 def _identity(bag: Terms) -> Terms:

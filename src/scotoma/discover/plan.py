@@ -22,10 +22,10 @@ from scotoma.discover.settings import DiscoverySettings
 from scotoma.models.size import parameters
 from scotoma.models.spec import parse_model_spec
 
-TEXT_TOKENS = {"candidate": 40, "questioner": 90, "judge": 330}
+TEXT_TOKENS = {"candidate": 40, "questioner": 90, "judge": 330, "tagger": 420}
 """Tokens of a prompt without its image, by role, about."""
 
-REPLY_TOKENS = {"questioner": 20, "judge": 60}
+REPLY_TOKENS = {"questioner": 20, "judge": 60, "tagger": 60}
 """Tokens of a reply, about; the candidate's are bounded by `answers.max_tokens`."""
 
 PIXELS_PER_TOKEN = 28 * 28
@@ -43,6 +43,7 @@ class PlanRow:
     candidate: int = 0
     questioner: int = 0
     judge: int = 0
+    tagger: int = 0
     trained: int = 0
     """Completions that a training samples and learns from."""
 
@@ -106,7 +107,7 @@ def discovery_rows(settings: DiscoverySettings, world: bool) -> list[PlanRow]:
         ]
     rulings = max(1, len(settings.judge.specs)) * settings.judge.samples
     each = min(10, max(1, len(asking.wishes)))
-    return [
+    rows = [
         PlanRow("discover", looks, queries, proposals, (proposals + queries) * rulings),
         PlanRow("baseline", _share(queries, each), queries, queries, 2 * queries * rulings),
         PlanRow(
@@ -114,6 +115,9 @@ def discovery_rows(settings: DiscoverySettings, world: bool) -> list[PlanRow]:
         ),
         *_qualifying(settings, to_confirm, world, rulings),
     ]
+    if settings.tagging.model is None:
+        return rows
+    return [replace(row, tagger=row.questioner) for row in rows]
 
 
 def _qualifying(
@@ -139,10 +143,15 @@ def priced(settings: DiscoverySettings, rows: Iterable[PlanRow], shown: Iterable
         "candidate": (settings.candidate,),
         "questioner": (settings.discover.questioner,),
         "judge": settings.judge.specs,
+        "tagger": (settings.tagging.model,) if settings.tagging.model is not None else (),
     }
     replies = {**REPLY_TOKENS, "candidate": settings.answers.max_tokens}
     tokens = {
-        role: (plan.total(role) * (TEXT_TOKENS[role] + image_tokens), plan.total(role) * replies[role])
+        role: (
+            # A tagger is shown no picture.
+            plan.total(role) * (TEXT_TOKENS[role] + (0 if role == "tagger" else image_tokens)),
+            plan.total(role) * replies[role],
+        )
         for role in specs
         if plan.total(role)
     }

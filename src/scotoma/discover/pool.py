@@ -26,7 +26,7 @@ from scotoma.core import (
 )
 from scotoma.discover.questioner import FrozenQuestioner, prompt_for, prompt_style
 from scotoma.discover.settings import DiscoverSettings, DiscoverySettings
-from scotoma.discover.tagging import question_tags
+from scotoma.discover.tagging import Tagger
 from scotoma.images.spec import open_images
 from scotoma.verify.facts import FactsVerifier
 
@@ -56,12 +56,14 @@ class Pool:
         settings: DiscoverSettings,
         verifier: Verifier | None = None,
         per_image: int = 10,
+        tagger: Tagger | None = None,
     ) -> None:
         self.source = source
         self.per_image = per_image
         self.unjudged: Counter[str] = Counter()
         self._settings = settings
         self._verifier = verifier or FactsVerifier()
+        self._tagger = tagger or Tagger()
         self._frozen: FrozenQuestioner | None = None
 
     @property
@@ -95,9 +97,9 @@ class Pool:
 
     def _valid(self, proposed: Sequence[tuple[ImageRecord, str]]) -> Iterator[Candidacy]:
         claims = [Claim(image=record, question=question) for record, question in proposed]
-        for claim, verdict in zip(claims, self._verifier.judge(claims), strict=True):
+        verdicts = self._verifier.judge(claims)
+        for claim, verdict, tags in zip(claims, verdicts, self._tagger.tags(claims, verdicts), strict=True):
             if verdict.valid:
-                tags = question_tags(claim.image, claim.question, verdict.truth)
                 yield Candidacy(claim.image, claim.question, tags, verdict)
             elif verdict.valid is None:
                 self.unjudged[verdict.error or verdict.reason or "undecided"] += 1

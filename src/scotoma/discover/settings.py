@@ -161,6 +161,33 @@ class JudgeSettings(Settings):
         return tuple(dict.fromkeys(named))
 
 
+class TaggingSettings(Settings):
+    """What questions are about, where no facts say it exactly.
+
+    Attributes:
+        model: model spec of a tagger, asked for each question's skills, objects, attributes and relations; none: the
+            wording alone says them. It may be the candidate: whoever tags rules on nothing.
+        max_tokens: room for its reply, thinking included.
+        topics: `auto`: topics are found in the questions' text where images carry no facts, beside the other tags;
+            `beside`: always; `only`: nothing but topics and image attributes name modes; `never`.
+        embedder: of the topics: `minilm` (extra `topics`, with BERTopic), `words` (hashed words, needs nothing), or
+            `auto`, the first that is installed.
+        name_modes: let `model` give each mode a short name; the predicate stays beside it.
+    """
+
+    model: str | None = None
+    max_tokens: int = Field(default=512, ge=16)
+    topics: Literal["auto", "beside", "only", "never"] = "auto"
+    embedder: Literal["auto", "minilm", "words"] = "auto"
+    name_modes: bool = False
+
+    @model_validator(mode="after")
+    def _somebody_names(self) -> TaggingSettings:
+        if self.name_modes and self.model is None:
+            raise ValueError("name_modes needs a model that names: set tagging.model")
+        return self
+
+
 class DiscoverySettings(Settings):
     """Everything a discovery is decided by; `run.yaml` keeps it.
 
@@ -174,6 +201,7 @@ class DiscoverySettings(Settings):
         discover, confirm: the stages.
         judge: who judges where the images carry no facts.
         answers: how a question is put to the candidate.
+        tagging: what questions are about, where no facts say it.
 
     Raises:
         ConfigError: the candidate is to judge itself, or to choose the words it is asked in.
@@ -189,6 +217,7 @@ class DiscoverySettings(Settings):
     confirm: ConfirmSettings = ConfirmSettings()
     judge: JudgeSettings = JudgeSettings()
     answers: AnswerSettings = AnswerSettings()
+    tagging: TaggingSettings = TaggingSettings()
 
     @model_validator(mode="after")
     def _judged_and_rewritten_by_another(self) -> DiscoverySettings:

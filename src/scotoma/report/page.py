@@ -13,6 +13,8 @@ import yaml
 
 import scotoma
 from scotoma.core import FailureMode
+from scotoma.diagnose.taxonomy import Taxonomy
+from scotoma.discover.topics import taxonomy_of
 from scotoma.report.account import account
 from scotoma.report.curves import Panel, panels
 from scotoma.report.exhibit import Exhibit, Gallery, Pair
@@ -77,6 +79,7 @@ class Page:
     changes: tuple[Change, ...]
     grid: Grid | None
     panels: tuple[Panel, ...]
+    taxonomy: Taxonomy
     asked: Tally
     uniform: Tally
 
@@ -153,6 +156,7 @@ class Page:
             changes=tuple(rows),
             grid=grid(summary),
             panels=tuple(panels(run.ledger)),
+            taxonomy=taxonomy_of(run.ledger).top(depth=3, most=6),
             asked=asked,
             uniform=uniform,
         )

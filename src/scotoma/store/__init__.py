@@ -23,6 +23,7 @@ from scotoma.store.summary import (
     RoundSummary,
     ShrunkSummary,
     Summary,
+    TaxonomySummary,
 )
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "Settings",
     "ShrunkSummary",
     "Summary",
+    "TaxonomySummary",
     "load_settings",
     "skill_combination",
 ]

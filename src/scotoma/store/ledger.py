@@ -23,7 +23,16 @@ from typing import Any
 
 from scotoma.core import FailureMode, ImageRecord, Observation, Outcome, RunError, Sample, Split
 from scotoma.store.ledger_file import connect_to_read, connect_to_write, ledger_errors
-from scotoma.store.rows import ImageEntry, Row, image_entry, image_row, mode_row, observation_row, sample_row
+from scotoma.store.rows import (
+    ImageEntry,
+    Row,
+    image_entry,
+    image_row,
+    mode_row,
+    observation_row,
+    retagged_row,
+    sample_row,
+)
 
 
 @dataclass(frozen=True)
@@ -111,11 +120,13 @@ class Ledger:
         samples: Iterable[Sample] = (),
         images: Iterable[ImageRecord] = (),
         curve: Iterable[CurvePoint] = (),
+        retagged: Iterable[Observation] = (),
     ) -> None:
         """Write everything a stage found, and that it is done, in one transaction. `payload` is JSON.
 
         Observations and images are kept once per key and id, samples once per stage and id (two arms may
-        share one); a mode replaces the earlier state of the mode with its id. Finishing a finished stage
+        share one); a mode replaces the earlier state of the mode with its id, and of `retagged` observations
+        the tags replace those that the ledger has under their keys. Finishing a finished stage
         again writes nothing.
 
         Raises:
@@ -141,6 +152,10 @@ class Ledger:
             (
                 "INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?)",
                 [(stage, point.name, point.step, point.value) for point in curve],
+            ),
+            (
+                "UPDATE observations SET skills = ?, document = ? WHERE key = ?",
+                [retagged_row(item) for item in retagged],
             ),
             ("INSERT INTO journal VALUES (?, ?, ?)", [(stage, document, time.time())]),
         ]

@@ -41,6 +41,11 @@ def observation_row(stage: str, item: Observation) -> Row:
     return (*columns, skill_combination(item.tags), item.candidate, item.step, item.model_dump_json())
 
 
+def retagged_row(item: Observation) -> Row:
+    """What of an observation in `observations` changes with its tags, and its key."""
+    return (skill_combination(item.tags), item.model_dump_json(), item.key)
+
+
 def mode_row(item: FailureMode) -> Row:
     """The columns of `modes`."""
     return (item.id, item.status, item.model_dump_json())

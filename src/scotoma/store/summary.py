@@ -13,7 +13,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from scotoma.core import Checks, FailureMode, Rate, RunVersion, Shrunk
+from scotoma.core import Checks, FailureMode, Rate, RunVersion, Shrunk, Taxon
 
 SUMMARY_SCHEMA: Literal["scotoma.summary/1"] = "scotoma.summary/1"
 
@@ -23,6 +23,28 @@ Gate = Literal["accepted", "kept_old", "not_run"]
 
 class _Figures(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class TaxonomySummary(_Figures):
+    """What was asked, in order: the top of two trees over the same questions, each a flat list, parents before children
+    and most failures first. The whole trees are in the ledger, in the stage `taxonomy`.
+    """
+
+    questions: int = Field(description="valid questions that were answered, the baseline's included")
+    skills: int = Field(description="distinct skills that they need")
+    combinations: int = Field(description="distinct sets of skills")
+    topics: int = Field(description="distinct topics, the questions of no topic aside")
+    topics_found_by: str | None = Field(
+        default=None, description="how topics were found in the text; null: the tags named them"
+    )
+    by_skill: list[Taxon] = Field(
+        default_factory=list,
+        description="every skill, and below it its combinations with the most failures; a question stands under each "
+        "skill that it needs",
+    )
+    by_topic: list[Taxon] = Field(
+        default_factory=list, description="groups of topics, and below each its topics with the most failures"
+    )
 
 
 class UndiscoveredSummary(_Figures):
@@ -138,6 +160,12 @@ class DiscoverySummary(_Figures):
     stopped: StopSummary | None = Field(
         default=None, description="where the stop rule ended the discovery, if it did"
     )
+    tagged: dict[str, int] = Field(
+        default_factory=dict,
+        description="different questions that `tagging.model` tagged (`model`), and by error those left to their "
+        "wording, and modes left without a name",
+    )
+    taxonomy: TaxonomySummary | None = Field(default=None, description="skills, combinations and topics")
 
 
 class ImportSummary(_Figures):
@@ -180,6 +208,9 @@ class ModeSummary(_Figures):
     id: str
     description: str
     predicate: str = Field(description="the set of questions, as `Predicate.parse` reads it")
+    title: str | None = Field(
+        default=None, description="a name by `tagging.model`, where asked; it decides nothing"
+    )
     status: Literal["suspected", "confirmed", "rejected", "repaired", "open", "regressed"]
     failure_rate: Rate | None = None
     base_rate: Rate | None = Field(
@@ -217,6 +248,7 @@ class ModeSummary(_Figures):
             id=mode.id,
             description=mode.description,
             predicate=str(mode.predicate),
+            title=mode.title,
             status=mode.status,
             failure_rate=mode.failure_rate,
             base_rate=mode.base_rate,

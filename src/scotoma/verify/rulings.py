@@ -86,7 +86,7 @@ Ruling = TypeVar("Ruling", bound=BaseModel)
 
 
 def read_ruling(text: str, kind: type[Ruling]) -> Ruling | None:
-    """The one ruling in a reply; None where there is none, or where two contradict each other."""
+    """The one ruling in a reply, or other document of this kind; None where there is none, or two contradict."""
     found: list[Ruling] = []
     for document in _objects(_THINKING.sub(" ", text[-_LONGEST:])):
         try:

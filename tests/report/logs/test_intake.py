@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from scotoma.core import LogError
+from scotoma.discover.settings import TaggingSettings
 from scotoma.report import build, headline
 from scotoma.report.logs import open_log
 from scotoma.report.logs.intake import check, intake
@@ -196,3 +197,44 @@ def test_logs_without_an_answer_are_refused_before_anything_is_written(tmp_path:
     with pytest.raises(LogError, match="3 × no answer") as refused:
         check([open_log(path)])
     assert refused.value.hint == "these are questions without a candidate's answers"
+
+
+def test_what_no_tag_sees_can_be_a_topic_and_be_proved_on_the_other_half(tmp_path: Path) -> None:
+    chance = random.Random(2)
+    kinds = (
+        "vehicle {} crossing busy road",
+        "animal {} grazing upon grass",
+        "kitchen {} shelf full plates",
+    )
+    found = []
+    for number in range(1500):
+        kind = chance.choice(kinds)
+        question = f"Is the {kind.format(chance.choice('abcdefghijklmnopqrstuvwxyz') * 3)} ?"
+        wrong = chance.random() < (0.6 if kind == kinds[0] else 0.05)
+        doc = {"img_id": str(number // 2)}
+        said = "No" if wrong else "Yes"
+        found.append(lmms_line(number, question, "Yes", said, doc=doc, exact_match=float(not wrong)))
+    log = lines(tmp_path / "x_samples_mix.jsonl", found)
+    tagging = TaggingSettings(topics="beside", embedder="words")
+    with Run.open(tmp_path / "run", command="import", config={}) as run:
+        summary = intake(run, [open_log(log)], "qwen", tagging=tagging)
+        [mode] = [mode for mode in run.ledger.modes() if mode.status == "confirmed"]
+    assert [condition.key for condition in mode.predicate.conditions] == ["topic"]
+    assert {"vehicle", "crossing", "busy", "road"} & set(
+        str(mode.predicate).removeprefix("topic=").split(", ")
+    )
+    assert summary.discovery is not None
+    assert summary.discovery.taxonomy is not None
+    assert (summary.discovery.taxonomy.topics, summary.discovery.taxonomy.questions) == (3, 1500)
+
+
+def test_every_question_of_both_halves_has_its_place_in_the_taxonomy(imported: Path) -> None:
+    with Run.read(imported) as run:
+        summary = run.summary()
+    assert summary is not None
+    assert summary.imported is not None
+    assert summary.discovery is not None
+    assert summary.discovery.taxonomy is not None
+    assert summary.imported.failure_rate is not None
+    assert summary.discovery.taxonomy.questions == summary.imported.failure_rate.n
+    assert summary.discovery.taxonomy.topics_found_by is None

@@ -19,6 +19,9 @@ from scotoma.core import ImageRecord, LogError, Observation, Split
 from scotoma.diagnose.modes import ModeSearch, confirm, suspect
 from scotoma.diagnose.statistics import clustered_rate
 from scotoma.discover.account import account_of_discovery
+from scotoma.discover.settings import TaggingSettings
+from scotoma.discover.tagging import Tagger
+from scotoma.discover.topics import find_topics, taxonomy_of
 from scotoma.images.attributes import attributes
 from scotoma.images.decoding import look
 from scotoma.report.logs import Log
@@ -28,6 +31,8 @@ from scotoma.store import ImportSummary, ModeSummary, Run, Summary
 
 PHASES: dict[Split, str] = {"discover": "discover", "confirm": "confirm-base"}
 """The phases of the two halves: nothing selected their questions."""
+
+_NO_TOPICS = TaggingSettings(topics="never")
 
 _PIECE = 500
 _SHOWN = 5
@@ -71,6 +76,7 @@ def intake(
     candidate: str,
     columns: Collection[str] = (),
     progress: Callable[[str, int, int], None] = lambda phase, done, total: None,
+    tagging: TaggingSettings = _NO_TOPICS,
 ) -> Summary:
     """Read the logs into the run, name and prove the failure modes, and return the summary. Resumes.
 
@@ -80,11 +86,16 @@ def intake(
         candidate: who answered.
         columns: columns to take as tags beside the usual categories.
         progress: told (what, how many files are done, of how many).
+        tagging: whether topics are looked for in the questions' text, and with which embeddings.
+
+    Raises:
+        ModelError: the embeddings that are asked for are not installed.
     """
     for number, log in enumerate(logs):
         progress("import", number, len(logs))
         _read(run, number, log, candidate, columns)
     progress("import", len(logs), len(logs))
+    find_topics(run, Tagger(tagging), seed=0, phases=tuple(PHASES.values()))
     _find_modes(run)
     return _summarise(run, logs, candidate)
 
@@ -174,6 +185,7 @@ def _find_modes(run: Run) -> None:
     suspected = suspect(found, ModeSearch(ignore=_too_many_values([*found, *fresh])), uniform=found)
     judged = confirm(suspected, fresh)
     run.ledger.finish("confirm", {"suspected": len(suspected), "questions": len(fresh)}, modes=judged)
+    run.ledger.finish("taxonomy", taxonomy_of(run.ledger, tuple(PHASES.values())).model_dump(mode="json"))
 
 
 def _too_many_values(observations: Sequence[Observation]) -> frozenset[str]:

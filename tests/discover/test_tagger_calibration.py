@@ -1,0 +1,92 @@
+"""Taggers are measured against a world's exact tags, which they are not shown."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import pytest
+
+from scotoma.core import ConfigError, Reply, ReplyError, Request
+from scotoma.discover.settings import TaggingSettings
+from scotoma.discover.tagger_calibration import (
+    SAME_SKILL,
+    TaggerCalibration,
+    calibrate_tagger,
+    calibrate_topics,
+)
+from scotoma.images.worlds.shapes import ShapesWorld
+from scotoma.images.worlds.shapes.language import parse
+from scotoma.models.scripted import ScriptedModel
+
+WORDS = TaggingSettings(embedder="words")
+
+
+def sheet_of(request: Request, forget: str | None = None) -> str:
+    """What a tagger that parses the question would write; it forgets one skill in three questions of ten."""
+    assert request.images == ()
+    line = next(line for line in request.text.splitlines() if line.startswith("Question: "))
+    question = json.loads(line.removeprefix("Question: "))
+    parsed = parse(question)
+    assert parsed is not None
+    skills = {SAME_SKILL.get(skill, skill) for skill in parsed.program.skills}
+    if random.Random(question).random() < 0.3:
+        skills.discard(forget or "")
+    return json.dumps({"skills": sorted(skills)})
+
+
+def test_the_wordings_tags_are_nearly_exact_on_the_shapes_world() -> None:
+    measured = calibrate_tagger(ShapesWorld(), TaggingSettings(), n=1000, seed=0)
+    assert measured.questions == 1000
+    assert measured.tagger == "wording"
+    assert measured.error is not None
+    assert measured.error.macro_f1.low > 0.97  # measured: .995 on 1,200 questions
+    assert measured.error.same.low > 0.97
+    assert measured.tagged == {}
+
+
+def test_a_model_is_measured_with_its_faults() -> None:
+    model = ScriptedModel(lambda request: sheet_of(request, forget="counting"))
+    measured = calibrate_tagger(ShapesWorld(), TaggingSettings(model="a:B"), n=1000, seed=0, model=model)
+    assert measured.error is not None
+    counting, colour = measured.error.skills["counting"], measured.error.skills["colour"]
+    assert counting.recall.low < 0.7 < counting.recall.high
+    assert counting.precision.value == colour.f1.value == 1.0
+    assert measured.prompt == "tags-1"
+    assert measured.tagged == {"model": len({request.text for request in model.requests})}
+
+
+def test_where_the_model_fails_the_wording_is_what_is_measured() -> None:
+    def reply(request: Request) -> Reply:
+        failed = random.Random(request.text).random() < 0.5
+        return Reply(error=ReplyError("timeout", "")) if failed else Reply('{"skills": ["reason"]}')
+
+    measured = calibrate_tagger(
+        ShapesWorld(), TaggingSettings(model="a:B"), n=300, seed=0, model=ScriptedModel(reply)
+    )
+    assert measured.error is not None
+    assert 0.3 < measured.error.skills["counting"].recall.value < 0.7
+    assert measured.tagged["tagger:timeout"] > 0
+    assert measured.error.outside == {"reason": measured.error.outside["reason"]}
+
+
+def test_topics_are_fitted_on_other_pictures_and_compared_with_exact_classes() -> None:
+    measured = calibrate_topics(ShapesWorld(), WORDS, n=1000, seed=0)
+    assert measured.tagger == "agglomerative clustering on words"
+    assert set(measured.topics) == {"skills", "type"}
+    against = measured.topics["type"]
+    assert against.topics > 5
+    assert against.classes >= 10
+    assert against.ari.low > 0.4  # measured: .75
+    assert against.nmi.low > 0.6
+    assert against.assigned.low > 0.7
+    assert TaggerCalibration.model_validate_json(measured.to_json()) == measured
+
+
+def test_a_world_without_tags_measures_nothing() -> None:
+    class Silent(ShapesWorld):
+        def questions(self, facts: object, seed: int, n: int) -> list[str]:
+            return ["hm ?"]
+
+    with pytest.raises(ConfigError, match="exact tags"):
+        calibrate_tagger(Silent(), TaggingSettings(), n=10, seed=0)
