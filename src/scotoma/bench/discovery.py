@@ -236,12 +236,15 @@ def _confirmed(case: Case, modes: Sequence[FailureMode]) -> int:
     """How many of the modes fresh questions confirm."""
     if not modes:
         return 0
-    chosen = dict.fromkeys(range(_BASE))
-    for mode in modes:
-        inside = np.flatnonzero(members(mode.predicate, (item.tags for item in case.fresh)))
-        chosen |= dict.fromkeys(inside[:_EACH].tolist())
+    chosen: set[int] = set()
+    for mode in modes:  # beyond the uniform ones, which stay a sample that nothing selected
+        inside = np.flatnonzero(members(mode.predicate, (item.tags for item in case.fresh[_BASE:])))
+        chosen |= {_BASE + int(i) for i in inside[:_EACH]}
     interview = Interview(case.candidate, FactsVerifier())
-    asked = [Asked(f"fresh/{i}", case.fresh[i].image, case.fresh[i].question) for i in chosen]
+    asked = [
+        Asked(f"fresh/{i}", case.fresh[i].image, case.fresh[i].question)
+        for i in (*range(_BASE), *sorted(chosen))
+    ]
     observations = interview.ask(asked, "confirm")
-    judged = confirm(modes, observations[_BASE:], observations[:_BASE])
+    judged = confirm(modes, observations[_BASE:], observations[:_BASE], each=_EACH)
     return sum(mode.status == "confirmed" for mode in judged)

@@ -40,6 +40,9 @@ METHODS: dict[str, Method] = {
         "the paper's RL without its novelty terms",
         _PAPER.model_copy(update={"reward": RewardTerms(emb=False, ifreq=False)}),
     ),
+    "no-curriculum": Method(
+        "the paper's RL without progressive complexity", _PAPER.model_copy(update={"curriculum": "off"})
+    ),
     "no-history": Method(
         "the paper's RL that never sees an answer", _PAPER.model_copy(update={"turns": 1, "images": 24})
     ),

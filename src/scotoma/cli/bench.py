@@ -97,7 +97,9 @@ def discovery(
     queries: Annotated[int, typer.Option(min=500, help="Candidate queries of each run.")] = 5000,
     methods: Annotated[
         str,
-        typer.Option(help="Of scotoma, uniform, paper, frozen, surrogate, no-novelty, no-history; or all."),
+        typer.Option(
+            help="Of scotoma, uniform, paper, frozen, surrogate, no-novelty, no-curriculum, no-history; or all."
+        ),
     ] = "scotoma,uniform,paper",
     out: Annotated[
         Path, typer.Option(help="Planted candidates and finished runs; the same command goes on from there.")

@@ -11,7 +11,7 @@ import re
 from collections import defaultdict
 
 from scotoma.core import Condition, Predicate
-from scotoma.diagnose.conditions import reading_order
+from scotoma.diagnose.conditions import FORM, reading_order
 
 _SLOT = re.compile(r"\{\w+\}")
 _NOUN_PARTS = ("size", "colour", "shape")
@@ -26,7 +26,10 @@ def describe(predicate: Predicate) -> str:
     parts = [_head(by_key)]
     if thing := _thing(by_key):
         parts.append(f"about {thing}")
-    parts += [_clause(key, by_key[key]) for key in sorted(by_key, key=reading_order)]
+    # A question's length stands beside the questions, or it would be read of the answer.
+    parts += [
+        _clause(key, by_key[key]) for key in sorted(by_key, key=lambda k: (k not in FORM, reading_order(k)))
+    ]
     return " ".join(parts)
 
 
