@@ -145,11 +145,11 @@ def test_a_method_that_does_not_exist(tmp_path: Path) -> None:
         study.examine([], tmp_path, seeds=1, queries=500, methods=("luck",))
 
 
-def test_the_paper_s_method_is_ours_with_one_thing_off() -> None:
-    ours, paper = METHODS["scotoma"].settings, METHODS["paper"].settings
-    assert ours is not None
+def test_the_paper_s_method_is_our_default_with_the_surrogate_off() -> None:
+    default, paper = METHODS["harvest"].settings, METHODS["paper"].settings
+    assert default is not None
     assert paper is not None
-    assert ours.surrogate
+    assert default.surrogate
     assert not paper.surrogate
     assert paper.reinforce
-    assert ours.model_copy(update={"surrogate": False, "reward": paper.reward}) == paper
+    assert default.model_copy(update={"surrogate": False, "reward": paper.reward}) == paper

@@ -11,11 +11,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from scotoma.diagnose.subgroups import ModeSearch
 from scotoma.discover.reward import RewardTerms
 from scotoma.discover.settings import DiscoverSettings
 
-OURS = DiscoverSettings()
-_PAPER = OURS.model_copy(update={"surrogate": False, "reward": RewardTerms()})
+OURS = DiscoverSettings(
+    random_share=0.5, lead_share=0.5, settled_share=0.05, queries=160, search=ModeSearch(max_modes=40)
+)
+"""Set for finding many modes, not for many failures: the defaults harvest."""
+
+_HARVEST = DiscoverSettings()
+_PAPER = _HARVEST.model_copy(update={"surrogate": False, "reward": RewardTerms()})
 
 
 @dataclass(frozen=True)
@@ -27,15 +33,14 @@ class Method:
 
 
 METHODS: dict[str, Method] = {
-    "scotoma": Method("over-generation, a surrogate's choice, RL under KL", OURS),
+    "scotoma": Method("over-generation, odd failures followed up, known modes left alone, RL under KL", OURS),
+    "harvest": Method("our defaults: over-generation, a surrogate's choice, RL under KL", _HARVEST),
     "uniform": Method("uniform template questions", None),
     "paper": Method("RL with novelty, no surrogate (arXiv 2604.04733)", _PAPER),
     "frozen": Method(
         "the warm-started questioner, without RL", _PAPER.model_copy(update={"reinforce": False})
     ),
-    "surrogate": Method(
-        "over-generation and the surrogate's choice, without RL", OURS.model_copy(update={"reinforce": False})
-    ),
+    "no-rl": Method("ours without RL", OURS.model_copy(update={"reinforce": False})),
     "no-novelty": Method(
         "the paper's RL without its novelty terms",
         _PAPER.model_copy(update={"reward": RewardTerms(emb=False, ifreq=False)}),

@@ -98,7 +98,7 @@ def discovery(
     methods: Annotated[
         str,
         typer.Option(
-            help="Of scotoma, uniform, paper, frozen, surrogate, no-novelty, no-curriculum, no-history; or all."
+            help="Of scotoma, no-rl, harvest, uniform, paper, frozen, no-novelty, no-curriculum, no-history; or all."
         ),
     ] = "scotoma,uniform,paper",
     out: Annotated[

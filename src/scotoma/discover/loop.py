@@ -250,7 +250,15 @@ class Episodes:
         self.questioner: Questioner = open_questioner(settings, seed)
         self.memory = Memory()
         self.embed = HashedWords()
-        self.surrogate = Surrogate(SurrogateSettings(random_share=settings.random_share, seed=seed))
+        self.surrogate = Surrogate(
+            SurrogateSettings(
+                random_share=settings.random_share,
+                lead_share=settings.lead_share,
+                settled_share=settings.settled_share,
+                seed=seed,
+            )
+        )
+        self._answered: list[Observation] = []
         self.curriculum = Curriculum(settings.curriculum)
         natural = reference is not None and settings.reward.naturalness > 0
         self.typicality = reference.typicality(self.embed) if reference is not None and natural else None
@@ -265,6 +273,9 @@ class Episodes:
         kl: list[float] = []
         unjudged: Counter[str] = Counter()
         invalid: Counter[str] = Counter()
+        # At the beginning of a block, where a resume begins too.
+        if self.settings.settled_share < 1 and step and step % self.settings.block == 0:
+            self._settle()
         for turn in range(self.settings.turns):
             prompts = self._prompts(step, turn, images, earlier)
             rollouts = self.questioner.propose(
@@ -405,8 +416,21 @@ class Episodes:
             ],
         )
 
+    def _settle(self) -> None:
+        """Name the modes anew from all that was answered: those with enough failures need no more of the budget."""
+        failures = [o for o in self._answered if o.outcome == "failure"]
+        self.surrogate.settle(
+            [
+                mode.predicate
+                for mode in suspect(self._answered, self.settings.search)
+                if sum(mode.predicate.matches(failure.tags) for failure in failures)
+                >= self.settings.settled_failures
+            ]
+        )
+
     def _teach(self, observations: Sequence[Observation]) -> None:
         answered = [o for o in observations if o.outcome in ("correct", "failure")]
+        self._answered += answered
         self.surrogate.observe([o.tags for o in answered], [o.outcome == "failure" for o in answered])
 
     def save(self, folder: Path) -> None:

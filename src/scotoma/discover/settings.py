@@ -40,6 +40,10 @@ class DiscoverSettings(Settings):
         reinforce: train the questioner (off: it stays as it was warm-started).
         surrogate: let the surrogate pick what is asked (off: a random choice).
         random_share: the share of picks made at random all the same.
+        lead_share: the share that follows up odd failures: more small modes, fewer failures.
+        settled_share: the most of the picks that go to modes with `settled_failures` failures already (1: no bound):
+            what is known makes room for what is not.
+        settled_failures: failures from which on a mode is known well enough.
         learning_rate, beta, temperature: GRPO's, with `beta` the weight of the KL to the warm-started questioner.
         lora_rank: train LoRA adapters of this rank instead of the questioner's weights (0: the weights).
         max_new_tokens: a longer question is cut, and so unparsable.
@@ -69,6 +73,9 @@ class DiscoverSettings(Settings):
     reinforce: bool = True
     surrogate: bool = True
     random_share: float = Field(default=0.3, ge=0, le=1)
+    lead_share: float = Field(default=0.0, ge=0, le=1)
+    settled_share: float = Field(default=1.0, ge=0, le=1)
+    settled_failures: int = Field(default=20, ge=1)
     learning_rate: float = Field(default=5e-5, gt=0)
     beta: float = Field(default=0.1, ge=0)
     temperature: float = Field(default=1.0, gt=0)
