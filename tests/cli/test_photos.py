@@ -67,6 +67,7 @@ def discovered(cwd: Path, photos: Path, candidate: str, models: tuple[Served, Se
             "search": {"min_failures": 5, "min_z": 2.0, "needed_z": 1.5},
         },
         "confirm": {"questions": 20, "base_questions": 100, "pool": 1000},
+        "tagging": {"embedder": "words"},  # MiniLM and BERTopic have tests of their own
     }
     (cwd / "photos.yaml").write_text(yaml.safe_dump(config))
     scotoma("discover", "--config", "photos.yaml", "--out", "run", cwd=cwd)

@@ -33,8 +33,8 @@ Reason = Literal["random", "thompson", "lead", "quota", "fill"]
 
 
 class SurrogateSettings(BaseModel):
-    """`random_share` of every pick is uniform; `lead_share` follows up odd failures (`Leads`). `combination_share` is the
-    most that one combination of skills (tag `skills`) may take of the picks, `skill_share` the least that every
+    """`random_share` of every pick is uniform; `lead_share` follows up odd failures (`Leads`). `combination_share` is
+    the most that one combination of skills (tag `skills`) may take of the picks, `skill_share` the least that every
     proposed skill gets where n allows; once a combination holds more than `failure_share` of all failures seen (or 1.5
     times its part, where few combinations fail) its quota shrinks. `settled_share` is the most that settled modes take.
     `replicates` is how often the choice is repeated to estimate selection probabilities. The forest is fitted again
