@@ -143,6 +143,9 @@ def test_a_study_that_was_stopped_asks_only_what_is_missing(
 def test_a_method_that_does_not_exist(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no method 'luck'"):
         study.examine([], tmp_path, seeds=1, queries=500, methods=("luck",))
+    with pytest.raises(ConfigError, match="no method 'luck'"):
+        study.measure(tmp_path, methods=("luck",))
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_paper_s_method_is_our_default_with_the_surrogate_off() -> None:

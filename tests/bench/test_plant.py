@@ -11,7 +11,7 @@ from scotoma.bench import plant as planting
 from scotoma.bench.drill import drill, survey
 from scotoma.bench.plant import plant
 from scotoma.bench.truth import Truth
-from scotoma.core import ConfigError, EditableWorld, Predicate
+from scotoma.core import ConfigError, EditableWorld, Predicate, SpecError
 from scotoma.grpo.distillation import DistillationConfig
 from scotoma.images.spec import open_images
 
@@ -78,3 +78,5 @@ def test_no_region_and_no_world(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "photos" / "grey.png")
     with pytest.raises(ConfigError, match="on a world only"):
         plant("pupil", [WIDE], tmp_path / "planted", images=f"folder:{tmp_path / 'photos'}")
+    with pytest.raises(SpecError, match="no weights that could be trained"):
+        plant("openai:gpt-5-mini", [WIDE], tmp_path / "planted")

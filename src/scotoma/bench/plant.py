@@ -31,7 +31,7 @@ from scotoma.discover.questioner import VISION
 from scotoma.grpo.distillation import Distillation, DistillationConfig, Exercise
 from scotoma.grpo.rollout import Prompt
 from scotoma.images.spec import open_images
-from scotoma.models.spec import load_model, open_weights
+from scotoma.models.spec import checkpoint_path, load_model, open_weights
 from scotoma.verify.rules import match
 
 Watch = Callable[[str, int, int], None]
@@ -76,6 +76,7 @@ def plant(
     world = _world(open_images(images))
     if not predicates:
         raise ConfigError("no region to plant", hint="name one with --where 'skill=counting and colour=blue'")
+    checkpoint_path(candidate)  # what has no weights is refused before anything is drawn
     watch("survey", 0, 1)
     found = survey(world, predicates, "train", seed, least=_SURVEYED)
     watch("survey", 1, 1)

@@ -102,8 +102,9 @@ def measure(
     """Plant `sets` times 3 to 5 regions and let every method look, `seeds` times; resumes from the files in `out`.
 
     Raises:
-        ConfigError: there is no such method, or `out` holds outcomes of another budget.
+        ConfigError: there is no such method.
     """
+    _check(methods)  # before minutes are spent on planting
     planted = []
     for number in range(sets):
         folder = out / f"set{number}"
@@ -127,9 +128,7 @@ def examine(
     watch: Watch = lambda phase, done, total: None,
 ) -> DiscoveryBenchmark:
     """Let every method look at candidates that were planted already (model specs and their truths)."""
-    for method in methods:
-        if method not in METHODS:
-            raise ConfigError(f"there is no method {method!r}", hint=f"choose among {', '.join(METHODS)}")
+    _check(methods)
     outcomes: list[Outcome] = []
     total = len(planted) * seeds * len(methods)
     for number, (spec, truth) in enumerate(planted):
@@ -227,6 +226,12 @@ def table(result: DiscoveryBenchmark) -> Table:
         + "; ".join(ratios)
     )
     return shown
+
+
+def _check(methods: Sequence[str]) -> None:
+    for method in methods:
+        if method not in METHODS:
+            raise ConfigError(f"there is no method {method!r}", hint=f"choose among {', '.join(METHODS)}")
 
 
 def _read(file: Path, truth: Truth) -> Outcome | None:

@@ -80,9 +80,10 @@ class CompareSettings(Settings):
         # No ValueErrors: pydantic would show the whole config instead of the message.
         if len(self.candidates) < 2:
             raise ConfigError("a comparison needs two candidates or more", hint="scotoma compare SPEC SPEC …")
-        twice = [spec for spec, count in Counter(map(_identity, self.candidates)).items() if count > 1]
-        if twice:
-            raise ConfigError(f"{twice[0]} is named twice", hint="name each candidate once")
+        counts = Counter(map(_identity, self.candidates))
+        twice = next((spec for spec in self.candidates if counts[_identity(spec)] > 1), None)
+        if twice is not None:
+            raise ConfigError(f"{twice} is named twice", hint="name each candidate once")
         if self.questions_from is not None and self.modes_from:
             raise ConfigError(
                 "the questions of a run come with its own failure modes",
