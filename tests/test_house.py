@@ -56,7 +56,7 @@ def test_the_command_line_asks_for_help_without_waiting_for_the_statistics() -> 
         text=True,
         check=True,
     )
-    slow = {"scipy", "sklearn", "statsmodels", "pandas", "openai", "PIL", *HEAVY}
+    slow = {"scipy", "sklearn", "statsmodels", "pandas", "aiohttp", "PIL", *HEAVY}
     assert slow.intersection(json.loads(done.stdout)) == set()
 
 

@@ -14,6 +14,7 @@ import asyncio
 import json
 import os
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -99,7 +100,9 @@ class Call:
 
 @dataclass(frozen=True)
 class Act:
-    """What the server does with a call. `body` None is a completion saying `text`; text goes out as it is."""
+    """What the server does with a call. `body` None is a completion saying `text`; text and bytes go out as
+    they are.
+    """
 
     text: str = "yes"
     status: int = 200
@@ -111,6 +114,8 @@ class Act:
     """Seconds between any two bytes of the body."""
     closes: bool = False
     """Whether the connection is closed without a word."""
+    breaks: bool = False
+    """Whether the connection is reset in the middle of the body."""
 
 
 def completion(text: str | None = "yes", finish: str = "stop", **message: Any) -> dict[str, Any]:
@@ -167,6 +172,9 @@ class HostileServer:
         if head[0].startswith("GET"):
             await self._send(writer, Act(status=404, body={"error": {"message": "no list of models"}}))
             return True
+        if head[0].startswith("CONNECT"):
+            await self._send(writer, Act(status=407, body={"error": {"message": "this is no proxy"}}))
+            return False
         self.under_way += 1
         try:
             document = json.loads(content)
@@ -182,11 +190,12 @@ class HostileServer:
         if act.closes:
             return False
         await self._send(writer, act)
-        return True
+        return not act.breaks
 
     async def _send(self, writer: asyncio.StreamWriter, act: Act) -> None:
         body = completion(act.text) if act.body is None else act.body
-        data = (body if isinstance(body, str) else json.dumps(body)).encode()
+        text = body if isinstance(body, str | bytes) else json.dumps(body)
+        data = text.encode() if isinstance(text, str) else text
         headers = {"content-type": "application/json", "content-length": str(len(data)), **act.headers}
         lines = [f"HTTP/1.1 {act.status} Whatever", *(f"{name}: {value}" for name, value in headers.items())]
         writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
@@ -194,5 +203,11 @@ class HostileServer:
             writer.write(bytes([byte]))
             await writer.drain()
             await asyncio.sleep(act.drip)
-        writer.write(b"" if act.drip else data)
+        writer.write(b"" if act.drip else data[: len(data) // 2] if act.breaks else data)
         await writer.drain()
+        if act.breaks:
+            # What was sent must be read before the reset, which throws away whatever was not.
+            await asyncio.sleep(0.05)
+            linger = struct.pack("ii", 1, 0)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            writer.transport.abort()

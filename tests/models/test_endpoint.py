@@ -5,7 +5,10 @@ from __future__ import annotations
 import base64
 import email.utils
 import gc
+import gzip
 import io
+import json
+import socket
 import subprocess
 import sys
 import threading
@@ -15,7 +18,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import openai
 import pytest
 from PIL import Image
 
@@ -147,6 +149,17 @@ def test_the_key_is_sent_and_appears_nowhere_else(monkeypatch: pytest.MonkeyPatc
     assert "secret" not in f"{failed.value}{model.name}{vars(model)}"
 
 
+def test_who_pays_is_told_to_the_server_as_openais_own_clients_tell_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
+    monkeypatch.delenv("OPENAI_PROJECT_ID", raising=False)
+    with HostileServer() as server:
+        opened(server).answer(asked(1))
+        assert server.calls[0].headers["openai-organization"] == "org-1"
+        assert "openai-project" not in server.calls[0].headers
+
+
 def test_a_hosted_server_needs_a_key_and_one_on_this_machine_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     with pytest.raises(
@@ -173,6 +186,9 @@ def test_what_passes_is_asked_again_and_nothing_is_lost_or_out_of_order() -> Non
         Act(body={"error": {"message": "upstream", "code": 502}}),
         Act(closes=True),
         Act(body="{", headers={"content-length": "400"}, closes=False),
+        Act(breaks=True),
+        Act(headers={"content-encoding": "gzip"}),
+        Act(body=b"\xff\xfe"),
     ]
 
     def stumbling(call: Call) -> Act:
@@ -180,9 +196,9 @@ def test_what_passes_is_asked_again_and_nothing_is_lost_or_out_of_order() -> Non
         return first_acts[number % len(first_acts)] if call.attempt == 0 else Act(call.text)
 
     with HostileServer(stumbling) as server:
-        replies = opened(server, timeout=1).answer(asked(44))
-    assert texts(replies) == [f"question {number}" for number in range(44)]
-    assert kinds(replies) == [None] * 44
+        replies = opened(server, timeout=1).answer(asked(42))
+    assert texts(replies) == [f"question {number}" for number in range(42)]
+    assert kinds(replies) == [None] * 42
 
 
 @pytest.mark.parametrize(
@@ -191,6 +207,7 @@ def test_what_passes_is_asked_again_and_nothing_is_lost_or_out_of_order() -> Non
         (Act(status=429, body={"error": {"message": "slow down"}}), "rate_limit", 3),
         (Act(status=500, body={"error": {"message": "CUDA"}}), "crashed", 3),
         (Act(closes=True), "crashed", 3),
+        (Act(breaks=True), "crashed", 3),
         (Act(delay=5), "timeout", 1),
         (Act(drip=0.1), "timeout", 1),
         (Act(body='{"choices": ['), "unparsable", 3),
@@ -224,6 +241,80 @@ def test_one_bad_item_is_one_typed_error_and_the_others_are_answered(
         assert (times("question 2"), times("question 3")) == (2 * attempts, 1)
 
 
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"error": {"message": "no such seed", "type": "invalid"}}, "no such seed"),
+        ({"error": {"message": "no such seed", "code": "bad_seed"}}, "bad_seed: no such seed"),
+        ({"error": {"message": "", "type": "invalid"}}, "{'message': '', 'type': 'invalid'}"),
+        ({"error": "no such seed"}, "no such seed"),
+        ({"error": None, "message": "no such seed", "code": 400}, "no such seed"),
+        ({"object": "error", "message": "no such seed", "code": "bad_seed"}, "bad_seed: no such seed"),
+        ({"detail": [{"loc": ["body", "seed"], "msg": "odd"}]}, "'msg': 'odd'"),
+        (["no", "seed"], "['no', 'seed']"),
+        ("no such seed\n", "no such seed"),
+        (b"no such seed \xff", "no such seed \N{REPLACEMENT CHARACTER}"),
+        ("", "Whatever"),
+        ("null", "Whatever"),
+        ("[" * 100_000, "[[["),
+    ],
+    ids=lambda value: None if isinstance(value, str) else json.dumps(value, default=repr),
+)
+def test_a_refusal_is_told_in_the_servers_own_words(body: Any, words: str) -> None:
+    with HostileServer(lambda call: Act(status=418, body=body)) as server:
+        [reply] = opened(server).answer(asked(1))
+    assert reply.error is not None
+    assert reply.error.kind == "refused"
+    assert reply.error.message.startswith("418: ")
+    assert words in reply.error.message
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        Act(
+            body=gzip.compress(json.dumps(completion("grün")).encode()), headers={"content-encoding": "gzip"}
+        ),
+        Act(
+            body=json.dumps(completion("grün"), ensure_ascii=False).encode("latin-1"),
+            headers={"content-type": "application/json; charset=latin-1"},
+        ),
+        Act(
+            body=json.dumps(completion("grün"), ensure_ascii=False),
+            headers={"content-type": "text/html; charset=made-up"},
+        ),
+    ],
+    ids=["compressed", "latin-1", "unknown charset"],
+)
+def test_a_reply_is_read_however_it_is_packed(act: Act) -> None:
+    with HostileServer(lambda call: act) as server:
+        assert texts(opened(server).answer(asked(1))) == ["grün"]
+
+
+def test_one_broken_byte_costs_no_answer() -> None:
+    body = json.dumps(completion("a red star")).encode().replace(b"red", b"r\xffd")
+    with HostileServer(lambda call: Act(body=body)) as server:
+        assert texts(opened(server).answer(asked(1))) == ["a r\N{REPLACEMENT CHARACTER}d star"]
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_is_one_error_that_says_where_to_and_the_key_does_not_follow(
+    status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_KEY", "sk-very-secret")
+    with HostileServer() as other:
+        where = f"{other.url}/chat/completions"
+        act = Act(status=status, headers={"location": f"{where}?key=sk-very-secret"}, body="")
+        with HostileServer(lambda call: act) as server:
+            with pytest.raises(
+                ModelError, match=rf"redirects to {where} \({status}\).*after the @"
+            ) as failed:
+                opened(server, key_env="MY_KEY").answer(asked(100))
+            assert len(server.calls) < 50
+        assert other.connections == 0
+    assert "secret" not in str(failed.value)
+
+
 def test_a_silent_model_is_no_error_and_thoughts_are_no_answer() -> None:
     acts = {
         "question 0": Act(body=completion("")),
@@ -255,6 +346,29 @@ def test_a_server_that_is_not_there_is_one_error() -> None:
     model = EndpointModel("m", f"http://127.0.0.1:{free_port()}/v1")
     with pytest.raises(ModelError, match=r"nobody answers at http://127\.0\.0\.1.*start the server"):
         model.answer(asked(200))
+
+
+def test_a_name_that_no_one_knows_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*address: Any, **options: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    model = EndpointModel("m", "http://model.example/v1", EndpointOptions(key_env="none"))
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(ModelError, match=r"nobody answers at http://model\.example.*not known"):
+        model.answer(asked(200))
+
+
+def test_an_address_that_is_none_is_one_error() -> None:
+    with pytest.raises(ModelError, match=r"nobody answers at http://localhost:99999.*check the address"):
+        EndpointModel("m", "http://localhost:99999/v1").answer(asked(200))
+
+
+def test_a_server_that_never_says_a_word_is_one_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        base_url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
+        model = EndpointModel("m", base_url, EndpointOptions(timeout=0.3, retries=0))
+        with pytest.raises(ModelError, match=r"nobody answers.*no answer within 0\.3 s"):
+            model.answer(asked(3))
 
 
 def test_a_server_that_goes_away_stops_the_batch_and_keeps_what_it_said() -> None:
@@ -434,21 +548,48 @@ def test_connections_are_used_again_from_call_to_call() -> None:
         assert server.connections <= 2
 
 
-def test_without_aiohttp_httpx_does_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(**options: Any) -> None:
-        raise RuntimeError("not installed")
+def test_the_proxy_of_the_environment_is_used_unless_no_proxy_names_the_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with HostileServer() as proxy, HostileServer() as server:
+        monkeypatch.setenv("http_proxy", proxy.url.removesuffix("/v1"))
+        options = EndpointOptions(key_env="none")
+        assert texts(EndpointModel("m", "http://model.example/v1", options).answer(asked(2))) == [
+            "question 0",
+            "question 1",
+        ]
+        opened(server).answer(asked(1))
+        assert (len(proxy.calls), len(server.calls)) == (2, 1)
+        assert proxy.calls[0].headers["host"] == "model.example"
 
-    def stumbling(call: Call) -> Act:
-        return Act(closes=True) if call.attempt == 0 and call.text == "question 3" else Act(call.text)
 
-    monkeypatch.setattr(openai, "DefaultAioHttpClient", missing)
-    with HostileServer(stumbling) as server:
-        assert texts(opened(server).answer(asked(20))) == [f"question {n}" for n in range(20)]
-    with pytest.raises(ModelError, match="nobody answers"):
-        opened(server).answer([Request((), "hello")])
+def test_the_password_of_a_proxy_is_in_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "")
+    with HostileServer() as proxy:
+        address = proxy.url.removesuffix("/v1").replace("//", "//user:proxy-password@")
+        monkeypatch.setenv("https_proxy", address)
+        model = EndpointModel("m", "https://model.example/v1", EndpointOptions(key_env="none", retries=0))
+        with pytest.raises(ModelError, match="nobody answers at https://model") as failed:
+            model.answer(asked(1))
+    assert "password" not in str(failed.value)
 
 
-def test_a_model_out_of_use_leaves_no_thread_behind() -> None:
+def test_a_proxy_that_is_none_for_http_is_refused_before_anything_is_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setenv("all_proxy", "socks5://user:proxy-password@localhost:1080")
+    with pytest.raises(ModelError, match=r"none for HTTP \(socks5\).*NO_PROXY") as failed:
+        EndpointModel("m", "http://model.example/v1", EndpointOptions(key_env="none"))
+    assert "password" not in str(failed.value)
+    with HostileServer() as server:
+        assert texts(opened(server).answer(asked(1))) == ["question 0"]
+
+
+def test_a_model_out_of_use_leaves_no_thread_and_no_connection_behind(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     def threads() -> int:
         return sum(thread.name == "scotoma-endpoint" for thread in threading.enumerate())
 
@@ -462,6 +603,7 @@ def test_a_model_out_of_use_leaves_no_thread_behind() -> None:
             gc.collect()
             time.sleep(0.01)
     assert threads() <= before
+    assert "Unclosed" not in caplog.text
 
 
 # Pictures.
@@ -545,5 +687,5 @@ def test_each_picture_is_encoded_once(tmp_path: Path) -> None:
 def test_any_text_reaches_the_server_as_it_is() -> None:
     text = "naïve “quotes” 🙂 \x00 \\ \n"
     with HostileServer() as server:
-        opened(server).answer([Request((), text)])
-        assert [call.text for call in server.calls] == [text]
+        opened(server, concurrency=1).answer([Request((), text), Request((picture(0),), text)])
+        assert [call.text for call in server.calls] == [text, text]

@@ -90,12 +90,12 @@ def measure(
     """Take turns; before the first each client asks some questions that do not count.
 
     Raises:
-        ModelError: Inspect AI is not installed, or a client failed.
+        ModelError: Inspect AI or its client is not installed, or a client failed.
     """
-    if importlib.util.find_spec("inspect_ai") is None:
+    if not all(map(importlib.util.find_spec, ("inspect_ai", "openai"))):
         raise ModelError(
-            "the endpoint benchmark measures against Inspect AI, which is not installed",
-            hint="pip install inspect-ai",
+            "the endpoint benchmark measures against Inspect AI and its `openai` client, which are not installed",
+            hint="pip install inspect-ai openai",
         )
     connections = slots * 5 // 2
     turns: dict[Kind, list[_Turn]] = {"scotoma": [], "inspect": []}

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from scotoma.core import Request
+from scotoma.core import Request, Turn
 from scotoma.models.faults import Fault, fault_of_status
 
 OPTIONAL_FIELDS = ("seed", "top_p", "temperature")
@@ -53,26 +53,34 @@ class Completion:
 
 def request_body(
     model: str, request: Request, urls: Sequence[str], dialect: Dialect, thinking_tokens: int = 0
-) -> dict[str, Any]:
-    """The JSON document for one request. `urls` are its images, which stand at the beginning of the first user turn, as
-    they do for a model in this process.
+) -> bytes:
+    """The JSON document for one request. `urls` are its images as `data:` URLs, which stand at the beginning of the
+    first user turn, as they do for a model in this process.
     """
-    messages: list[dict[str, Any]] = [{"role": turn.role, "content": turn.text} for turn in request.history]
-    messages.append({"role": "user", "content": request.text})
-    if urls:
-        first = next(message for message in messages if message["role"] == "user")
-        first["content"] = [
-            *({"type": "image_url", "image_url": {"url": url}} for url in urls),
-            {"type": "text", "text": first["content"]},
-        ]
     sampling = request.sampling
     fields = {"temperature": sampling.temperature, "top_p": sampling.top_p, "seed": sampling.seed}
-    return {
-        "model": model,
-        "messages": messages,
-        dialect.length_field: sampling.max_tokens + thinking_tokens,
-        **{name: value for name, value in fields.items() if name not in dialect.left_out},
-    }
+    head = json.dumps(
+        {
+            "model": model,
+            dialect.length_field: sampling.max_tokens + thinking_tokens,
+            **{name: value for name, value in fields.items() if name not in dialect.left_out},
+        }
+    )
+    turns = (*request.history, Turn("user", request.text))
+    first = next(place for place, turn in enumerate(turns) if turn.role == "user")
+    messages = (_message(turn, urls if place == first else ()) for place, turn in enumerate(turns))
+    return f'{head[:-1]}, "messages": [{", ".join(messages)}]}}'.encode()
+
+
+def _message(turn: Turn, urls: Sequence[str]) -> str:
+    """A turn in JSON. The images go in as they are: a `data:` URL holds nothing that JSON escapes, and looking for it
+    takes four times as long as all the rest (5 ms for a megabyte).
+    """
+    if not urls:
+        return json.dumps({"role": turn.role, "content": turn.text})
+    parts = [f'{{"type": "image_url", "image_url": {{"url": "{url}"}}}}' for url in urls]
+    parts.append(json.dumps({"type": "text", "text": turn.text}))
+    return f'{{"role": "{turn.role}", "content": [{", ".join(parts)}]}}'
 
 
 def read_completion(text: str) -> Completion | Fault:

@@ -1,8 +1,8 @@
 """One OpenAI-compatible server: one attempt at a time, in the fields that it takes, and what its failures mean.
 
-Built on the official `openai` client, whose own retries are off: how often and when to ask again is decided where all
-requests are seen (`scotoma.models.endpoint`). With aiohttp installed the client uses it: httpx searches all of its
-connections for every request, which costs more than a third of the processor time at 64 requests at once.
+Built on aiohttp alone: for two fields of a small document the official `openai` client spends twice the processor time
+that the request itself takes. How often and when to ask again is decided where all requests are seen
+(`scotoma.models.endpoint`).
 
     server = Server("gpt-5-mini", "https://api.openai.com/v1", key_env="OPENAI_API_KEY", timeout=120)
     reading = await server.attempt(request, urls)  # a Completion, or the Fault that it is
@@ -11,22 +11,19 @@ connections for every request, which costs more than a third of the processor ti
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import os
+import json
 import socket
 import ssl
 import time
 from collections.abc import Iterator, Sequence
-from urllib.parse import urlsplit
 
-import openai
+import aiohttp
 
 from scotoma.core import ModelError, Request
 from scotoma.models.completions import Completion, Dialect, read_completion, request_body
 from scotoma.models.faults import LONGEST_WAIT, Fault, fault_of_status
 from scotoma.models.options import NO_KEY
-
-_CONNECT_SECONDS = 10.0
+from scotoma.models.session import CONNECT_SECONDS, open_session, read_key, read_proxy
 
 
 class Server:
@@ -38,17 +35,16 @@ class Server:
         """`timeout`: seconds for one whole attempt, however slowly the reply drips.
 
         Raises:
-            ModelError: the key that a hosted server needs is not in the environment.
+            ModelError: the key that a hosted server needs is not in the environment, or the proxy there is not HTTP's.
         """
         self.base_url = base_url
         self.dialect = Dialect()
         self._model = model
         self._timeout = timeout
         self._thinking_tokens = thinking_tokens
-        self._secret = _key(key_env, base_url)
-        # Whole, so that the client does not put it together anew, with three URLs parsed, for every request.
-        self._completions = f"{base_url}/chat/completions"
-        self._client = _client(base_url, self._secret, timeout)
+        self._secret = read_key(key_env, base_url)
+        self._proxy = read_proxy(base_url)
+        self._session: aiohttp.ClientSession | None = None
         self._heard_at: float | None = None
         self._not_before = 0.0
 
@@ -79,13 +75,17 @@ class Server:
         """
         if self._heard_at is not None and self._heard_at >= since:
             return
+        seconds = min(self._timeout, CONNECT_SECONDS)
         try:
-            async with asyncio.timeout(min(self._timeout, _CONNECT_SECONDS)):
-                await self._client.get("/models", cast_to=str)
-        except openai.APIStatusError:
-            pass  # any status is a sign of life
-        except Exception as error:  # transports raise more than the client translates
-            raise self._unreachable(_root(error)) from None
+            async with (
+                asyncio.timeout(seconds),
+                self._connections().get(f"{self.base_url}/models", allow_redirects=False),
+            ):
+                pass  # any status is a sign of life
+        except TimeoutError:
+            raise self._unreachable(f"no answer within {seconds:g} s") from None
+        except Exception as error:  # as in `_post`
+            raise self._unreachable(self._without_secret(_root(error))) from None
         self._heard_at = time.monotonic()
 
     async def patience(self) -> None:
@@ -108,30 +108,40 @@ class Server:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()
+        if self._session is not None:
+            await self._session.close()
 
-    async def _post(self, body: object) -> Completion | Fault:
+    def _connections(self) -> aiohttp.ClientSession:
+        """Made when first wanted, because it belongs to the event loop on which it is made."""
+        if self._session is None:
+            self._session = open_session(self._secret, self._proxy, self._timeout)
+        return self._session
+
+    async def _post(self, body: bytes) -> Completion | Fault:
         try:
-            # The client's own timeout starts anew with every byte; this one does not.
-            async with asyncio.timeout(self._timeout):
-                text = await self._client.post(self._completions, cast_to=str, body=body)
-        except TimeoutError:
-            said = f"no answer within {self._timeout:g} s"
-            return Fault("timeout", said, transient=True, overload=True, silent=True)
-        except openai.APIStatusError as error:
-            self._heard_at = time.monotonic()
-            return fault_of_status(
-                error.status_code, self._without_secret(_said(error)), dict(error.response.headers)
-            )
-        except (
-            Exception
-        ) as error:  # transports raise more than the client translates; all of it is the line's
+            # Followed, a redirect would turn most POSTs into GETs, and lead to a server that nobody named.
+            async with (
+                asyncio.timeout(self._timeout) as limit,
+                self._connections().post(
+                    f"{self.base_url}/chat/completions", data=body, allow_redirects=False
+                ) as response,
+            ):
+                text = await response.text(errors="replace")
+        except Exception as error:  # transports raise more than aiohttp translates; all of it is the line's
+            if limit.expired():
+                said = f"no answer within {self._timeout:g} s"
+                return Fault("timeout", said, transient=True, overload=True, silent=True)
             said = self._without_secret(_root(error))
             if self._heard_at is None and any(map(_means_nobody, _causes(error))):
                 raise self._unreachable(said) from None
             return Fault("crashed", f"the connection broke: {said}", transient=True, silent=True)
         self._heard_at = time.monotonic()
-        return read_completion(text)
+        if response.status < 300:
+            return read_completion(text)
+        if response.status < 400 and (where := response.headers.get("Location")):
+            raise self._moved(where.partition("?")[0], response.status)
+        said = self._without_secret(_said(text) or response.reason or "no reason given")
+        return fault_of_status(response.status, said, response.headers)
 
     def _unreachable(self, said: str) -> ModelError:
         return ModelError(
@@ -139,50 +149,28 @@ class Server:
             hint="start the server, or check the address after the @ of the model spec",
         )
 
+    def _moved(self, where: str, status: int) -> ModelError:
+        return ModelError(
+            f"{self.base_url} redirects to {self._without_secret(where)} ({status}), where no request follows",
+            hint="if the model is served there, write that server's base URL after the @ of the model spec",
+        )
+
     def _without_secret(self, text: str) -> str:
         return text if self._secret == NO_KEY else text.replace(self._secret, "…")
 
 
-def _client(base_url: str, key: str, timeout: float) -> openai.AsyncOpenAI:
-    limits = openai.Timeout(timeout, connect=min(timeout, _CONNECT_SECONDS), pool=None)
-    try:
-        transport = openai.DefaultAioHttpClient(timeout=limits)
-    except RuntimeError:  # aiohttp is not installed
-        transport = openai.DefaultAsyncHttpxClient(timeout=limits)
-    return openai.AsyncOpenAI(
-        api_key=key, base_url=base_url, timeout=limits, max_retries=0, http_client=transport
-    )
-
-
-def _key(variable: str, base_url: str) -> str:
-    if variable == NO_KEY:
-        return NO_KEY
-    key = os.environ.get(variable, "").strip()
-    if not key and not _is_private(base_url):
-        raise ModelError(
-            f"{base_url} needs a key, and the environment variable {variable} is not set",
-            hint=f"export {variable}=…, name another variable with ?key_env=NAME, or write ?key_env={NO_KEY}",
-        )
-    return key or NO_KEY
-
-
-def _is_private(base_url: str) -> bool:
-    """Whether the server is on this machine or in the private network: those want no key."""
-    host = urlsplit(base_url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_private
-    except ValueError:
-        return host == "localhost" or "." not in host or host.endswith((".local", ".localhost", ".internal"))
-
-
-def _said(error: openai.APIStatusError) -> str:
+def _said(text: str) -> str:
     """The server's own words, with its error code, which often says more."""
-    body = error.body
-    if isinstance(body, dict):
-        words = next((body[name] for name in ("message", "detail", "error") if body.get(name)), body)
-        code = body.get("code")
-        return f"{code}: {words}" if isinstance(code, str) and code else str(words)
-    return str(body) if body else error.message
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return text.strip()
+    body = (document.get("error") or document) if isinstance(document, dict) else document
+    if not isinstance(body, dict):
+        return str(body or "")
+    words = next((body[name] for name in ("message", "detail", "error") if body.get(name)), body)
+    code = body.get("code")
+    return f"{code}: {words}" if isinstance(code, str) and code else str(words)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -194,10 +182,25 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _root(error: BaseException) -> str:
-    """What lies at the bottom, in words."""
-    *_, root = _causes(error)
-    return str(root) or type(root).__name__
+    """What lies at the bottom, in words, on one line."""
+    said = [words for cause in _causes(error) if (words := " ".join(_words(cause).split()))]
+    return said[-1] if said else type(error).__name__
+
+
+def _words(error: BaseException) -> str:
+    # Written out, these two are a status (of aiohttp's own making) and a URL (that of a proxy with its password).
+    if isinstance(error, aiohttp.http.HttpProcessingError | aiohttp.ClientResponseError):
+        return error.message
+    return str(error)
 
 
 def _means_nobody(error: BaseException) -> bool:
-    return isinstance(error, ConnectionRefusedError | socket.gaierror | ssl.SSLCertVerificationError)
+    """Whether nothing that is sent there can ever arrive."""
+    return isinstance(
+        error,
+        ConnectionRefusedError
+        | socket.gaierror
+        | aiohttp.ClientConnectorDNSError
+        | ssl.SSLCertVerificationError
+        | aiohttp.InvalidURL,
+    )
