@@ -1,8 +1,7 @@
 """One OpenAI-compatible server: one attempt at a time, in the fields that it takes, and what its failures mean.
 
-Built on aiohttp alone: for two fields of a small document the official `openai` client spends twice the processor time
-that the request itself takes. How often and when to ask again is decided where all requests are seen
-(`scotoma.models.endpoint`).
+Built on aiohttp alone: with the official `openai` client on top of it a request takes three times the processor time.
+How often and when to ask again is decided where all requests are seen (`scotoma.models.endpoint`).
 
     server = Server("gpt-5-mini", "https://api.openai.com/v1", key_env="OPENAI_API_KEY", timeout=120)
     reading = await server.attempt(request, urls)  # a Completion, or the Fault that it is

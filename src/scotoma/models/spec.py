@@ -170,7 +170,7 @@ def load_model(spec: str, **options: Any) -> ChatModel:
 
 
 def _endpoint(parsed: ModelSpec, options: dict[str, Any]) -> ChatModel:
-    # aiohttp takes a quarter of a second to import: only those who ask an endpoint wait for it.
+    # aiohttp takes its time to import: only those who ask an endpoint wait for it.
     from scotoma.models.endpoint import EndpointModel
 
     return EndpointModel(parsed.target, parsed.base_url, EndpointOptions.model_validate(options))
