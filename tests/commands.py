@@ -25,7 +25,9 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["scotoma.cli", "scotoma.evolve.spiral", "scotoma.models.endpoint", "scotoma.report.build"])
+_CONTEXT.set_forkserver_preload(
+    ["scotoma.cli", "scotoma.evolve.spiral", "scotoma.models.endpoint", "scotoma.report.build"]
+)
 
 
 @dataclass(frozen=True)
