@@ -27,6 +27,8 @@ for name, value in {
 settings.register_profile(
     "house", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
+# `make check` is for every few minutes: a quarter of the examples. `make test` tries them all.
+settings.register_profile("brief", parent=settings.get_profile("house"), max_examples=25)
 settings.load_profile("house")
 
 
