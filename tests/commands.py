@@ -14,8 +14,10 @@ the fresh interpreter matters (no torch, no editable install, the first Ctrl-C),
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -68,11 +70,13 @@ def start(
 ) -> Started:
     """`scotoma` with these arguments; `environment` in addition to this process's, `alone` on one core."""
     folder = Path(tempfile.mkdtemp(prefix="scotoma"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     printed, complained = folder / "stdout", folder / "stderr"
     variables = {**os.environ, **(environment or {})}
     process = _CONTEXT.Process(
         target=_work, args=(arguments, cwd, variables, alone, printed, complained), name="scotoma"
     )
+    # One hash seed for all: that nothing depends on it, a fresh interpreter beside them has to show.
     process.start()
     return Started(process, printed, complained)
 

@@ -34,7 +34,7 @@ settings.load_profile("house")
 
 @pytest.fixture(scope="session")
 def pupil_served() -> Iterator[Served]:
-    """The Pupil behind a real server, started once: the tests that ask it are of the group `served`."""
+    """The Pupil behind a real server; started once per pytest process."""
     from tests.models.servers import pupil_server
 
     with pupil_server() as served:

@@ -83,7 +83,6 @@ def check(cwd: Path, summary: dict[str, object]) -> None:
     assert "1 × truncated" in page
 
 
-@pytest.mark.xdist_group("served")
 def test_a_candidate_and_a_judge_behind_servers(
     photos: Path, models: tuple[Served, Served], pupil_served: Served, tmp_path: Path
 ) -> None:
