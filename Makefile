@@ -33,7 +33,8 @@ test: .stamp-setup
 docs: .stamp-setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-# Two at a time: the types take as long as the tests. Killing processes over and over is left to `make test`.
+# Two at a time: the types take as long as the tests. Killing processes over and over, and three quarters of hypothesis'
+# examples, are left to `make test`.
 check: .stamp-setup
 	@$(MAKE) --no-print-directory -j2 types lint layers bare-tests
 
@@ -48,4 +49,4 @@ layers:
 	$(BIN)/lint-imports --no-logo
 
 bare-tests:
-	$(BIN)/python -m pytest $(BARE_TESTS) --ignore tests/store/test_resume.py
+	$(BIN)/python -m pytest --hypothesis-profile brief $(BARE_TESTS) --ignore tests/store/test_resume.py

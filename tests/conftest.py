@@ -6,8 +6,14 @@ Set before any test imports torch, so that a plain `pytest` behaves as `make tes
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from tests.models.servers import Served
 
 for name, value in {
     "OMP_NUM_THREADS": "1",
@@ -21,4 +27,15 @@ for name, value in {
 settings.register_profile(
     "house", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
+# `make check` is for every few minutes: a quarter of the examples. `make test` tries them all.
+settings.register_profile("brief", parent=settings.get_profile("house"), max_examples=25)
 settings.load_profile("house")
+
+
+@pytest.fixture(scope="session")
+def pupil_served() -> Iterator[Served]:
+    """The Pupil behind a real server; started once per pytest process."""
+    from tests.models.servers import pupil_server
+
+    with pupil_server() as served:
+        yield served

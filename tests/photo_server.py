@@ -21,6 +21,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -67,14 +68,21 @@ QUESTIONS: dict[str, tuple[str, Callable[[Image.Image], str | None]]] = {
 """By wish: a question, and what measures its answer; None where the picture does not settle it."""
 
 
-def reply(model: str, text: str, picture: Image.Image) -> str:
+@lru_cache(maxsize=1024)
+def measured(url: str, question: str) -> str | None:
+    """The answer to one of the questions about the picture of a data URL; None where there is none."""
+    picture = Image.open(io.BytesIO(base64.b64decode(url.split(",", 1)[1])))
+    return next((measure(picture) for asked, measure in QUESTIONS.values() if asked == question), None)
+
+
+def reply(model: str, text: str, url: str) -> str:
     """What one of the two models says."""
     if model == "questioner":
         wished = [question for wish, (question, _) in QUESTIONS.items() if f"Ask about {wish}" in text]
         return (wished or [question for question, _ in QUESTIONS.values()])[0]
     match = re.search(r"^Question: (.*)$", text, re.MULTILINE)
     question = json.loads(match[1]) if match else ""
-    truth = next((measure(picture) for asked, measure in QUESTIONS.values() if asked == question), None)
+    truth = measured(url, question)
     if "Right answer:" in text:
         given = re.search(r"^Given answer: (.*)$", text, re.MULTILINE)
         right = given is not None and truth is not None and truth in json.loads(given[1]).lower().split()
@@ -104,8 +112,7 @@ def application() -> Any:
             if part["type"] == "image_url"
         ]
         text = parts if isinstance(parts, str) else "".join(p["text"] for p in parts if p["type"] == "text")
-        picture = Image.open(io.BytesIO(base64.b64decode(pictures[0].split(",", 1)[1])))
-        said = reply(body["model"], text, picture)
+        said = reply(body["model"], text, pictures[0])
         return {
             "id": "chatcmpl-1",
             "object": "chat.completion",

@@ -9,20 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-
-def scotoma(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "scotoma.cli", *arguments],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+from tests import commands
 
 
 def refused(cwd: Path, *arguments: str, code: int, says: str) -> None:
     before = sorted(cwd.rglob("*"))
-    ended = scotoma(*arguments, cwd=cwd)
+    ended = commands.run(*arguments, cwd=cwd)
     message = " ".join(ended.stderr.split())
     assert ended.returncode == code, ended.stderr
     assert says in message
@@ -39,6 +31,19 @@ def test_a_config_that_is_not_there(tmp_path: Path) -> None:
     refused(
         tmp_path, "evolve", "--config", "nowhere.yaml", code=2, says="nowhere.yaml: there is no such file"
     )
+
+
+def test_a_fresh_interpreter_says_the_same(tmp_path: Path) -> None:
+    for command in ([str(Path(sys.executable).with_name("scotoma"))], [sys.executable, "-m", "scotoma.cli"]):
+        ended = subprocess.run(
+            [*command, "evolve", "--config", "nowhere.yaml"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert ended.stderr.startswith("error: nowhere.yaml: there is no such file\n")
 
 
 def test_an_unknown_key(tmp_path: Path) -> None:
@@ -88,6 +93,6 @@ def test_a_run_folder_of_another_version(tmp_path: Path) -> None:
 
 def test_help_teaches_with_examples(tmp_path: Path) -> None:
     for command in ("discover", "confirm", "evolve", "report", "doctor"):
-        ended = scotoma(command, "--help", cwd=tmp_path)
+        ended = commands.run(command, "--help", cwd=tmp_path)
         assert ended.returncode == 0
         assert f"scotoma {command}" in ended.stdout or command == "doctor"

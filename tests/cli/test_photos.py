@@ -6,10 +6,7 @@ The photos are scikit-image's and scikit-learn's samples as they lie in the pack
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,10 +16,10 @@ import sklearn
 import yaml
 
 from scotoma.models.spec import checkpoint_path
-from tests.models.servers import Served, pupil_server
+from tests import commands
+from tests.models.servers import Served
 from tests.photo_server import QUESTIONS, photo_server
 
-ROOT = Path(__file__).parents[2]
 SAMPLES = (Path(skimage.__file__).parent / "data", Path(sklearn.__file__).parent / "datasets" / "images")
 SUFFIXES = {".png", ".jpg", ".gif", ".tif"}
 
@@ -43,14 +40,7 @@ def models() -> Iterator[tuple[Served, Served]]:
 
 
 def scotoma(*arguments: str, cwd: Path) -> str:
-    ended = subprocess.run(
-        [sys.executable, "-m", "scotoma.cli", *arguments],
-        cwd=cwd,
-        env=os.environ | {"PYTHONPATH": str(ROOT / "src"), "SCOTOMA_CACHE": str(cwd / "cache.sqlite")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = commands.run(*arguments, cwd=cwd, environment={"SCOTOMA_CACHE": str(cwd / "cache.sqlite")})
     assert ended.returncode == 0, ended.stderr
     return ended.stdout
 
@@ -62,7 +52,7 @@ def discovered(cwd: Path, photos: Path, candidate: str, models: tuple[Served, Se
         "images": f"folder:{photos}",
         "judge": {"model": judge.spec},
         "discover": {
-            **{"questioner": questioner.spec, "reinforce": False, "wishes": list(QUESTIONS), "steps": 3},
+            **{"questioner": questioner.spec, "reinforce": False, "wishes": list(QUESTIONS), "steps": 2},
             **{"images": 8, "turns": 1, "wishes_per_image": 6, "group_size": 2, "queries": 24},
             "search": {"min_failures": 5, "min_z": 2.0, "needed_z": 1.5},
         },
@@ -94,10 +84,9 @@ def check(cwd: Path, summary: dict[str, object]) -> None:
 
 
 def test_a_candidate_and_a_judge_behind_servers(
-    photos: Path, models: tuple[Served, Served], tmp_path: Path
+    photos: Path, models: tuple[Served, Served], pupil_served: Served, tmp_path: Path
 ) -> None:
-    with pupil_server() as pupil:
-        check(tmp_path, discovered(tmp_path, photos, pupil.spec, models))
+    check(tmp_path, discovered(tmp_path, photos, pupil_served.spec, models))
 
 
 def test_a_candidate_in_this_process(photos: Path, models: tuple[Served, Served], tmp_path: Path) -> None:

@@ -1,4 +1,8 @@
-"""The spiral on the embedded Pupil, in small: every stage runs, volumes are equal, and a stop changes nothing."""
+"""The spiral on the embedded Pupil, in small: every stage runs, volumes are equal, and a stop changes nothing.
+
+The run that nobody stops is a fresh process on one core, which trains the arms one after another; the one that is
+killed again and again may use two and trains them side by side, as far as it gets.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ import yaml
 
 from scotoma.store.run import Run
 from scotoma.store.summary import Summary
+from tests import commands
 
 CONFIG = {
     "candidate": "pupil",
@@ -23,36 +28,26 @@ CONFIG = {
         "questioner": "tests.scripted:Questioner",
         "prompts": "chat",
         "reinforce": False,
-        "steps": 8,
-        "images": 12,
-        "queries": 96,
+        "steps": 6,
+        "images": 9,
+        "queries": 72,
         "block": 2,
         "search": {"min_z": 3.0},
     },
-    "confirm": {"questions": 40, "base_questions": 300, "pool": 4000},
-    "repair": {"samples": 160, "steps": 2, "images_per_step": 8},
-    "test": {"mode_questions": 120, "retained_questions": 200, "pool": 4000},
+    "confirm": {
+        **{"questions": 40, "base_questions": 200, "pool": 2000},
+        **{"checks": 4, "shrink": 1, "shrink_queries": 40},
+    },
+    "repair": {
+        **{"samples": 80, "steps": 2, "images_per_step": 4, "pass_samples": 4, "warm_start_steps": 4},
+    },
+    "test": {"mode_questions": 60, "retained_questions": 100, "pool": 1000},
 }
+COMMAND = ("evolve", "--config", "config.yaml", "--out", "run")
 ROOT = Path(__file__).parents[2]
 
 
-def start(folder: Path) -> subprocess.Popen[str]:
-    (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG))
-    command = [sys.executable, "-m", "scotoma.cli", "evolve", "--config", "config.yaml", "--out", "run"]
-    return subprocess.Popen(
-        command,
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def finish(folder: Path) -> Summary:
-    process = start(folder)
-    printed, _ = process.communicate()
-    assert process.returncode == 0, printed
+def summary_of(folder: Path) -> Summary:
     summary = Run.read(folder / "run").summary()
     assert summary is not None
     return summary
@@ -60,8 +55,21 @@ def finish(folder: Path) -> Summary:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Summary]:
+    """As a user has it: the console script, in an interpreter of its own."""
     folder = tmp_path_factory.mktemp("spiral")
-    return folder, finish(folder)
+    (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+    ended = subprocess.run(
+        [Path(sys.executable).with_name("scotoma"), *COMMAND],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        preexec_fn=commands.one_core,
+    )
+    assert ended.returncode == 0, ended.stdout
+    return folder, summary_of(folder)
 
 
 def without_times(summary: Summary) -> dict[str, object]:
@@ -76,7 +84,7 @@ def without_times(summary: Summary) -> dict[str, object]:
 def test_both_arms_get_the_same_volume_and_steps(whole: tuple[Path, Summary]) -> None:
     [turn] = whole[1].rounds
     assert set(turn.arms) == {"targeted", "uniform"}
-    assert {(arm.samples, arm.steps) for arm in turn.arms.values()} == {(160, 2)}
+    assert {(arm.samples, arm.steps) for arm in turn.arms.values()} == {(80, 2)}
 
 
 def test_the_comparison_is_paired_on_untouched_questions(whole: tuple[Path, Summary]) -> None:
@@ -108,17 +116,19 @@ def test_the_report_is_there(whole: tuple[Path, Summary]) -> None:
 def test_killed_at_any_moment_it_ends_with_the_same_summary(
     whole: tuple[Path, Summary], tmp_path: Path
 ) -> None:
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(CONFIG))
     for stage in ("discover/0002", "confirm", "round1/targeted/reinforce"):
-        process = start(tmp_path)
+        process = commands.start(*COMMAND, cwd=tmp_path)
         deadline = time.monotonic() + 300
-        while process.poll() is None and time.monotonic() < deadline:
+        while process.returncode is None and time.monotonic() < deadline:
             if _finished(tmp_path / "run", stage):
-                process.send_signal(signal.SIGKILL)
+                process.kill()
                 break
             time.sleep(0.05)
-        process.communicate()
-        assert process.returncode == -signal.SIGKILL
-    assert without_times(finish(tmp_path)) == without_times(whole[1])
+        assert process.wait(60) == -signal.SIGKILL, process.stderr
+    ended = commands.run(*COMMAND, cwd=tmp_path, alone=True)
+    assert ended.returncode == 0, ended.stderr
+    assert without_times(summary_of(tmp_path)) == without_times(whole[1])
 
 
 def _finished(run: Path, stage: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,6 @@ from PIL import Image
 from scotoma.core import ImageRecord, Request
 from scotoma.models.checkpoint import Checkpoint, open_checkpoint
 from tests.models import checkpoints
-from tests.models.servers import Served, pupil_server
 
 
 @pytest.fixture(scope="session")
@@ -63,10 +61,3 @@ def requests(images: int, questions: int) -> list[Request]:
         for i in range(images)
         for q in range(questions)
     ]
-
-
-@pytest.fixture(scope="session")
-def pupil_served() -> Iterator[Served]:
-    """The Pupil behind a real server; started once."""
-    with pupil_server() as served:
-        yield served

@@ -18,9 +18,6 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
-from statsmodels.stats.contingency_tables import mcnemar as _mcnemar
-from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.proportion import proportion_confint
 
 from scotoma.core import Rate
 
@@ -60,9 +57,17 @@ def wilson(successes: float, n: int, confidence: float = 0.95) -> Rate:
         raise ValueError(f"{successes} successes out of {n}")
     if n == 0:
         return _UNKNOWN
-    low, high = proportion_confint(successes, n, alpha=1 - confidence, method="wilson")
     value = successes / n
+    low, high = _score_interval(value, n, confidence)
     return Rate(value=value, low=float(np.clip(low, 0, value)), high=float(np.clip(high, value, 1)), n=n)
+
+
+def _score_interval(rate: float, n: float, confidence: float) -> tuple[float, float]:
+    """Wilson's, for an n that need not be whole (SciPy's wants counts)."""
+    z = float(stats.norm.isf((1 - confidence) / 2))
+    centre = rate + z**2 / (2 * n)
+    reach = z * float(np.sqrt(rate * (1 - rate) / n + z**2 / (4 * n**2)))
+    return (centre - reach) / (1 + z**2 / n), (centre + reach) / (1 + z**2 / n)
 
 
 def clustered_rate(
@@ -99,7 +104,7 @@ def clustered_rate(
             effective = float(size.sum() ** 2 / np.sum(size**2))
         tail = 0.5 + confidence / 2
         effective *= float(stats.norm.ppf(tail) / stats.t.ppf(tail, groups - 1)) ** 2
-    low, high = proportion_confint(rate * effective, effective, alpha=1 - confidence, method="wilson")
+    low, high = _score_interval(rate, effective, confidence)
     return Rate(value=rate, low=float(np.clip(low, 0, rate)), high=float(np.clip(high, rate, 1)), n=n)
 
 
@@ -168,14 +173,16 @@ def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
     at α."""
     if not p_values:
         return []
-    return [float(q) for q in multipletests(list(p_values), method="fdr_bh")[1]]
+    return [float(q) for q in stats.false_discovery_control(p_values, method="bh")]
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
     """Adjusted p-values in the order of the p-values (Holm 1979): reject p ≤ α to err at all with probability α."""
-    if not p_values:
-        return []
-    return [float(p) for p in multipletests(list(p_values), method="holm")[1]]
+    p = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(p, kind="stable")
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(np.maximum.accumulate(np.arange(len(p), 0, -1) * p[order]), 1)
+    return [float(value) for value in adjusted]
 
 
 def paired_difference(
@@ -219,10 +226,12 @@ def mcnemar(a: Values, b: Values) -> float:
     """
     first, second = np.asarray(a, dtype=np.float64) >= 0.5, np.asarray(b, dtype=np.float64) >= 0.5
     gained, lost = int(np.sum(first & ~second)), int(np.sum(~first & second))
-    if gained + lost == 0:
+    discordant = gained + lost
+    if discordant == 0:
         return 1.0
-    table = [[int(np.sum(first & second)), gained], [lost, int(np.sum(~first & ~second))]]
-    return min(1.0, float(_mcnemar(table, exact=gained + lost < 25).pvalue))
+    if discordant < 25:
+        return min(1.0, 2 * float(stats.binom.cdf(min(gained, lost), discordant, 0.5)))
+    return float(stats.chi2.sf((abs(gained - lost) - 1) ** 2 / discordant, df=1))
 
 
 def paired_test(a: Values, b: Values, clusters: Clusters | None = None) -> float:

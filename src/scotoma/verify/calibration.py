@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from statsmodels.stats.proportion import proportion_confint
+from scipy.stats import binomtest
 
 from scotoma.core import (
     Calibration,
@@ -237,7 +237,7 @@ def _wilson(successes: int, n: int) -> Rate:
     """`diagnose.statistics.wilson`, which lives on the same floor and so out of reach."""
     if n == 0:
         return Rate(value=0.0, low=0.0, high=1.0, n=0)
-    low, high = proportion_confint(successes, n, method="wilson")
+    low, high = binomtest(successes, n).proportion_ci(method="wilson")
     value = successes / n
     return Rate(
         value=value, low=min(max(0.0, float(low)), value), high=max(min(1.0, float(high)), value), n=n
