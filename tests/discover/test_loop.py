@@ -8,10 +8,20 @@ from statistics import fmean
 
 import pytest
 
-from scotoma.core import ConfigError, FailureMode, ModelError, Reply, ReplyError, Request, StorageError
-from scotoma.discover import loop
+from scotoma.core import (
+    ConfigError,
+    FailureMode,
+    ModelError,
+    Observation,
+    Reply,
+    ReplyError,
+    Request,
+    StorageError,
+)
+from scotoma.discover import episodes, loop
 from scotoma.discover.account import account_of_discovery
 from scotoma.discover.confirm import confirm
+from scotoma.discover.episodes import EXPLORED, Episode, Episodes
 from scotoma.discover.interview import Interview
 from scotoma.discover.reference import open_reference
 from scotoma.discover.settings import ConfirmSettings, DiscoverSettings
@@ -32,6 +42,9 @@ SETTINGS = DiscoverSettings(
     block=2,
 )
 PROOF = ConfirmSettings(questions=60, base_questions=400, pool=6000, checks=2, shrink=1)
+
+
+EXPLORING = SETTINGS.model_copy(update={"explore": 0.75, "steps": 6})
 
 
 def finished(path: Path) -> Run:
@@ -138,19 +151,19 @@ def test_a_reference_that_cannot_be_read_is_refused_before_anything_is_asked(tmp
 
 def test_typical_questions_are_paid_where_that_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     paid: list[float] = []
-    plain = loop.reward
+    plain = episodes.reward
 
     def noted(*parts: object) -> float | None:
         paid.append(float(parts[-1]))  # type: ignore[arg-type]
         return plain(*parts)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(loop, "reward", noted)
+    monkeypatch.setattr(episodes, "reward", noted)
     settings = SETTINGS.model_copy(
         update={"images": 3, "queries": 12, "reward": SETTINGS.reward.model_copy(update={"naturalness": 0.5})}
     )
     interview, images = Interview(Candidate(), FactsVerifier()), ShapesWorld().images("discover", 0)
     reference = open_reference(ShapesWorld(), settings, seed=0)
-    loop.Episodes(interview, settings, 0, reference).step(0, list(islice(images, 3)))
+    Episodes(interview, ShapesWorld(), settings, 0, reference).step(0, list(islice(images, 3)))
     assert 0.2 < fmean(value for value in paid if value > 0) < 0.8
     assert len(set(paid)) > 10
 
@@ -167,21 +180,62 @@ def test_stopped_after_any_block_it_ends_with_the_same_observations(
     class Stop(Exception):
         pass
 
-    whole_step = loop.Episodes.step
+    whole_step = Episodes.step
     for stop_at in (1, 4):
 
-        def step(self: loop.Episodes, number: int, images: object, stop_at: int = stop_at) -> loop.Episode:
+        def step(self: Episodes, number: int, images: object, stop_at: int = stop_at) -> Episode:
             if number == stop_at and not (tmp_path / str(stop_at)).exists():
                 (tmp_path / str(stop_at)).touch()
                 raise Stop
             return whole_step(self, number, images)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(loop.Episodes, "step", step)
+        monkeypatch.setattr(Episodes, "step", step)
         with pytest.raises(Stop):
             finished(tmp_path / "stopped")
     resumed = finished(tmp_path / "stopped")
     assert resumed.ledger.observations("discover") == run.ledger.observations("discover")
     assert resumed.ledger.modes() == run.ledger.modes()
+
+
+def explored(path: Path) -> list[Observation]:
+    with Run.open(path, command="discover", config={}) as run:
+        loop.ask_all(run, ShapesWorld(), Interview(Candidate(), FactsVerifier()), EXPLORING, seed=0)
+        return run.ledger.observations("discover")
+
+
+def test_an_explorer_asks_its_share_beside_the_questioner_and_follows_what_it_finds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = explored(tmp_path / "whole")
+    assert len(whole) == EXPLORING.steps * EXPLORING.queries
+    beside = [o for o in whole if o.asked_by == "explorer"]
+    assert len(beside) == EXPLORING.steps * EXPLORING.explored == 6 * 72
+    assert {o.turn for o in beside} == {EXPLORED}
+    # Led ones are picked for sure; the others with the chance they had among the fresh ones.
+    led, drawn = ([o for o in beside if (o.selection == 1) is sure] for sure in (True, False))
+    assert len(led) > 40
+    assert fmean(o.outcome == "failure" for o in led) > 1.5 * fmean(o.outcome == "failure" for o in drawn)
+
+    # Stopped in the third block, it goes on as if it had not been.
+    step = Episodes.step
+
+    def interrupted(self: Episodes, number: int, images: object) -> Episode:
+        if number == 5:
+            raise KeyboardInterrupt
+        return step(self, number, images)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Episodes, "step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        explored(tmp_path / "stopped")
+    monkeypatch.setattr(Episodes, "step", step)
+    assert explored(tmp_path / "stopped") == whole
+
+
+def test_where_all_questions_explore_no_questioner_is_asked(tmp_path: Path) -> None:
+    settings = EXPLORING.model_copy(update={"explore": 1.0, "steps": 2, "block": 1})
+    with Run.open(tmp_path / "run", command="discover", config={}) as run:
+        loop.ask_all(run, ShapesWorld(), Interview(Candidate(), FactsVerifier()), settings, seed=0)
+        assert {o.asked_by for o in run.ledger.observations("discover")} == {"explorer"}
 
 
 def test_images_without_facts_are_refused_before_anything_is_asked(tmp_path: Path) -> None:

@@ -36,8 +36,8 @@ from scotoma.core import (
 from scotoma.diagnose.conditions import members
 from scotoma.diagnose.modes import confirm, suspect
 from scotoma.diagnose.subgroups import ModeSearch
+from scotoma.discover.episodes import Episodes
 from scotoma.discover.interview import Asked, Interview
-from scotoma.discover.loop import Episodes
 from scotoma.discover.pool import Pool, endless
 from scotoma.discover.settings import DiscoverSettings
 from scotoma.images.spec import open_images
@@ -205,11 +205,11 @@ def _episodes(
     case: Case, interview: Interview, settings: DiscoverSettings, seed: int, queries: int
 ) -> list[Observation]:
     steps = math.ceil(queries / settings.queries)
-    episodes = Episodes(interview, settings.model_copy(update={"steps": steps}), seed)
+    episodes = Episodes(interview, case.world, settings.model_copy(update={"steps": steps}), seed)
     images = endless(case.world, "discover", seed)
     asked: list[Observation] = []
     for step in range(4 * steps):  # a questioner that collapses offers fewer questions than may be asked
-        asked += episodes.step(step, list(islice(images, settings.images))).observations
+        asked += episodes.step(step, list(islice(images, episodes.images_per_step))).observations
         if len(asked) >= queries:
             break
     return asked[:queries]

@@ -15,9 +15,7 @@ from scotoma.diagnose.subgroups import ModeSearch
 from scotoma.discover.reward import RewardTerms
 from scotoma.discover.settings import DiscoverSettings
 
-OURS = DiscoverSettings(
-    random_share=0.5, lead_share=0.5, settled_share=0.05, queries=160, search=ModeSearch(max_modes=40)
-)
+OURS = DiscoverSettings(explore=1.0, lead_share=0.5, queries=100, search=ModeSearch(max_modes=40))
 """Set for finding many modes, not for many failures: the defaults harvest."""
 
 _HARVEST = DiscoverSettings()

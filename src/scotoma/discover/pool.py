@@ -25,7 +25,7 @@ from scotoma.core import (
     World,
 )
 from scotoma.discover.questioner import FrozenQuestioner, prompt_for, prompt_style
-from scotoma.discover.settings import DiscoverSettings, DiscoverySettings
+from scotoma.discover.settings import PER_IMAGE, DiscoverSettings, DiscoverySettings
 from scotoma.discover.tagging import Tagger
 from scotoma.images.spec import open_images
 from scotoma.verify.facts import FactsVerifier
@@ -55,7 +55,7 @@ class Pool:
         source: ImageSource,
         settings: DiscoverSettings,
         verifier: Verifier | None = None,
-        per_image: int = 10,
+        per_image: int = PER_IMAGE,
         tagger: Tagger | None = None,
     ) -> None:
         self.source = source
@@ -84,7 +84,7 @@ class Pool:
             keys = [f"{split}/{seed}/{number + i}" for i in range(len(shown))]
             number += len(shown)
             barren += len(shown)
-            for item in self._valid(self._propose(shown, keys)):
+            for item in self.about(shown, keys):
                 barren = 0
                 yield item
             if barren >= 50 * LOOK:
@@ -94,6 +94,10 @@ class Pool:
                     hint="look at the questioner's prompts and at the judge: "
                     "`scotoma calibrate --judge …` measures it",
                 )
+
+    def about(self, images: Sequence[ImageRecord], keys: Sequence[str]) -> list[Candidacy]:
+        """Valid questions about these images; each image's key fixes what is proposed about it."""
+        return list(self._valid(self._propose(images, keys))) if images else []
 
     def _valid(self, proposed: Sequence[tuple[ImageRecord, str]]) -> Iterator[Candidacy]:
         claims = [Claim(image=record, question=question) for record, question in proposed]

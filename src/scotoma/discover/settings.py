@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +22,13 @@ WISHES = (
     "existence", "counting", "colour", "shape", "size", "horizontal", "vertical",
     "comparison", "reading", "negation", "composition",
 )  # fmt: skip
+
+
+PER_IMAGE = 10
+"""Uniform questions about an image."""
+
+PROPOSED_PER_EXPLORED = 4
+"""Uniform questions that are proposed for each exploring one."""
 
 
 class DiscoverSettings(Settings):
@@ -40,10 +48,9 @@ class DiscoverSettings(Settings):
         reinforce: train the questioner (off: it stays as it was warm-started).
         surrogate: let the surrogate pick what is asked (off: a random choice).
         random_share: the share of picks made at random all the same.
-        lead_share: the share that follows up odd failures: more small modes, fewer failures.
-        settled_share: the most of the picks that go to modes with `settled_failures` failures already (1: no bound):
-            what is known makes room for what is not.
-        settled_failures: failures from which on a mode is known well enough.
+        explore: the share of a step's questions that explore instead, beside the questioner: more small modes, fewer
+            failures. They are uniform questions about further images.
+        lead_share: the share of the exploring questions that may follow up odd failures; the others are drawn blindly.
         learning_rate, beta, temperature: GRPO's, with `beta` the weight of the KL to the warm-started questioner.
         lora_rank: train LoRA adapters of this rank instead of the questioner's weights (0: the weights).
         max_new_tokens: a longer question is cut, and so unparsable.
@@ -73,9 +80,8 @@ class DiscoverSettings(Settings):
     reinforce: bool = True
     surrogate: bool = True
     random_share: float = Field(default=0.3, ge=0, le=1)
-    lead_share: float = Field(default=0.0, ge=0, le=1)
-    settled_share: float = Field(default=1.0, ge=0, le=1)
-    settled_failures: int = Field(default=20, ge=1)
+    explore: float = Field(default=0.0, ge=0, le=1)
+    lead_share: float = Field(default=0.5, ge=0, le=1)
     learning_rate: float = Field(default=5e-5, gt=0)
     beta: float = Field(default=0.1, ge=0)
     temperature: float = Field(default=1.0, gt=0)
@@ -100,6 +106,16 @@ class DiscoverSettings(Settings):
     def questions(self) -> int:
         """Questions per step: each takes as many queries as answers are drawn."""
         return self.queries // self.samples
+
+    @property
+    def explored(self) -> int:
+        """Questions per step that explore."""
+        return round(self.explore * self.questions)
+
+    @property
+    def explored_images(self) -> int:
+        """Images per step that the exploring questions are proposed about."""
+        return math.ceil(self.explored * PROPOSED_PER_EXPLORED / PER_IMAGE)
 
 
 class ConfirmSettings(Settings):

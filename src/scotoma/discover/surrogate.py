@@ -22,23 +22,19 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 from sklearn.ensemble import ExtraTreesClassifier
 
-from scotoma.core import ConfigError, Predicate, Tags
-from scotoma.discover.leads import Leads
+from scotoma.core import ConfigError, Tags
 
 Floats = npt.NDArray[np.float32]
-_LEAD_DRAWS = 8
-"""Thompson samples that the slots which follow leads share."""
-
-Reason = Literal["random", "thompson", "lead", "quota", "fill"]
+Reason = Literal["random", "thompson", "quota", "fill"]
 
 
 class SurrogateSettings(BaseModel):
-    """`random_share` of every pick is uniform; `lead_share` follows up odd failures (`Leads`). `combination_share` is
-    the most that one combination of skills (tag `skills`) may take of the picks, `skill_share` the least that every
-    proposed skill gets where n allows; once a combination holds more than `failure_share` of all failures seen (or 1.5
-    times its part, where few combinations fail) its quota shrinks. `settled_share` is the most that settled modes take.
-    `replicates` is how often the choice is repeated to estimate selection probabilities. The forest is fitted again
-    when the observations have grown by `refit_growth` (and by 32).
+    """`random_share` of every pick is uniform. `combination_share` is the most that one combination of skills (tag
+    `skills`) may take of the picks, `skill_share` the least that every proposed skill gets where n allows; once a
+    combination holds more than `failure_share` of all failures seen (or 1.5 times its part, where few combinations
+    fail) its quota shrinks. `replicates` is
+    how often the choice is repeated to estimate selection probabilities. The forest is fitted again when the
+    observations have grown by `refit_growth` (and by 32).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,11 +43,9 @@ class SurrogateSettings(BaseModel):
     max_depth: int = Field(12, ge=1)
     min_leaf: int = Field(3, ge=1)
     random_share: float = Field(0.3, ge=0, le=1)
-    lead_share: float = Field(0.0, ge=0, le=1)
     combination_share: float = Field(0.2, gt=0, le=1)
     failure_share: float = Field(0.2, gt=0, le=1)
     skill_share: float = Field(0.02, ge=0, lt=1)
-    settled_share: float = Field(1.0, ge=0, le=1)
     replicates: int = Field(32, ge=1)
     refit_growth: float = Field(0.05, gt=0)
     seed: int = 0
@@ -70,19 +64,14 @@ class Selection:
 
 @dataclass(frozen=True)
 class _Slate:
-    """What one choice is made from: each tree's ranking of the proposals (none before a first fit), rankings by leads
-    (none where there is nothing to follow) and the quotas.
-    """
+    """What one choice is made from: each tree's ranking of the proposals (none before a first fit) and the quotas."""
 
     size: int
     rankings: npt.NDArray[np.intp] | None
-    leads: npt.NDArray[np.intp] | None
     combination: tuple[str, ...]
     quota: dict[str, int]
     skills: tuple[frozenset[str], ...]
     least: int
-    settled: tuple[bool, ...]
-    settled_quota: int
 
 
 class Surrogate:
@@ -97,11 +86,9 @@ class Surrogate:
         self._failed: list[bool] = []
         self._embeddings: list[Floats] = []
         self._failures: Counter[str] = Counter()
-        self._leads = Leads()
         self._forest: Any = None
         self._fitted = 0
         self._width = 0
-        self._settled: tuple[Predicate, ...] = ()
 
     def __len__(self) -> int:
         return len(self._failed)
@@ -116,19 +103,11 @@ class Surrogate:
             raise ConfigError(f"{len(tags)} questions but {len(failed)} outcomes")
         if self._failed and tags and (embeddings is not None) != bool(self._embeddings):
             raise ConfigError("the surrogate was given embeddings for some observations only")
-        if self.settings.lead_share:
-            self._leads.observe(tags, failed, self.score(tags, embeddings).tolist())
         self._rows += [self._columns.encode(tag, grow=True) for tag in tags]
         self._failed += [bool(fail) for fail in failed]
         self._failures.update(_combination(tag) for tag, fail in zip(tags, failed, strict=True) if fail)
         if embeddings is not None:
             self._embeddings += list(np.asarray(embeddings, dtype=np.float32))
-
-    def settle(self, modes: Sequence[Predicate]) -> None:
-        """Failure modes that enough is known of: from now on they take at most `settled_share` of the picks, so that
-        the budget goes where nothing is known yet.
-        """
-        self._settled = tuple(modes)
 
     def score(self, tags: Sequence[Tags], embeddings: Floats | None = None) -> Floats:
         """Predicted probability of failure per question, in [0, 1]; the smoothed mean rate before anything is known."""
@@ -157,9 +136,7 @@ class Surrogate:
         chosen = self._draw(slate, n, rng)
         guided = np.zeros(len(tags))
         for _ in range(self.settings.replicates):
-            guided[
-                [i for i, why in self._draw(slate, n, rng).items() if why in ("thompson", "lead", "quota")]
-            ] += 1
+            guided[[i for i, why in self._draw(slate, n, rng).items() if why in ("thompson", "quota")]] += 1
         # One uniform replicate as a prior: without a random share nothing else would keep a probability from 0.
         guided = (guided + n / len(tags)) / (self.settings.replicates + 1)
         left = 1 - guided
@@ -178,10 +155,7 @@ class Surrogate:
         # Rounded down: where n is small, one pick for every skill would be a third of all.
         least = min(int(self.settings.skill_share * n), n // (2 * kinds)) if kinds else 0
         quota = {name: self._quota(name, n) for name in set(combination)}
-        leads = self._leads.rankings(tags, _LEAD_DRAWS, rng) if self.settings.lead_share else None
-        settled = tuple(any(mode.matches(tag) for mode in self._settled) for tag in tags)
-        settled_quota = n if all(settled) else int(self.settings.settled_share * n)
-        return _Slate(len(tags), rankings, leads, combination, quota, skills, least, settled, settled_quota)
+        return _Slate(len(tags), rankings, combination, quota, skills, least)
 
     def _quota(self, combination: str, n: int) -> int:
         share = self.settings.combination_share
@@ -196,11 +170,7 @@ class Surrogate:
     def _draw(self, slate: _Slate, n: int, rng: np.random.Generator) -> dict[int, Reason]:
         """One run of the whole choice: index → reason, in the order picked."""
         random_order = [int(i) for i in rng.permutation(slate.size)]
-        chance = rng.random(n)
-        is_random = chance < self.settings.random_share
-        # Where there is nothing to follow, the trees have the leads' share.
-        follows = ~is_random & (chance < self.settings.random_share + self.settings.lead_share)
-        by_lead = rng.integers(_LEAD_DRAWS, size=n) if self.settings.lead_share else np.zeros(n, dtype=int)
+        is_random = rng.random(n) < self.settings.random_share
         trees = (
             rng.integers(len(slate.rankings), size=n)
             if slate.rankings is not None
@@ -208,40 +178,33 @@ class Surrogate:
         )
         picked: dict[int, Reason] = {}
         taken: Counter[str] = Counter()
-        known = 0
 
         def take(index: int, reason: Reason) -> None:
-            nonlocal known
             picked[index] = reason
             taken[slate.combination[index]] += 1
-            known += slate.settled[index]
 
         def free(index: int) -> bool:
             return (
                 index not in picked
                 and taken[slate.combination[index]] < slate.quota[slate.combination[index]]
-                and not (slate.settled[index] and known >= slate.settled_quota)
             )
 
         for index in self._skill_minimum(slate, random_order):
             if len(picked) < n and free(index):
                 take(index, "quota")
-        orders: dict[tuple[Reason, int], Any] = {}
+        orders: dict[int, Any] = {}
         for slot in range(len(picked), n):
-            reason: Reason = "random"
-            number, order = 0, random_order
-            if follows[slot] and slate.leads is not None:
-                reason, number = "lead", int(by_lead[slot])
-                order = slate.leads[number]
-            elif not is_random[slot] and slate.rankings is not None:
-                reason, number = "thompson", int(trees[slot])
-                order = slate.rankings[number]
+            by_chance = is_random[slot] or slate.rankings is None
+            tree = -1 if by_chance else int(trees[slot])
+            if tree not in orders:
+                orders[tree] = iter(
+                    random_order if slate.rankings is None or by_chance else slate.rankings[tree]
+                )
             # What is taken or over quota now stays so: each order is walked once.
-            walk = orders.setdefault((reason, number), iter(order))
-            best = next((int(i) for i in walk if free(int(i))), None)
+            best = next((int(i) for i in orders[tree] if free(int(i))), None)
             if best is not None:
-                take(best, reason)
-        for index in sorted(random_order, key=lambda i: slate.settled[i]):
+                take(best, "random" if by_chance else "thompson")
+        for index in random_order:
             if len(picked) >= n:
                 break
             if index not in picked:

@@ -49,7 +49,6 @@ _PACKAGES = (
     "numpy",
     "pillow",
     "scikit-learn",
-    "statsmodels",
 )
 _CHECKPOINT_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*")
 _ABSENT = object()
