@@ -308,3 +308,41 @@ class TestForm:
         ]
         [mode] = suspect(rows)
         assert str(mode.predicate) == "words>=10"
+
+
+def crowded(seed: int) -> list[Observation]:
+    """Two blind spots in one skill: 200 questions drawn blindly, and 300 that followed leads into them."""
+    random = np.random.default_rng(seed)
+    rows: list[Observation] = []
+    while len(rows) < 500:
+        tags = {
+            "skill": str(random.choice(["shape", "colour", "size", "count"])),
+            "tint": str(random.choice(["red", "green", "blue"])),
+            "place": str(random.choice(["left", "right", "top"])),
+        }
+        inside = tags["skill"] == "shape" and (tags["tint"] == "red" or tags["place"] == "left")
+        led = len(rows) >= 200
+        if led and not inside:
+            continue
+        right = float(random.random() > (0.9 if inside else 0.1))
+        verdict = Verdict(valid=True, correct=right, truth="x", decided_by="facts")
+        rows.append(
+            Observation(
+                key=str(len(rows)),
+                phase="discover",
+                image_id=str(len(rows)),
+                question="",
+                verdict=verdict,
+                tags=tags,
+                selection=1.0 if led else 0.125,
+            )
+        )
+    return rows
+
+
+def test_questions_that_crowd_into_two_blind_spots_do_not_make_one_wide_mode_of_them() -> None:
+    both = {"skill=shape and place=left", "skill=shape and tint=red"}
+    for seed in (0, 2, 3):
+        rows = crowded(seed)
+        assert [str(m.predicate) for m in suspect(rows, ModeSearch(most_trust=1))] == ["skill=shape"]
+        assert {str(m.predicate) for m in suspect(rows, ModeSearch(most_trust=3))} == both

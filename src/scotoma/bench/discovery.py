@@ -39,7 +39,7 @@ from scotoma.diagnose.subgroups import ModeSearch
 from scotoma.discover.episodes import Episodes
 from scotoma.discover.interview import Asked, Interview
 from scotoma.discover.pool import Pool, endless
-from scotoma.discover.settings import DiscoverSettings
+from scotoma.discover.settings import ConfirmSettings, DiscoverSettings
 from scotoma.images.spec import open_images
 from scotoma.models.spec import load_model
 from scotoma.verify.facts import FactsVerifier
@@ -47,17 +47,17 @@ from scotoma.verify.facts import FactsVerifier
 JACCARD = 0.5
 """From this overlap on a mode and a region are the same."""
 
-SEARCH = ModeSearch(max_modes=40)
+SEARCH = ModeSearch(max_modes=40, most_trust=3)
 """A candidate has many weaknesses of its own beside the planted ones: a dozen names would not hold them all."""
 
 HELD_OUT = 20_000
 """Uniform questions on which names and regions are compared; nobody is asked them."""
 
-FRESH = 12_000
+FRESH = 24_000
 """Uniform questions that are looked through for members of the modes that are to be confirmed."""
 
-_EACH, _BASE = 60, 1500
-"""Questions asked of each suspected mode, and uniform ones, to confirm it."""
+_PROOF = ConfirmSettings()
+"""Modes are confirmed with as many questions as in a run."""
 
 
 class Outcome(BaseModel):
@@ -238,13 +238,16 @@ def _confirmed(case: Case, modes: Sequence[FailureMode]) -> int:
         return 0
     chosen: set[int] = set()
     for mode in modes:  # beyond the uniform ones, which stay a sample that nothing selected
-        inside = np.flatnonzero(members(mode.predicate, (item.tags for item in case.fresh[_BASE:])))
-        chosen |= {_BASE + int(i) for i in inside[:_EACH]}
+        inside = np.flatnonzero(
+            members(mode.predicate, (item.tags for item in case.fresh[_PROOF.base_questions :]))
+        )
+        chosen |= {_PROOF.base_questions + int(i) for i in inside[: _PROOF.questions]}
     interview = Interview(case.candidate, FactsVerifier())
     asked = [
         Asked(f"fresh/{i}", case.fresh[i].image, case.fresh[i].question)
-        for i in (*range(_BASE), *sorted(chosen))
+        for i in (*range(_PROOF.base_questions), *sorted(chosen))
     ]
     observations = interview.ask(asked, "confirm")
-    judged = confirm(modes, observations[_BASE:], observations[:_BASE], each=_EACH)
+    uniform, inside_modes = observations[: _PROOF.base_questions], observations[_PROOF.base_questions :]
+    judged = confirm(modes, inside_modes, uniform, each=_PROOF.questions)
     return sum(mode.status == "confirmed" for mode in judged)

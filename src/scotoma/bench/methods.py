@@ -1,7 +1,7 @@
 """Ways of asking that the benchmark of discovery compares, each under the same budget of candidate queries.
 
-All but the first are one `DiscoverSettings`: the paper's method (arXiv 2604.04733) is ours with the surrogate off, and
-every other leaves out one thing.
+All but `uniform` are one `DiscoverSettings`: the paper's method (arXiv 2604.04733) is a harvest with the surrogate off,
+and every other leaves out one thing.
 
 >>> METHODS["paper"].settings.surrogate
 False
@@ -15,7 +15,9 @@ from scotoma.diagnose.subgroups import ModeSearch
 from scotoma.discover.reward import RewardTerms
 from scotoma.discover.settings import DiscoverSettings
 
-OURS = DiscoverSettings(explore=1.0, lead_share=0.5, queries=100, search=ModeSearch(max_modes=40))
+OURS = DiscoverSettings(
+    explore=1.0, lead_share=0.5, queries=100, search=ModeSearch(max_modes=40, most_trust=3)
+)
 """Set for finding many modes, not for many failures: the defaults harvest."""
 
 _HARVEST = DiscoverSettings()
@@ -31,14 +33,17 @@ class Method:
 
 
 METHODS: dict[str, Method] = {
-    "scotoma": Method("over-generation, odd failures followed up, known modes left alone, RL under KL", OURS),
+    "scotoma": Method("the explorer alone: half blindly, half after odd failures; nothing is trained", OURS),
+    "half": Method(
+        "the explorer and the trained questioner, half each", OURS.model_copy(update={"explore": 0.5})
+    ),
+    "no-leads": Method("the explorer without leads", OURS.model_copy(update={"lead_share": 0.0})),
     "harvest": Method("our defaults: over-generation, a surrogate's choice, RL under KL", _HARVEST),
     "uniform": Method("uniform template questions", None),
     "paper": Method("RL with novelty, no surrogate (arXiv 2604.04733)", _PAPER),
     "frozen": Method(
         "the warm-started questioner, without RL", _PAPER.model_copy(update={"reinforce": False})
     ),
-    "no-rl": Method("ours without RL", OURS.model_copy(update={"reinforce": False})),
     "no-novelty": Method(
         "the paper's RL without its novelty terms",
         _PAPER.model_copy(update={"reward": RewardTerms(emb=False, ifreq=False)}),

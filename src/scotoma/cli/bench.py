@@ -98,7 +98,8 @@ def discovery(
     methods: Annotated[
         str,
         typer.Option(
-            help="Of scotoma, no-rl, harvest, uniform, paper, frozen, no-novelty, no-curriculum, no-history; or all."
+            help="Of scotoma, half, no-leads, harvest, uniform, paper, frozen, no-novelty, no-curriculum, no-history; "
+            "or all."
         ),
     ] = "scotoma,uniform,paper",
     out: Annotated[

@@ -37,6 +37,12 @@ def command(
     config: Annotated[Path | None, typer.Option(help="A YAML file with these and more; flags win.")] = None,
     seed: Annotated[int | None, typer.Option(help="Fixes everything random.")] = None,
     steps: Annotated[int | None, typer.Option(help="Steps of the questioner.")] = None,
+    explore: Annotated[
+        float | None,
+        typer.Option(
+            help="The share of the questions that explore instead (0 to 1): more small modes, fewer failures."
+        ),
+    ] = None,
     stop_below: Annotated[
         float | None,
         typer.Option(
@@ -58,6 +64,7 @@ def command(
         scotoma discover --config configs/hosted.yaml --images folder:photos --dry-run
         scotoma discover --config configs/hosted.yaml --images folder:photos
         scotoma discover --candidate pupil --stop-below 0.02 --out runs/enough
+        scotoma discover --candidate pupil --explore 1 --steps 50 --out runs/small-modes
         scotoma confirm runs/first
     """
     overrides = {
@@ -69,6 +76,7 @@ def command(
         "discover.questioner": questioner,
         "discover.reinforce": False if frozen else None,
         "discover.steps": steps,
+        "discover.explore": explore,
         "discover.stop_below": stop_below,
     }
     settings = load_settings(DiscoverySettings, config, overrides)

@@ -31,8 +31,9 @@ class ModeSearch(BaseModel):
     `min_z` is the excess over what is already explained, in standard deviations; `needed_z` and `needed_gain` say how
     clearly the failure rate must be higher than without each condition; `max_overlap` is the Jaccard index from which
     two modes are the same; `max_weight` bounds how many times more one observation counts than another in a reported
-    rate; by `form_weight` counts the excess of a conjunction that names a question's form (`conditions.FORM`), so that
-    content goes first where it explains nearly as well.
+    rate, and `most_trust` in what is named (1: all alike; more where questions followed leads); by `form_weight` counts
+    the excess of a conjunction that names a question's form (`conditions.FORM`), so that content goes first where it
+    explains nearly as well.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +46,7 @@ class ModeSearch(BaseModel):
     needed_gain: float = Field(0.08, ge=0, le=1)
     max_overlap: float = Field(0.6, gt=0, le=1)
     max_weight: float = Field(20.0, ge=1)
+    most_trust: float = Field(1.0, ge=1)
     form_weight: float = Field(0.8, gt=0, le=1)
     beam: int = Field(100, ge=1)
     cuts: int = Field(6, ge=1)
@@ -55,12 +57,15 @@ class ModeSearch(BaseModel):
 class _Evidence:
     """Rows that were answered: who failed, and which conditions hold (`holds`: as floats, for fast products).
 
-    Excess is unweighted on purpose: given its tags, a question fails as often whether or not a surrogate picked it, and
-    weights would only add noise. Overlap is weighted: it is about the questions there are, not those that were picked.
+    Given its tags, a question fails as often whether or not a surrogate picked it, and weights add noise: so excess is
+    weighted little (`trust`, 1 by default). But questions that follow leads crowd into the failing parts of a wide
+    conjunction, which without weights would pass for failing everywhere. Overlap is weighted in full: it is about the
+    questions there are, not those that were picked.
     """
 
     failed: Mask
     weights: npt.NDArray[np.float64]
+    trust: Floats
     table: ConditionTable
     holds: Floats
 
@@ -93,7 +98,8 @@ def find_regions(
         weights: how many questions each row stands for (1 / selection probability); 1 where not given.
     """
     weights = np.ones(len(failed)) if weights is None else weights
-    evidence = _Evidence(failed, weights, table, table.members.astype(np.float32))
+    trust = np.minimum(weights / weights.min(), config.most_trust).astype(np.float32)
+    evidence = _Evidence(failed, weights, trust, table, table.members.astype(np.float32))
     regions: list[Region] = []
     while len(regions) < config.max_modes:
         candidates = _candidates(evidence, _strata(evidence, regions), config)
@@ -121,7 +127,8 @@ def _strata(evidence: _Evidence, regions: Sequence[Region]) -> list[_Stratum]:
 
 def _rate(evidence: _Evidence, where: Mask) -> float:
     """Failure rate with half a failure and half a success added, so that it is never 0 or 1."""
-    return float((evidence.failed[where].sum() + 0.5) / (where.sum() + 1.0))
+    trust = evidence.trust[where]
+    return (float(trust @ evidence.failed[where]) + 0.5) / (float(trust.sum()) + 1.0)
 
 
 def _strength(evidence: _Evidence, region: Region, regions: Sequence[Region]) -> float:
@@ -143,11 +150,13 @@ def _excess_z(
     failures, excess, variance = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     z_free = np.full(shape, -np.inf)
     for stratum in strata:
-        failing = stratum.rows[evidence.failed[stratum.rows]]
-        failed_here = left[failing].T @ right[failing]
-        rows_here = left[stratum.rows].T @ right[stratum.rows]
-        excess_here = failed_here - stratum.rate * rows_here
-        variance_here = stratum.rate * (1 - stratum.rate) * rows_here
+        failing = evidence.failed[stratum.rows]
+        trust = evidence.trust[stratum.rows, None]
+        here, there = left[stratum.rows], right[stratum.rows]
+        weighed = here * trust
+        failed_here = here[failing].T @ there[failing]
+        excess_here = weighed[failing].T @ there[failing] - stratum.rate * (weighed.T @ there)
+        variance_here = stratum.rate * (1 - stratum.rate) * ((weighed * trust).T @ there)
         if stratum is strata[-1]:
             enough = failed_here >= minimum
             z_free[enough] = excess_here[enough] / np.sqrt(variance_here[enough])

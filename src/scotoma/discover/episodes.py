@@ -112,9 +112,9 @@ class Episodes:
         unjudged: Counter[str] = Counter()
         invalid: Counter[str] = Counter()
         if self.explorer is not None:
-            found += self._explore(self.explorer, step, images[self._looked_at :])
-        for turn in range(self.settings.turns if self._looked_at else 0):
-            prompts = self._prompts(step, turn, images[: self._looked_at], earlier)
+            found += self._explore(self.explorer, step, images[self.settings.looked_at :])
+        for turn in range(self.settings.turns if self.settings.looked_at else 0):
+            prompts = self._prompts(step, turn, images[: self.settings.looked_at], earlier)
             rollouts = self.questioner.propose(
                 prompts, self.settings.group_size, f"{self.seed}/{step}/{turn}"
             )
@@ -154,12 +154,7 @@ class Episodes:
     @property
     def images_per_step(self) -> int:
         """New images that a step takes: the questioner's, then the explorer's."""
-        return self._looked_at + self.settings.explored_images
-
-    @property
-    def _looked_at(self) -> int:
-        """Images that the questioner looks at: none where all the questions explore."""
-        return self.settings.images if self.settings.questions > self.settings.explored else 0
+        return self.settings.looked_at + self.settings.explored_images
 
     def _explore(self, explorer: Explorer, step: int, images: Sequence[ImageRecord]) -> list[Observation]:
         """The explorer's questions of this step; the surrogate learns of them too."""

@@ -18,7 +18,7 @@ from scotoma.core import ImageError, ImageRecord, World
 from scotoma.discover.checks import QUERIES
 from scotoma.discover.pool import open_source
 from scotoma.discover.qualification import SHARE
-from scotoma.discover.settings import DiscoverySettings
+from scotoma.discover.settings import PROPOSED_PER_EXPLORED, DiscoverySettings
 from scotoma.models.size import parameters
 from scotoma.models.spec import parse_model_spec
 
@@ -94,8 +94,10 @@ def discovery_rows(settings: DiscoverySettings, world: bool) -> list[PlanRow]:
     """The stages of a discovery and its proof; `world`: questions come from templates and are judged by facts."""
     asking, proof = settings.discover, settings.confirm
     wishes = min(asking.wishes_per_image, max(1, len(asking.wishes)))
-    looks = asking.steps * asking.images
-    proposals = looks * asking.turns * wishes * asking.group_size
+    looks = asking.steps * (asking.looked_at + asking.explored_images)
+    proposals = asking.steps * asking.looked_at * asking.turns * wishes * asking.group_size
+    if not world:  # else the explorer's are templates
+        proposals += asking.steps * asking.explored * PROPOSED_PER_EXPLORED
     queries = asking.steps * asking.queries
     to_confirm = asking.search.max_modes * proof.questions + proof.base_questions
     if world:

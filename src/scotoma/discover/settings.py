@@ -113,6 +113,11 @@ class DiscoverSettings(Settings):
         return round(self.explore * self.questions)
 
     @property
+    def looked_at(self) -> int:
+        """Images per step that the questioner looks at: none where all the questions explore."""
+        return self.images if self.questions > self.explored else 0
+
+    @property
     def explored_images(self) -> int:
         """Images per step that the exploring questions are proposed about."""
         return math.ceil(self.explored * PROPOSED_PER_EXPLORED / PER_IMAGE)
