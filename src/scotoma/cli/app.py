@@ -15,6 +15,7 @@ import scotoma
 from scotoma.cli import (
     bench,
     calibrate,
+    check,
     compare,
     confirm,
     discover,
@@ -54,6 +55,7 @@ app = typer.Typer(
 app.command(name="discover")(discover.command)
 app.command(name="confirm")(confirm.command)
 app.command(name="evolve")(evolve.command)
+app.command(name="check")(check.command)
 app.command(name="compare")(compare.command)
 app.command(name="calibrate")(calibrate.command)
 app.command(name="report")(report.command)

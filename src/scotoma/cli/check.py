@@ -1,0 +1,192 @@
+"""`scotoma check`: does a model fall back on a blind spot that is known?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from scotoma.cli import console
+from scotoma.core import ConfigError, Rate
+from scotoma.store.durable import write_durably
+from scotoma.store.run import Run
+
+if TYPE_CHECKING:
+    from scotoma.discover.settings import JudgeSettings
+    from scotoma.evolve.check import CheckResult
+    from scotoma.evolve.suite import Suite
+
+_STANDINGS = {"holds": "holds", "fell": "[bold red]falls back[/]", "below": "[bold red]below {:.0%}[/]"}
+
+
+def command(
+    place: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A suite to check against; with --write a run folder.")
+    ],
+    candidate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SPEC",
+            help="Who is checked; with --write: whose answers are the baseline, not the run's.",
+        ),
+    ] = None,
+    write: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write the run's confirmed modes as a suite here.")
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SPEC", help="Ask this model too, and compare with it, not with the suite's baseline."
+        ),
+    ] = None,
+    at_least: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, help="The accuracy that every mode must reach; --write keeps it in the suite."
+        ),
+    ] = None,
+    judge: Annotated[
+        str | None, typer.Option(metavar="SPEC", help="Who judges where rules cannot, not the run's judge.")
+    ] = None,
+    questions: Annotated[
+        int | None,
+        typer.Option(min=1, help="With --write: at most so many of each mode, and so many retained ones."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Fixes everything random.")] = 0,
+    force: Annotated[
+        bool, typer.Option("--force", help="With --write: replace the suite that is there.")
+    ] = False,
+    json: Annotated[
+        Path | None,
+        typer.Option("--json", metavar="FILE", help="Write the result as JSON here; - is stdout."),
+    ] = None,
+) -> None:
+    """Keep it mended: turn a run's confirmed modes into a regression suite, and check any model against it.
+
+    A suite is a folder with pictures and questions, which can be copied and kept in version control. A mode falls back
+    when its accuracy is significantly lower than the baseline's on the same questions (exact paired tests clustered by
+    image, Holm's correction over all parts), or lower than `--at-least`. So do the retained questions, outside every
+    mode. **Exit code 1** says that something falls back, 0 that nothing does; other codes, that nothing was checked.
+
+    **Examples**
+
+        scotoma check runs/demo --write suites/demo --candidate hf:runs/demo/checkpoints/round2/targeted/policy
+        scotoma check suites/demo --candidate hf:my/next
+        scotoma check suites/demo --candidate hf:my/next --against hf:my/last --at-least 0.8 --json check.json
+    """
+    from scotoma.discover.settings import JudgeSettings
+    from scotoma.evolve.check import ask, check
+    from scotoma.evolve.suite import Suite
+
+    judged_by = JudgeSettings(model=judge) if judge is not None else None
+    if write is not None:
+        if against is not None:
+            raise ConfigError("--against goes with a check, not with --write", hint="leave one of them out")
+        _write(place, write, candidate, judged_by, questions, at_least, seed, force)
+        return
+    if questions is not None or force:
+        raise ConfigError("--questions and --force go with --write DIR")
+    if candidate is None:
+        raise ConfigError("nobody is to be checked", hint=f"scotoma check {place} --candidate SPEC")
+    suite = Suite.read(place)
+    judging = judged_by or suite.header.judge
+    with console.progress_bars() as progress:
+        before = None if against is None else ask(suite, against, judging, progress)
+        now = ask(suite, candidate, judging, progress)
+    result = check(suite, now, before, at_least=at_least, seed=seed)
+    document = result.model_dump_json(by_alias=True, indent=2) + "\n"
+    if json is not None and str(json) == "-":
+        typer.echo(document, nl=False)
+    else:
+        if json is not None:
+            write_durably(json, document.encode())
+        _show(result)
+    if not result.passed:
+        raise typer.Exit(1)
+
+
+def _write(
+    run_dir: Path,
+    folder: Path,
+    candidate: str | None,
+    judge: JudgeSettings | None,
+    questions: int | None,
+    at_least: float | None,
+    seed: int,
+    force: bool,
+) -> None:
+    from scotoma.evolve.check import ask
+    from scotoma.evolve.excerpt import excerpt, mended_checkpoint
+    from scotoma.evolve.suite import check_place
+
+    check_place(folder, force=force)
+    with Run.read(run_dir) as run:
+        suite = excerpt(run, questions, at_least, seed)
+        mended = mended_checkpoint(run)
+    if judge is not None:
+        suite = suite.judged_by(judge)
+    if candidate is not None:
+        with console.progress_bars() as progress:
+            answered = ask(suite, candidate, suite.header.judge, progress)
+        suite = suite.with_baseline(candidate, answered.answers)
+    suite.write(folder, force=force)
+    _show_suite(suite, folder)
+    if mended is not None and candidate is None:
+        console.out.print(
+            f"the baseline is {suite.header.candidate} before it was mended; after it: --candidate hf:{mended}",
+            highlight=False, markup=False, soft_wrap=True,
+        )  # fmt: skip
+    console.out.print(
+        f"next: scotoma check {folder} --candidate SPEC", highlight=False, markup=False, soft_wrap=True
+    )
+
+
+def _show_suite(suite: Suite, folder: Path) -> None:
+    header = suite.header
+    told = f"{header.questions} questions about {len(suite.pictures)} pictures: {folder}"
+    console.out.print(told, highlight=False, markup=False, soft_wrap=True)
+    for reason, count in suite.skipped.items():
+        console.out.print(f"left out: {count} {reason}", highlight=False)
+    table = Table(title=f"Baseline: {escape(header.candidate)}", title_justify="left")
+    for column in ("mode", "what", "accuracy"):
+        table.add_column(column, overflow="fold")
+    for mode in header.modes:
+        table.add_row(mode.id, escape(mode.title or mode.description), escape(mode.baseline.percent()))
+    if header.retained.n:
+        table.add_row("retained", "outside every mode", escape(header.retained.percent()))
+    console.out.print(table)
+
+
+def _show(result: CheckResult) -> None:
+    table = Table(title=f"{escape(result.candidate)} against {escape(result.against)}", title_justify="left")
+    for column in ("mode", "what", "n", "before", "now", "change (points)", "p (Holm)", ""):
+        table.add_column(column, overflow="fold")
+    for part in result.parts:
+        table.add_row(
+            part.id,
+            escape(part.description),
+            str(part.now.n),
+            f"{100 * part.before.value:.1f} %",
+            f"{100 * part.now.value:.1f} %",
+            escape(_points(part.change)),
+            f"{part.p_holm:.2g}",
+            _STANDINGS[part.standing].format(part.at_least or 0),
+        )
+    console.out.print(table)
+    if result.lost:
+        told = ", ".join(f"{count} × {reason}" for reason, count in result.lost.items())
+        console.out.print(
+            f"{sum(result.lost.values())} of {result.questions} questions were not answered and judged: {told}",
+            highlight=False, markup=False,
+        )  # fmt: skip
+    fallen = len(result.fallen)
+    console.out.print(
+        f"[bold red]falls back on {fallen} of {len(result.parts)}[/]" if fallen else "nothing falls back"
+    )
+
+
+def _points(rate: Rate) -> str:
+    return f"{100 * rate.value:+.1f} [{100 * rate.low:+.1f}, {100 * rate.high:+.1f}]"
