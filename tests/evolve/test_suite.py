@@ -151,7 +151,11 @@ def test_the_questions_are_those_of_the_proof_and_none_is_there_twice(run_dir: P
         assert (question.question, question.image_id) == (row.question, row.image_id)
         assert (question.truth, question.decided_by) == (row.verdict.truth, "facts")
         assert question.baseline == Baseline(answer=row.answer, correct=row.outcome == "correct")
-        assert (question.run, question.source, question.licence) == ("first", "worlds:shapes", "Apache-2.0 (rendered)")
+        assert (question.run, question.source, question.licence) == (
+            "first",
+            "worlds:shapes",
+            "Apache-2.0 (rendered)",
+        )
     about = [(q.image_id, q.question) for q in suite.questions]
     assert len(about) == len(set(about))
 

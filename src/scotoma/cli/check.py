@@ -163,7 +163,8 @@ def _show_suite(suite: Suite, folder: Path) -> None:
 def _show(result: CheckResult) -> None:
     table = Table(title=f"{escape(result.candidate)} against {escape(result.against)}", title_justify="left")
     for column in ("mode", "what", "n", "before", "now", "change (points)", "p (Holm)", ""):
-        table.add_column(column, overflow="fold")
+        # In a narrow window the words are folded, not the verdict.
+        table.add_column(column, overflow="fold", no_wrap=column == "")
     for part in result.parts:
         table.add_row(
             part.id,
