@@ -115,3 +115,18 @@ def test_what_is_restored_goes_on_as_if_nothing_had_been(stop: int) -> None:
     followed = hunt(first, fails, range(stop))
     second.restore(json.loads(json.dumps(first.state())), rows, [fails(tag) for tag in rows])
     assert followed + hunt(second, fails, range(stop, 12)) == expected
+
+
+def test_tags_that_were_first_met_after_the_last_fit_change_nothing_on_a_resume() -> None:
+    def fails(tags: Tags) -> bool:
+        return tags["answer"] == "no"
+
+    first, second, rows = Leads(seed=3), Leads(seed=3), pool(200)
+    first.observe(rows, [fails(tag) for tag in rows], random=True)
+    follow(first, pool(200, seed=1), 4)
+    first.encode({"colour": tuple(f"colour {n}" for n in range(200))})
+    second.restore(json.loads(json.dumps(first.state())), rows, [fails(tag) for tag in rows])
+    later = pool(300, seed=2)
+    for leads in (first, second):
+        leads.observe(later, [fails(tag) for tag in later], random=True)
+    assert second.state()["expected"] == first.state()["expected"]

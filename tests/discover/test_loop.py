@@ -23,6 +23,7 @@ from scotoma.discover.account import account_of_discovery
 from scotoma.discover.confirm import confirm
 from scotoma.discover.episodes import EXPLORED, Episode, Episodes
 from scotoma.discover.interview import Interview
+from scotoma.discover.questioner import KEPT
 from scotoma.discover.reference import open_reference
 from scotoma.discover.settings import ConfirmSettings, DiscoverSettings
 from scotoma.images.spec import open_images
@@ -231,11 +232,12 @@ def test_an_explorer_asks_its_share_beside_the_questioner_and_follows_what_it_fi
     assert explored(tmp_path / "stopped") == whole
 
 
-def test_where_all_questions_explore_no_questioner_is_asked(tmp_path: Path) -> None:
-    settings = EXPLORING.model_copy(update={"explore": 1.0, "steps": 2, "block": 1})
+def test_where_all_questions_explore_no_questioner_is_asked_trained_or_kept(tmp_path: Path) -> None:
+    settings = EXPLORING.model_copy(update={"explore": 1.0, "steps": 2, "block": 1, "reinforce": True})
     with Run.open(tmp_path / "run", command="discover", config={}) as run:
         loop.ask_all(run, ShapesWorld(), Interview(Candidate(), FactsVerifier()), settings, seed=0)
         assert {o.asked_by for o in run.ledger.observations("discover")} == {"explorer"}
+        assert not run.checkpoint(KEPT).exists()
 
 
 def test_images_without_facts_are_refused_before_anything_is_asked(tmp_path: Path) -> None:

@@ -48,6 +48,14 @@ METHODS: dict[str, Method] = {
         "the paper's RL without its novelty terms",
         _PAPER.model_copy(update={"reward": RewardTerms(emb=False, ifreq=False)}),
     ),
+    "no-emb": Method(
+        "the paper's RL without semantic novelty",
+        _PAPER.model_copy(update={"reward": RewardTerms(emb=False)}),
+    ),
+    "no-ifreq": Method(
+        "the paper's RL without inverse frequency",
+        _PAPER.model_copy(update={"reward": RewardTerms(ifreq=False)}),
+    ),
     "no-curriculum": Method(
         "the paper's RL without progressive complexity", _PAPER.model_copy(update={"curriculum": "off"})
     ),

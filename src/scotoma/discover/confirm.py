@@ -28,7 +28,7 @@ from scotoma.store.run import Run
 
 @dataclass(frozen=True)
 class Drawn:
-    """Questions of one split: up to so many from each mode, and a uniform sample (which modes may overlap)."""
+    """Questions of one split: up to so many from each mode, and a uniform sample; none is in both."""
 
     modes: tuple[Candidacy, ...]
     uniform: tuple[Candidacy, ...]
@@ -57,7 +57,8 @@ def draw(
         looked += 1
         if len(base) < uniform:
             base.append(item)
-        elif not any(count > 0 for count in wanted.values()):
+            continue
+        if not any(count > 0 for count in wanted.values()):
             break
         inside = [i for i, predicate in enumerate(predicates) if predicate.matches(item.tags)]
         if any(wanted[i] > 0 for i in inside):

@@ -73,7 +73,7 @@ class Proposal:
 
 
 class Episodes:
-    """The state of the loop between steps: questioner, memory, surrogate and curriculum."""
+    """The state of the loop between steps: questioner, memory, surrogate, curriculum and explorer."""
 
     def __init__(
         self,
@@ -89,12 +89,7 @@ class Episodes:
         self.questioner: Questioner = open_questioner(settings, seed)
         self.memory = Memory()
         self.embed = HashedWords()
-        self.surrogate = Surrogate(
-            SurrogateSettings(
-                random_share=settings.random_share,
-                seed=seed,
-            )
-        )
+        self.surrogate = Surrogate(SurrogateSettings(random_share=settings.random_share, seed=seed))
         pool = Pool(source, settings, interview.verifier, tagger=interview.tagger)
         self.explorer = Explorer(pool, settings, seed) if settings.explored else None
         self.curriculum = Curriculum(settings.curriculum)

@@ -51,13 +51,14 @@ class Explorer:
         self._seed = seed
         self._reservoir: list[Candidacy] = []
         self._cells: list[Numbers] = []
+        self._asked: set[tuple[str, str]] = set()
 
     def pick(self, images: Sequence[ImageRecord], step: int) -> list[Pick]:
         """What to ask in this step, `settings.explored` questions or all there are."""
         n = self._settings.explored
         fresh = self.pool.about(images, [f"explore/{self._seed}/{step}/{i}" for i in range(len(images))])
-        # One question about an image is asked once; a world's templates may write it twice.
-        known = {_name(item) for item in self._reservoir}
+        # One question about an image is asked once; a world's templates may write it twice, a folder begins again.
+        known = self._asked | {_name(item) for item in self._reservoir}
         fresh = [item for item in {_name(item): item for item in fresh}.values() if _name(item) not in known]
         offered = [*self._reservoir, *fresh]
         cells = [*self._cells, *(self.leads.encode(item.tags) for item in fresh)]
@@ -83,6 +84,7 @@ class Explorer:
 
     def learn(self, observations: Sequence[Observation], random: bool = False) -> None:
         """What was answered to anybody's questions."""
+        self._asked |= {(o.image_id, o.question) for o in observations}
         answered = [o for o in observations if o.outcome in ("correct", "failure")]
         self.leads.observe([o.tags for o in answered], [o.outcome == "failure" for o in answered], random)
 
@@ -100,6 +102,7 @@ class Explorer:
     ) -> None:
         """As it was when it was saved, after these observations; `image` opens one by its id."""
         state = _State.model_validate_json((folder / _STATE).read_text())
+        self._asked = {(o.image_id, o.question) for o in observations}
         answered = [o for o in observations if o.outcome in ("correct", "failure")]
         self.leads.restore(
             state.leads, [o.tags for o in answered], [o.outcome == "failure" for o in answered]

@@ -103,7 +103,7 @@ class Leads:
         self._leads: list[_Lead] = []
         self._weighed = 0
         self._forest: Any = None
-        self._fitted = 0
+        self._fitted = self._width = 0
 
     def __len__(self) -> int:
         """Leads under way."""
@@ -222,7 +222,7 @@ class Leads:
     def _fit(self, rows: Bools, count: int) -> None:
         chance = np.flatnonzero(self._random)[:count]
         failed = np.array(self._failed, dtype=bool)[chance]
-        self._fitted = count
+        self._fitted, self._width = count, len(rows)
         if failed.all() or not failed.any():
             return
         self._forest = ExtraTreesClassifier(
@@ -243,8 +243,7 @@ class Leads:
         elif not table.shape[1]:
             return []
         else:
-            width = self._forest.n_features_in_
-            rates = self._forest.predict_proba(table[:width].T)[:, 1]
+            rates = self._forest.predict_proba(table[: self._width].T)[:, 1]
         return [float(rate) for rate in np.clip(rates, *_BACKGROUND)]
 
     def state(self) -> dict[str, Any]:
@@ -259,6 +258,7 @@ class Leads:
             "index": list(self._index),
             "weighed": self._weighed,
             "fitted": self._fitted,
+            "width": self._width,
         }  # fmt: skip
 
     def restore(self, state: Mapping[str, Any], tags: Sequence[Tags], failed: Sequence[bool]) -> None:
@@ -271,7 +271,8 @@ class Leads:
         self._odd, self._weighed = list(state["odd"]), state["weighed"]
         rows = self._table(self._rows)
         if state["fitted"]:
-            self._fit(rows, state["fitted"])
+            # With the tags that were known then: the forest draws among them.
+            self._fit(rows[: state["width"]], state["fitted"])
         self._expected = list(state["expected"])
         self._leads = []
         for kept in state["leads"]:

@@ -148,7 +148,7 @@ def keep_questioner(
     """
     states = [_state(start) for start in range(0, settings.steps, settings.block)]
     last = next((state for state in reversed(states) if run.ledger.done(state) is not None), None)
-    if not settings.reinforce or last is None or run.checkpoint(KEPT).exists():
+    if not settings.trains or last is None or run.checkpoint(KEPT).exists():
         return
     if questioner is None:
         if not run.checkpoint(last).exists():  # the run was copied without it

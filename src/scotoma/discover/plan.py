@@ -157,7 +157,7 @@ def priced(settings: DiscoverySettings, rows: Iterable[PlanRow], shown: Iterable
         for role in specs
         if plan.total(role)
     }
-    trains = {"questioner"} if settings.discover.reinforce else set()
+    trains = {"questioner"} if settings.discover.trains else set()
     memory = tuple(
         memory_of(role, spec, "full" if role in trains else "infer")
         for role, named in specs.items()

@@ -13,12 +13,13 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from scotoma.core import ConfigError, ImageRecord, ModelError, Request, Sampling, Turn
+from scotoma.core import ChatModel, ConfigError, ImageRecord, ModelError, Request, Sampling, Turn
 from scotoma.discover.settings import DiscoverSettings
 from scotoma.grpo.config import GRPOConfig
 from scotoma.grpo.report import Update
@@ -136,9 +137,14 @@ class FrozenQuestioner:
     """Any chat model that asks and does not learn."""
 
     def __init__(self, spec: str, settings: DiscoverSettings) -> None:
-        self._model = load_model(spec)
+        self._spec = spec
         self._settings = settings
         self.lost: Counter[str] = Counter()
+
+    @cached_property
+    def _model(self) -> ChatModel:
+        """Opened when it is first asked: where all the questions explore, it never is."""
+        return load_model(self._spec)
 
     def propose(self, prompts: Sequence[Prompt], n: int, seed: str) -> list[Rollout]:
         """`n` questions per prompt, less those whose reply failed: they are counted in `lost`."""
@@ -185,7 +191,7 @@ def open_questioner(settings: DiscoverSettings, seed: int) -> Questioner:
     Raises:
         ModelError, SpecError: it cannot be opened, or cannot be trained and should be.
     """
-    if settings.reinforce:
+    if settings.trains:
         return TrainedQuestioner(settings.questioner, settings, seed)
     return FrozenQuestioner(settings.questioner, settings)
 

@@ -118,6 +118,11 @@ class DiscoverSettings(Settings):
         return self.images if self.questions > self.explored else 0
 
     @property
+    def trains(self) -> bool:
+        """Whether a questioner is trained: one that is never asked learns nothing."""
+        return self.reinforce and self.looked_at > 0
+
+    @property
     def explored_images(self) -> int:
         """Images per step that the exploring questions are proposed about."""
         return math.ceil(self.explored * PROPOSED_PER_EXPLORED / PER_IMAGE)

@@ -102,7 +102,7 @@ def ask(suite: Suite, candidate: str, judge: JudgeSettings, progress: Progress =
         ModelError: infrastructure lost more than `LOST` of the questions, or of those of a part.
     """
     answers = suite.header.answers
-    DiscoverySettings(candidate=candidate, judge=judge, answers=answers)
+    DiscoverySettings(candidate=candidate, judge=judge, answers=answers)  # refuses who would judge himself
     interview = Interview(load_model(candidate), _verifier(suite, judge), answers)
     phase, rows = f"ask {candidate}", list[Observation]()
     for start in range(0, len(suite.questions), PORTION):
