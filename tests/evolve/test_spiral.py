@@ -24,6 +24,7 @@ CONFIG = {
     "candidate": "pupil",
     "images": "worlds:shapes",
     "rounds": 1,
+    "arms": ["uniform", "random", "targeted"],
     "discover": {
         "questioner": "tests.scripted:Questioner",
         "prompts": "chat",
@@ -81,10 +82,44 @@ def without_times(summary: Summary) -> dict[str, object]:
     return document
 
 
-def test_both_arms_get_the_same_volume_and_steps(whole: tuple[Path, Summary]) -> None:
+def test_all_arms_get_the_same_volume_and_steps(whole: tuple[Path, Summary]) -> None:
     [turn] = whole[1].rounds
-    assert set(turn.arms) == {"targeted", "uniform"}
+    assert set(turn.arms) == {"targeted", "uniform", "random"}
     assert {(arm.samples, arm.steps) for arm in turn.arms.values()} == {(80, 2)}
+
+
+def test_only_the_targeted_arm_was_told_the_modes(whole: tuple[Path, Summary]) -> None:
+    _, summary = whole
+    arms = summary.rounds[0].arms
+    proven = {mode.id for mode in summary.modes if mode.status != "rejected"}
+    assert {share.name for share in arms["targeted"].mixture} == proven
+    assert {found.mode_id for found in arms["targeted"].diagnosis} == proven
+    assert any(found.error_kinds for found in arms["targeted"].diagnosis)
+    assert not arms["uniform"].mixture
+    assert {share.reason for share in arms["random"].mixture} == {"drawn by chance"}
+    assert not arms["random"].diagnosis
+
+
+def test_the_proof_holds_the_targeted_arm_against_every_control(whole: tuple[Path, Summary]) -> None:
+    _, summary = whole
+    assert summary.comparison is not None
+    assert set(summary.comparison.against) == {"uniform", "random"}
+    assert set(summary.efficiency) == {"targeted_vs_uniform", "targeted_vs_random"}
+    assert summary.stability is not None
+    assert summary.bias is not None
+
+
+def test_a_fresh_questioner_looks_at_what_is_left_on_other_images(whole: tuple[Path, Summary]) -> None:
+    folder, summary = whole
+    found = summary.rediscovery
+    assert found is not None
+    assert found.before == summary.discovery.failure_rate  # type: ignore[union-attr]  # it was measured
+    again = Run.read(folder / "run/rediscovery" / found.policy)
+    assert again.config["candidate"].endswith(f"{found.policy}/policy")
+    run = Run.read(folder / "run")
+    asked = {o.image_id for o in again.ledger.observations("discover")}
+    assert asked
+    assert not asked & {entry.id for entry in run.ledger.images()}
 
 
 def test_the_comparison_is_paired_on_untouched_questions(whole: tuple[Path, Summary]) -> None:

@@ -8,9 +8,9 @@ from itertools import islice
 import pytest
 
 from scotoma.core import FailureMode, Predicate, Rate
-from scotoma.diagnose.mixture import targeted
+from scotoma.diagnose.mixture import dpe, targeted
 from scotoma.generate.pipeline import Made, targeted_samples, uniform_samples
-from scotoma.generate.planner import Structure
+from scotoma.generate.planner import Structure, Target
 from scotoma.images.worlds.shapes import ShapesWorld
 
 WORLD = ShapesWorld()
@@ -24,6 +24,7 @@ MODES = tuple(
     )
     for name, where in (("fewer", "operation=fewer"), ("many", "type=counting and count>=3"))
 )
+TARGETS = [Target(mode.id, mode.predicate) for mode in MODES]
 
 
 def structures(n: int = 150) -> list[Structure]:
@@ -39,7 +40,7 @@ def structures(n: int = 150) -> list[Structure]:
 
 @pytest.fixture(scope="module")
 def made() -> Made:
-    return targeted_samples(WORLD, targeted(MODES, 480), MODES, structures(), held_out=(), seed=0)
+    return targeted_samples(WORLD, targeted(MODES, 480), TARGETS, structures(), held_out=(), seed=0)
 
 
 def test_the_volume_is_exact_and_half_of_it_retains(made: Made) -> None:
@@ -88,12 +89,19 @@ def test_a_held_out_picture_is_rejected_and_counted() -> None:
 
 
 def test_a_mode_without_structures_falls_short_and_says_so() -> None:
-    made = targeted_samples(WORLD, targeted(MODES, 80), MODES, [], held_out=(), seed=0)
+    made = targeted_samples(WORLD, targeted(MODES, 80), TARGETS, [], held_out=(), seed=0)
     assert sum(made.shortfalls.values()) == 40
     assert {sample.purpose for sample in made.samples} == {"retention"}
     assert len(made.samples) == 80
 
 
 def test_the_same_seed_makes_the_same_samples(made: Made) -> None:
-    again = targeted_samples(WORLD, targeted(MODES, 480), MODES, structures(), held_out=(), seed=0)
+    again = targeted_samples(WORLD, targeted(MODES, 480), TARGETS, structures(), held_out=(), seed=0)
     assert [s.id for s in again.samples] == [s.id for s in made.samples]
+
+
+def test_without_retention_the_volume_is_exact_too() -> None:
+    mixture = dpe({"fewer": 0.2, "many": 0.95}, 200)
+    made = targeted_samples(WORLD, mixture, TARGETS, structures(), held_out=(), seed=0)
+    counts = Counter(sample.mode_id for sample in made.samples)
+    assert counts == {"fewer": 160, "many": 40}

@@ -5,6 +5,7 @@
 
 from scotoma.core.calibration import Calibration, Discernment
 from scotoma.core.chat import ChatModel, Reply, ReplyError, Request, Sampling, Turn
+from scotoma.core.diagnosis import Attribution, ErrorKind, ModeDiagnosis
 from scotoma.core.errors import (
     BudgetError,
     ConfigError,
@@ -21,6 +22,7 @@ from scotoma.core.errors import (
 )
 from scotoma.core.image import (
     SPLITS,
+    ComposedWorld,
     ContrastWorld,
     EditableWorld,
     Examination,
@@ -45,16 +47,19 @@ from scotoma.core.tool import Tool
 __all__ = [
     "INVALIDITIES",
     "SPLITS",
+    "Attribution",
     "BudgetError",
     "Calibration",
     "ChatModel",
     "Checks",
     "Claim",
+    "ComposedWorld",
     "Condition",
     "ConfigError",
     "ContrastWorld",
     "Discernment",
     "EditableWorld",
+    "ErrorKind",
     "Examination",
     "Example",
     "Facts",
@@ -65,6 +70,7 @@ __all__ = [
     "Interrupted",
     "Invalidity",
     "LogError",
+    "ModeDiagnosis",
     "ModelError",
     "Observation",
     "Outcome",

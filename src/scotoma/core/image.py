@@ -170,6 +170,15 @@ class ReducibleWorld(World, Protocol):
 
 
 @runtime_checkable
+class ComposedWorld(World, Protocol):
+    """A world that knows what its questions are made of: what tells an error of seeing from one of thinking."""
+
+    def parts(self, facts: Facts, question: str) -> Sequence[str]:
+        """Simpler valid questions about the same scene that one must be able to answer to answer this one."""
+        ...
+
+
+@runtime_checkable
 class ContrastWorld(World, Protocol):
     """A world that can say a question in other words, and change what it asks about: the two halves of a contrast set
     (Gardner et al. 2020, arXiv 2004.02709).

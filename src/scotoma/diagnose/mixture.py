@@ -40,7 +40,7 @@ class Mixture(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    kind: Literal["targeted", "uniform", "dpe"]
+    kind: Literal["targeted", "uniform", "random", "dpe"]
     volume: int
     shares: tuple[Share, ...] = ()
     retention: int = 0
@@ -118,8 +118,19 @@ def targeted(
 
 
 def uniform(volume: int) -> Mixture:
-    """The control arm: as many samples, drawn from the uniform template questioner, aimed at nothing."""
+    """The control of everything: as many samples, drawn from the uniform template questioner, aimed at nothing."""
     return Mixture(kind="uniform", volume=volume, uniform=volume)
+
+
+def random(categories: Sequence[str], volume: int, retention: float = 0.5) -> Mixture:
+    """The control of the diagnosis: samples are made as for `targeted` and as many keep old skills, but from questions
+    drawn by chance instead of failures, every category alike."""
+    kept = int(np.ceil(volume * retention)) if categories else volume
+    shares = tuple(
+        Share(name=name, samples=count, weight=1 / len(categories), reason="drawn by chance")
+        for name, count in zip(categories, _apportion([1.0] * len(categories), volume - kept, 0), strict=True)
+    )
+    return Mixture(kind="random", volume=volume, shares=shares, retention=kept)
 
 
 def dpe(accuracies: Mapping[str, float], volume: int) -> Mixture:

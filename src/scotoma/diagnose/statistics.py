@@ -219,6 +219,35 @@ def paired_difference(
     return Rate(value=value, low=float(np.clip(low, -1, value)), high=float(np.clip(high, value, 1)), n=n)
 
 
+def resampled_means(
+    columns: npt.NDArray[np.float64], clusters: Clusters | None = None, seed: int = 0, resamples: int = 2000
+) -> npt.NDArray[np.float64]:
+    """Means of paired columns in bootstrap resamples of whole clusters: what any statistic of means has its interval
+    from (`bounds`).
+
+    Args:
+        columns: n × k, one row per question, one column per model or difference.
+        clusters: an image id per row.
+        seed, resamples: R draws.
+
+    Returns:
+        R × k; the same clusters are drawn for every column, so that columns stay paired.
+    """
+    group, groups = _indices(clusters, len(columns))
+    sums = np.zeros((groups, columns.shape[1]))
+    np.add.at(sums, group, columns)
+    sizes = np.bincount(group, minlength=groups).astype(np.float64)
+    random = np.random.default_rng(seed)
+    drawn = random.multinomial(groups, np.full(groups, 1 / groups), size=resamples)
+    return np.asarray((drawn @ sums) / (drawn @ sizes)[:, None])
+
+
+def bounds(value: float, draws: npt.NDArray[np.float64], n: int) -> Rate:
+    """A statistic with the percentile interval of its bootstrap draws, which need not be bounded."""
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return Rate(value=value, low=float(min(low, value)), high=float(max(high, value)), n=n)
+
+
 def mcnemar(a: Values, b: Values) -> float:
     """Two-sided p-value of "a and b are right equally often" on the same questions (McNemar 1947).
 

@@ -45,7 +45,7 @@ def account_of_discovery(ledger: Ledger) -> DiscoverySummary | None:
         skill = failure.tags.get("skill", ())
         skills.update(skill if isinstance(skill, tuple) else (str(skill),))
     judge = _fallible(calibration_of(ledger), [*asked, *baseline])
-    found, uniform = _failure_rate(asked), _failure_rate(baseline) if baseline else None
+    found, uniform = failure_rate(asked), failure_rate(baseline) if baseline else None
     combinations = ledger.skill_combinations("discover")
     unjudged: Counter[str] = Counter()
     rulings: Counter[str] = Counter()
@@ -77,7 +77,7 @@ def account_of_discovery(ledger: Ledger) -> DiscoverySummary | None:
         baseline_failure_rate=true_rate(uniform, judge) if judge and uniform else uniform,
         baseline_questions=len(baseline),
         baseline_asked_by="questioner" if any(o.asked_by == "questioner" for o in baseline) else "template",
-        yield_ratio=_ratio(asked, baseline, judge) if found.n and uniform and uniform.n else None,
+        yield_ratio=ratio_of_failures(asked, baseline, judge) if found.n and uniform and uniform.n else None,
         apparent_failure_rate=found if judge else None,
         apparent_baseline_failure_rate=uniform if judge else None,
         proposed=proposed,
@@ -177,26 +177,26 @@ def _fallible(calibration: Calibration | None, observations: Sequence[Observatio
     return calibration.correctness
 
 
-def _failure_rate(observations: Sequence[Observation]) -> Rate:
+def failure_rate(observations: Sequence[Observation]) -> Rate:
     """Valid failures per question put; an invalid question is a question put."""
     put = [o for o in observations if o.outcome != "infrastructure"]
     return clustered_rate([o.outcome == "failure" for o in put], [o.image_id for o in put])
 
 
-def _ratio(
+def ratio_of_failures(
     asked: Sequence[Observation],
     baseline: Sequence[Observation],
     judge: Discernment | None = None,
     resamples: int = 1000,
 ) -> Rate:
-    """Failure rate over the baseline's, with a bootstrap interval over images (percentile, seeded).
+    """Failure rate over another's on other questions, with a bootstrap interval over images (percentile, seeded).
 
     With a fallible judge both are corrected (Rogan & Gladen 1978), in each resample by an accuracy drawn from what its
     calibration leaves open (Beta, with half an observation more of each kind).
     """
     rng = np.random.default_rng(0)
     above, below = _resampled(asked, rng, resamples), _resampled(baseline, rng, resamples)
-    found, uniform = _failure_rate(asked), _failure_rate(baseline)
+    found, uniform = failure_rate(asked), failure_rate(baseline)
     if judge is not None:
         se, sp = (
             rng.beta(rate.value * rate.n + 0.5, (1 - rate.value) * rate.n + 0.5, resamples)

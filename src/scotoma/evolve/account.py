@@ -9,17 +9,24 @@ from collections.abc import Sequence
 from typing import Any
 
 from scotoma.core import FailureMode, Observation, Rate
+from scotoma.diagnose.mixture import Mixture
 from scotoma.discover.account import account_of_discovery, account_of_shrinking
+from scotoma.evolve.diagnosis import Diagnosis
 from scotoma.evolve.examination import accuracy, change, part
+from scotoma.evolve.proof import Course
+from scotoma.evolve.rediscovery import account_of_rediscovery
 from scotoma.evolve.settings import EvolveSettings
 from scotoma.store.run import Run
 from scotoma.store.summary import (
+    AgainstSummary,
     ArmSummary,
     ComparisonSummary,
     Gate,
     ModeAccuracy,
     ModeSummary,
     RoundSummary,
+    ShareSummary,
+    StabilitySummary,
     Summary,
 )
 
@@ -36,7 +43,10 @@ def summarise(run: Run, settings: EvolveSettings) -> Summary:
         tests[name] = ledger.observations(phase_prefix=f"test/{name}/")
     modes = ledger.modes()
     proven = [mode for mode in modes if mode.status not in ("suspected", "rejected")]
-    last = _last_accepted(run, settings, tests)
+    stations = _stations(run, settings, tests)
+    last = {arm: names[-1] for arm, names in stations.items()}
+    course = Course(tests, stations, settings.repair.samples)
+    ours = course if "targeted" in stations else None
     return Summary(
         command="evolve",
         seed=settings.seed,
@@ -46,21 +56,34 @@ def summarise(run: Run, settings: EvolveSettings) -> Summary:
         modes=[ModeSummary.of(mode, test_accuracy=_by_arm(mode, tests, last)) for mode in modes],
         shrunk=account_of_shrinking(modes),
         rounds=_rounds(run, settings, tests, proven),
-        comparison=_comparison(tests, last),
+        comparison=_comparison(course, last),
+        efficiency={
+            f"targeted_vs_{arm}": found
+            for arm in stations
+            if ours and arm != "targeted" and (found := ours.efficiency("targeted", arm))
+        },
+        stability=_stability(course) if ours else None,
+        bias=ours.bias("targeted") if ours else None,
+        rediscovery=account_of_rediscovery(run, last.get("targeted")),
     )
 
 
-def _last_accepted(run: Run, settings: EvolveSettings, tests: dict[str, Any]) -> dict[str, str]:
-    """Per arm, the name of the checkpoint it ended with."""
-    found: dict[str, str] = {}
+def _stations(run: Run, settings: EvolveSettings, tests: dict[str, Any]) -> dict[str, list[str]]:
+    """Per arm, the checkpoint that it stood at from the base on, one more after each finished round."""
+    found: dict[str, list[str]] = {}
     for arm in settings.arms:
         for number in range(1, settings.rounds + 1):
-            gate = run.ledger.done(f"round{number}/{arm}/gate")
-            if gate is not None and f"round{number}/{arm}" in tests:
-                found.setdefault(arm, BASE)
-                if gate["accepted"]:
-                    found[arm] = f"round{number}/{arm}"
+            name = f"round{number}/{arm}"
+            gate = run.ledger.done(f"{name}/gate")
+            if gate is not None and name in tests:
+                names = found.setdefault(arm, [BASE])
+                names.append(name if gate["accepted"] else names[-1])
     return found
+
+
+def _stability(course: Course) -> StabilitySummary:
+    drops = [drop for arm in course.stations for drop in course.drops(arm)]
+    return StabilitySummary(significant_drops=sum(drop.arm == "targeted" for drop in drops), drops=drops)
 
 
 def _by_arm(
@@ -111,6 +134,7 @@ def _arm(
 ) -> ArmSummary:
     trained = run.ledger.done(f"{name}/reinforce") or {}
     made = run.ledger.done(f"{name}/generate") or {}
+    diagnosis = Diagnosis.model_validate(run.ledger.done(f"{name}/diagnose"))
     old_modes, new_modes = part(before, "modes"), part(after, "modes")
     old_kept, new_kept = part(before, "retained"), part(after, "retained")
     kind: Gate = "accepted" if gate["accepted"] else "kept_old"
@@ -125,6 +149,10 @@ def _arm(
         retained_change=change(new_kept, old_kept),
         gate=kind,
         gate_reason=gate["reason"],
+        diagnosis=list(diagnosis.modes),
+        mixture=_shares(diagnosis.mixture, made.get("shortfalls", {})),
+        retention=diagnosis.mixture.retention,
+        rejected=made.get("rejected", {}),
         per_mode={
             mode.id: ModeAccuracy(
                 before=accuracy(_members(mode, before)), after=accuracy(_members(mode, after))
@@ -141,6 +169,20 @@ def _arm(
     )
 
 
+def _shares(mixture: Mixture, shortfalls: dict[str, int]) -> list[ShareSummary]:
+    return [
+        ShareSummary(
+            name=share.name,
+            samples=share.samples,
+            weight=share.weight,
+            warm_start=share.warm_start,
+            reason=share.reason,
+            shortfall=shortfalls.get(share.name, 0),
+        )
+        for share in mixture.shares
+    ]
+
+
 def _with_skill(observations: Sequence[Observation], skill: str) -> list[Observation]:
     return [o for o in part(observations, "retained") if skill in _skill_set(o)]
 
@@ -154,18 +196,29 @@ def _skill_set(observation: Observation) -> tuple[str, ...]:
     return skill if isinstance(skill, tuple) else (str(skill),)
 
 
-def _comparison(tests: dict[str, list[Observation]], last: dict[str, str]) -> ComparisonSummary | None:
+def _comparison(course: Course, last: dict[str, str]) -> ComparisonSummary | None:
     """Arm against arm and against the base, on the same questions, with the weights each arm ended with."""
-    if BASE not in tests or not last:
+    if not last:
         return None
 
     def difference(one: str, other: str, which: str) -> Rate:
-        return change(part(tests[one], which), part(tests[other], which))
+        return change(part(course.tests[one], which), part(course.tests[other], which))
 
     ours = last.get("targeted")
-    control = last.get("uniform")
+    if ours is None:
+        return ComparisonSummary()
+    against = {
+        arm: AgainstSummary(
+            difference=difference(ours, name, "modes"),
+            gain_ratio=course.gain_ratio("targeted", arm),
+            retained_difference=difference(ours, name, "retained"),
+        )
+        for arm, name in last.items()
+        if arm != "targeted"
+    }
     return ComparisonSummary(
-        targeted_minus_uniform=difference(ours, control, "modes") if ours and control else None,
-        targeted_minus_base=difference(ours, BASE, "modes") if ours else None,
-        retained_change=difference(ours, BASE, "retained") if ours else None,
+        targeted_minus_uniform=against["uniform"].difference if "uniform" in against else None,
+        targeted_minus_base=difference(ours, BASE, "modes"),
+        retained_change=difference(ours, BASE, "retained"),
+        against=against,
     )

@@ -9,50 +9,19 @@ which take the time, side by side.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from statistics import fmean
 
-from scotoma.core import EditableWorld, FailureMode, ImageRecord, Observation, Sample
-from scotoma.diagnose.mixture import Mixture, targeted, uniform
-from scotoma.discover.interview import Asked
-from scotoma.discover.progress import Progress
-from scotoma.evolve.examination import Examination
+from scotoma.core import ImageRecord, Sample
+from scotoma.diagnose.mixture import Mixture
+from scotoma.evolve.diagnosis import AIMED, Diagnosis, diagnose
 from scotoma.evolve.gate import decide
 from scotoma.evolve.lesson import Examined, Learnt, Lesson, examine, interview
-from scotoma.evolve.settings import Arm, EvolveSettings
+from scotoma.evolve.settings import Arm
 from scotoma.evolve.worker import processes_for, side_by_side
+from scotoma.evolve.workshop import Policy, Workshop
 from scotoma.generate.pipeline import Made, targeted_samples, uniform_samples
-from scotoma.generate.planner import Structure
+from scotoma.generate.planner import Structure, Target
 from scotoma.models.checkpoint import accelerated
 from scotoma.store.ledger import CurvePoint
-from scotoma.store.run import Run
-
-DIAGNOSED_PER_MODE = 40
-"""Questions per mode whose pass rate is sampled; more costs time and moves the mixture little."""
-
-
-@dataclass(frozen=True)
-class Workshop:
-    """What every arm shares: the run, the world, the proven modes, and the held-out questions."""
-
-    run: Run
-    world: EditableWorld
-    settings: EvolveSettings
-    modes: tuple[FailureMode, ...]
-    held_back: Examination
-    """On the `confirm` split: diagnosis and gate. Nobody trains on it."""
-    test: Examination
-    """On the `test` split: measures, decides nothing."""
-    progress: Progress
-
-
-@dataclass(frozen=True)
-class Policy:
-    """Weights and the name that they were examined under: `base`, `round1/targeted`."""
-
-    name: str
-    weights: str | Path
 
 
 def examine_base(shop: Workshop, base: Policy) -> None:
@@ -71,9 +40,12 @@ def turn(shop: Workshop, number: int, policies: Mapping[Arm, Policy]) -> dict[Ar
     """
     ledger = shop.run.ledger
     lessons: dict[str, Lesson] = {}
+    # Those that know the modes first: what they find decides the others' warm start, and the frozen arm's mixture.
+    for arm in sorted(policies, key=lambda arm: (arm not in AIMED, arm != "targeted")):
+        diagnose(shop, arm, policies[arm].weights, number)
     for arm, policy in policies.items():
         name = f"round{number}/{arm}"
-        made = _generate(shop, arm, _diagnose(shop, arm, policy.weights, name), name, number)
+        made = _generate(shop, diagnose(shop, arm, policy.weights, number), name, number)
         if ledger.done(f"examine/{name}") is None:
             lessons[name] = Lesson(
                 name,
@@ -132,57 +104,19 @@ def _note_training(shop: Workshop, name: str, learnt: Learnt, taught_first: bool
     )
 
 
-def _diagnose(shop: Workshop, arm: Arm, before: str | Path, name: str) -> Mixture:
-    """The mixture of this round: from pass rates of the model as it is now, on the `confirm` split."""
-    done = shop.run.ledger.done(f"{name}/diagnose")
-    if done is not None:
-        return Mixture.model_validate(done["mixture"])
-    repair = shop.settings.repair
-    rates: dict[str, float] = {}
-    if arm == "targeted":
-        asking = interview(before, shop.settings.answers)
-        for n, mode in enumerate(shop.modes):
-            shop.progress(f"diagnose {name}", n, len(shop.modes))
-            members = [item for item in shop.held_back.modes if mode.predicate.matches(item.tags)]
-            asked = [
-                Asked(f"{name}/diagnose/{mode.id}/{i}", item.image, item.question, verdict=item.verdict)
-                for i, item in enumerate(members[:DIAGNOSED_PER_MODE])
-            ]
-            known = [rate for rate in asking.pass_rates(asked, repair.pass_samples) if rate is not None]
-            if known:
-                rates[mode.id] = fmean(known)
-        mixture = targeted(_as_it_fails_now(shop.modes, rates), repair.samples, rates, repair.mixture)
-    else:
-        mixture = uniform(repair.samples)
-    shop.run.ledger.finish(
-        f"{name}/diagnose", {"mixture": mixture.model_dump(mode="json"), "pass_rates": rates}
-    )
-    return mixture
-
-
-def _as_it_fails_now(modes: Sequence[FailureMode], rates: dict[str, float]) -> list[FailureMode]:
-    """The modes with this round's failure rate in place of the first round's: diagnosed again, not remembered."""
-    renewed = []
-    for mode in modes:
-        old = mode.failure_rate
-        if mode.id in rates and old is not None:
-            value = 1 - rates[mode.id]
-            renewed.append(mode.model_copy(update={"failure_rate": old.model_copy(update={"value": value})}))
-        else:
-            renewed.append(mode)
-    return renewed
-
-
-def _generate(shop: Workshop, arm: Arm, mixture: Mixture, name: str, number: int) -> Made:
+def _generate(shop: Workshop, diagnosis: Diagnosis, name: str, number: int) -> Made:
     """The samples, from the ledger when they were made before."""
-    ledger = shop.run.ledger
+    ledger, mixture = shop.run.ledger, diagnosis.mixture
     stage = f"{name}/generate"
     if ledger.done(stage) is None:
         shop.progress(f"generate {name}", 0, mixture.volume)
         held_out = {entry.id for split in ("discover", "confirm", "test") for entry in ledger.images(split)}
         seed = shop.settings.seed * 1000 + number
-        if arm == "targeted":
-            made = targeted_samples(shop.world, mixture, shop.modes, _structures(shop), held_out, seed)
+        if mixture.shares:
+            targets = diagnosis.targets(shop.modes)
+            made = targeted_samples(
+                shop.world, mixture, targets, _structures(shop, mixture, targets), held_out, seed
+            )
         else:
             made = uniform_samples(shop.world, mixture.volume, held_out, seed)
         kept = shop.run.images.put_all(made.images.values())
@@ -201,33 +135,42 @@ def _generate(shop: Workshop, arm: Arm, mixture: Mixture, name: str, number: int
     return Made(samples, images, done.get("shortfalls", {}))
 
 
-def _structures(shop: Workshop) -> list[Structure]:
-    """The scenes of the `discover` split in which the candidate failed, read back with their facts."""
+def _structures(shop: Workshop, mixture: Mixture, targets: Sequence[Target]) -> list[Structure]:
+    """The scenes of the `discover` split in which the candidate failed, read back with their facts; for `random` those
+    of all uniform questions, right or wrong.
+    """
+    ledger = shop.run.ledger
+    if mixture.kind == "random":
+        asked = [o for o in ledger.observations("baseline") if o.outcome in ("correct", "failure")]
+    else:
+        asked = [
+            o for phase in ("discover", "baseline") for o in ledger.observations(phase, outcome="failure")
+        ]
     found: list[Structure] = []
-    failures: list[Observation] = [
-        o
-        for phase in ("discover", "baseline")
-        for o in shop.run.ledger.observations(phase, outcome="failure")
-        if any(mode.predicate.matches(o.tags) for mode in shop.modes)
-    ]
-    for failure in failures:
-        record = shop.run.images.get(failure.image_id, facts=shop.world.facts)
-        if record.facts is not None:
-            found.append(Structure(record.facts, failure.question, failure.tags))
+    for observation in asked:
+        if any(target.predicate.matches(observation.tags) for target in targets):
+            record = shop.run.images.get(observation.image_id, facts=shop.world.facts)
+            if record.facts is not None:
+                found.append(Structure(record.facts, observation.question, observation.tags))
     return found
 
 
 def _taught_first(shop: Workshop, arm: Arm, made: Made, number: int) -> list[Sample]:
     """The samples of the warm start: those of modes without signal, each mode once in a run, since every such start
-    costs its neighbours a little. In a control arm, where the targeted arm of the round has such modes, any of its own,
-    so that all arms take the same steps."""
-    modes = _without_signal(shop, number).difference(*(_without_signal(shop, n) for n in range(1, number)))
-    if arm != "targeted":
+    costs its neighbours a little. In a control arm, where an arm that knows the modes has such ones in this round, any
+    of its own, so that all arms take the same steps."""
+    told = arm if arm in AIMED else next((a for a in AIMED if a in shop.settings.arms), None)
+    if told is None:
+        return []
+    modes = _without_signal(shop, told, number).difference(
+        *(_without_signal(shop, told, n) for n in range(1, number))
+    )
+    if arm not in AIMED:
         return made.samples if modes else []
     return [sample for sample in made.samples if sample.mode_id in modes]
 
 
-def _without_signal(shop: Workshop, number: int) -> set[str]:
-    done = shop.run.ledger.done(f"round{number}/targeted/diagnose")
+def _without_signal(shop: Workshop, arm: Arm, number: int) -> set[str]:
+    done = shop.run.ledger.done(f"round{number}/{arm}/diagnose")
     shares = Mixture.model_validate(done["mixture"]).shares if done is not None else ()
     return {share.name for share in shares if share.warm_start}

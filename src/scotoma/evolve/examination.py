@@ -18,10 +18,13 @@ from scotoma.discover.pool import Candidacy, Pool
 
 @dataclass(frozen=True)
 class Examination:
-    """Questions from the confirmed modes, and retained ones from outside every mode."""
+    """Questions from the confirmed modes, retained ones from outside every mode, and `uniform` ones that nothing
+    selected, as many as are retained (most of them the same).
+    """
 
     modes: tuple[Candidacy, ...]
     retained: tuple[Candidacy, ...]
+    uniform: tuple[Candidacy, ...] = ()
 
     @classmethod
     def draw(
@@ -40,12 +43,13 @@ class Examination:
         # A uniform question may fall into a mode: look at more of them than are kept.
         drawn = draw(pool, split, seed, predicates, each, 2 * retained, limit)
         outside = [item for item in drawn.uniform if not any(p.matches(item.tags) for p in predicates)]
-        return cls(drawn.modes, tuple(outside[:retained]))
+        return cls(drawn.modes, tuple(outside[:retained]), drawn.uniform[:retained])
 
     @property
     def images(self) -> list[ImageRecord]:
         """Every picture, once."""
-        return list({item.image.id: item.image for item in (*self.modes, *self.retained)}.values())
+        items = (*self.modes, *self.retained, *self.uniform)
+        return list({item.image.id: item.image for item in items}.values())
 
     def ask(self, interview: Interview, phase: str) -> list[Observation]:
         """Observations under the phases `phase/modes` and `phase/retained`."""

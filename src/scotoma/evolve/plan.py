@@ -12,7 +12,7 @@ from itertools import islice
 from scotoma.core import World
 from scotoma.discover.plan import Plan, PlanRow, discovery_rows, memory_of, priced
 from scotoma.discover.pool import open_source
-from scotoma.evolve.arm import DIAGNOSED_PER_MODE
+from scotoma.evolve.diagnosis import AIMED, ATTRIBUTED, PER_MODE
 from scotoma.evolve.settings import EvolveSettings
 from scotoma.generate.pipeline import PER_IMAGE
 
@@ -33,9 +33,13 @@ def plan_spiral(settings: EvolveSettings) -> Plan:
     arms = len(settings.arms)
     per_step = min(repair.samples, repair.images_per_step * PER_IMAGE)
     for number in range(1, settings.rounds + 1):
-        diagnosed = modes * DIAGNOSED_PER_MODE if "targeted" in settings.arms else 0
+        knowing = sum(arm in AIMED and (number == 1 or arm == "targeted") for arm in settings.arms)
+        diagnosed = min(knowing, 1) * modes * PER_MODE
+        # Each is also asked once more, and of some failures every part; `dpe` asks uniform questions.
+        asked = diagnosed * (repair.pass_samples + 1) + min(knowing, 1) * modes * ATTRIBUTED * 3
+        asked += test.retained_questions // 4 if "dpe" in settings.arms else 0
         rows += [
-            PlanRow(f"round {number}: diagnose", diagnosed, diagnosed * repair.pass_samples),
+            PlanRow(f"round {number}: diagnose", diagnosed, asked),
             PlanRow(
                 f"round {number}: train {arms} arm{'s' if arms > 1 else ''}",
                 arms * _pictures(repair.samples),
@@ -43,6 +47,9 @@ def plan_spiral(settings: EvolveSettings) -> Plan:
             ),
             PlanRow(f"round {number}: examine", _pictures(examination), arms * examination),
         ]
+    if settings.rediscover and "targeted" in settings.arms:
+        found = [row for row in rows if row.stage in ("discover", "baseline", "confirm")]
+        rows += [replace(row, stage=f"rediscover: {row.stage}") for row in found]
     plan = priced(settings, rows, shown)
     trained = memory_of("candidate", settings.candidate, "full", lora=repair.lora_rank > 0)
     return replace(plan, memory=(*plan.memory, trained))

@@ -16,7 +16,8 @@ from scotoma.diagnose.mixture import TargetedMixture
 from scotoma.discover.settings import DiscoverySettings
 from scotoma.store.configuration import Settings
 
-Arm = Literal["targeted", "uniform"]
+Arm = Literal["targeted", "uniform", "random", "targeted-frozen", "dpe"]
+"""Ways of choosing samples; `evolve.diagnosis` says how each does it."""
 
 
 class RepairSettings(Settings):
@@ -84,9 +85,12 @@ class EvolveSettings(DiscoverySettings):
 
     Attributes:
         rounds: turns of the spiral; may grow on a resume.
-        arms: `targeted` (the mixture follows the diagnosis), `uniform` (template questions, same volume and steps).
+        arms: `targeted` (the mixture follows the diagnosis), and controls of the same volume and steps: `uniform`
+            (template questions), `random` (made like the targeted ones, from questions drawn by chance),
+            `targeted-frozen` (the first diagnosis in all rounds), `dpe` (the paper's bands by type of question).
         repair: how the candidate is trained.
         test: how it is examined.
+        rediscover: afterwards a fresh questioner looks for what is left, and for what the repair opened.
         gate_margin: a retained skill may fall by so much, [0, 1]; a significant fall beyond it keeps the old weights.
     """
 
@@ -94,6 +98,7 @@ class EvolveSettings(DiscoverySettings):
     arms: tuple[Arm, ...] = ("targeted", "uniform")
     repair: RepairSettings = RepairSettings()
     test: TestSettings = TestSettings()
+    rediscover: bool = True
     gate_margin: float = Field(default=0.02, ge=0, le=1)
 
     @model_validator(mode="after")

@@ -14,10 +14,12 @@ from scotoma.discover.loop import discover
 from scotoma.discover.pool import Pool, open_source
 from scotoma.discover.progress import Progress, silent
 from scotoma.evolve.account import BASE, summarise
-from scotoma.evolve.arm import Policy, Workshop, examine_base, turn
+from scotoma.evolve.arm import examine_base, turn
 from scotoma.evolve.examination import Examination
 from scotoma.evolve.lesson import interview
+from scotoma.evolve.rediscovery import rediscover
 from scotoma.evolve.settings import Arm, EvolveSettings
+from scotoma.evolve.workshop import Policy, Workshop
 from scotoma.models.spec import checkpoint_path
 from scotoma.store.run import Run
 from scotoma.store.summary import Summary
@@ -50,6 +52,8 @@ def evolve(run: Run, settings: EvolveSettings, progress: Progress = silent) -> S
     for number in range(1, settings.rounds + 1):
         policies = turn(shop, number, policies)
         run.write_summary(summarise(run, settings))
+    if settings.rediscover and "targeted" in policies and policies["targeted"] != base:
+        rediscover(run, world, settings, policies["targeted"], progress)
     summary = summarise(run, settings)
     run.ledger.put_modes(_restated(proven, summary))
     summary = summarise(run, settings)

@@ -1,9 +1,9 @@
 """From a mixture to verified samples: vary failing scenes, write questions, check them, balance their answers.
 
-    made = targeted_samples(world, mixture, modes, structures, held_out, seed=0)
+    made = targeted_samples(world, mixture, targets, structures, held_out, seed=0)
     made.samples, made.images, made.shortfalls, made.rejected
 
-Shortfalls are said: a mode that cannot fill its share leaves it to retention, so that volumes stay equal across arms.
+Shortfalls are said: a target that cannot fill its share leaves it to retention, so that volumes stay equal across arms.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from scotoma.core import EditableWorld, Facts, FailureMode, ImageRecord, Predicate, Sample
+from scotoma.core import EditableWorld, Facts, ImageRecord, Predicate, Sample
 from scotoma.diagnose.mixture import Mixture
 from scotoma.generate.checks import PASSED, Checks
-from scotoma.generate.planner import Plan, Structure, plan
+from scotoma.generate.planner import Plan, Structure, Target, plan
 
 PER_IMAGE = 8
 """Questions about one training image: it is encoded once for all of them."""
 
 MOST_OF_A_MODE = 5
-"""Of these, at most so many from one mode; the others keep old skills on the same picture."""
+"""Of these, at most so many from one mode, where the mixture has retention: it keeps old skills on the same picture."""
 
 
 @dataclass
@@ -39,17 +39,17 @@ class Made:
 def targeted_samples(
     world: EditableWorld,
     mixture: Mixture,
-    modes: Sequence[FailureMode],
+    targets: Sequence[Target],
     structures: Iterable[Structure],
     held_out: Collection[str],
     seed: int,
 ) -> Made:
-    """`mixture.volume` samples: each mode's share from its failing structures, the rest retention."""
+    """`mixture.volume` samples: each target's share from its structures, the rest retention."""
     made, checks = Made(), Checks(held_out)
-    retention = mixture.volume
-    for each in plan(mixture, modes, structures):
+    beside = mixture.retention > 0
+    for each in plan(mixture, targets, structures):
         wanted = each.samples
-        for sheet in _sheets(world, each, checks, f"{seed}/{each.mode_id}"):
+        for sheet in _sheets(world, each, checks, f"{seed}/{each.mode_id}", beside):
             mine = [sample for sample in sheet.samples if sample.mode_id is not None]
             extra = len(mine) - wanted
             kept = sheet.samples if extra <= 0 else [s for s in sheet.samples if s not in mine[wanted:]]
@@ -60,8 +60,7 @@ def targeted_samples(
                 break
         if wanted > 0:
             made.shortfalls[each.mode_id] = wanted
-    retention -= len(made.samples)
-    _fill(world, made, checks, retention, seed, "retention")
+    _fill(world, made, checks, mixture.volume - len(made.samples), seed, "retention")
     made.rejected = checks.rejected
     return made
 
@@ -80,8 +79,8 @@ class _Sheet:
     samples: list[Sample]
 
 
-def _sheets(world: EditableWorld, each: Plan, checks: Checks, key: str) -> Iterator[_Sheet]:
-    """New pictures of the plan's failing structures with their questions, as long as tries last.
+def _sheets(world: EditableWorld, each: Plan, checks: Checks, key: str, beside: bool) -> Iterator[_Sheet]:
+    """New pictures of the plan's structures with their questions, and retention `beside` them, as long as tries last.
 
     A mode that names an answer ("… when the answer is no") would teach that answer instead of the skill. So it is
     balanced by contrast questions, alike in everything but the answer, one for each of its own.
@@ -107,7 +106,7 @@ def _sheets(world: EditableWorld, each: Plan, checks: Checks, key: str) -> Itera
             found[part].setdefault(examined.answer, []).append(question)
         image = world.render(facts, "train")
         samples: list[Sample] = []
-        while len(samples) < MOST_OF_A_MODE:
+        while len(samples) < (MOST_OF_A_MODE if beside else PER_IMAGE):
             part = "contrast" if balanced and given["contrast"] < given["mode"] else "mode"
             offered = found[part]
             if not any(offered.values()):
@@ -126,7 +125,7 @@ def _sheets(world: EditableWorld, each: Plan, checks: Checks, key: str) -> Itera
         if not samples:
             continue
         # As much retention as mode questions on the same picture; the mixture says how much there is in all.
-        extra = min(len(samples), PER_IMAGE - len(samples))
+        extra = min(len(samples), PER_IMAGE - len(samples)) if beside else 0
         for question in world.questions(facts, rng.getrandbits(32), PER_IMAGE):
             if extra == 0:
                 break

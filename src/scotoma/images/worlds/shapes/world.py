@@ -19,6 +19,7 @@ from scotoma.images.worlds.shapes import edits, templates
 from scotoma.images.worlds.shapes.counterfactuals import single_edits
 from scotoma.images.worlds.shapes.executor import examine
 from scotoma.images.worlds.shapes.language import normalise, parse, realise, wordings
+from scotoma.images.worlds.shapes.parts import parts, terse
 from scotoma.images.worlds.shapes.reductions import reductions
 from scotoma.images.worlds.shapes.render import encode, visibility
 from scotoma.images.worlds.shapes.scene import EXAM, Scene, SceneRange, sample_scene
@@ -136,6 +137,12 @@ class ShapesWorld:
             wording = parsed.wording if number % 2 else None
             drafts.append(templates.ask(facts.scene, rng, kind, wording=wording, tries=4))
         return [q for q in dict.fromkeys(drafts) if q is not None and facts.examine(q).valid][:n]
+
+    def parts(self, facts: Facts, question: str) -> Sequence[str]:
+        """The questions that this one is made of, in their shortest wordings; see `parts.parts`."""
+        parsed = parse(question)
+        drafts = [terse(part) for part in parts(parsed.program)] if parsed is not None else []
+        return [q for q in dict.fromkeys(drafts) if q != normalise(question) and facts.examine(q).valid]
 
     def reductions(self, facts: Facts, question: str) -> Iterator[Variant]:
         """Every scene and question one step smaller, the smallest first; see `reductions.reductions`."""

@@ -1,0 +1,113 @@
+"""Error kinds: whether a wrong answer is one of seeing, counting, relating, reading, reasoning or of not listening.
+
+A composed question is wrong for one of two reasons: a part of it is wrong, or its parts are right and joining them is
+not. So the parts are asked too (how many circles? how many stars? are there more circles than stars?) and the answers
+decide. A question without parts errs in what it asks for. (Ours; DPE, arXiv 2602.22859, has a model guess the kind.)
+
+>>> part = Part("count the stars .", skills=("counting",), correct=True)
+>>> attribute(failure, [part]).kind          # of "are there more stars than circles ?", skills ("comparison",)
+'reasoning'
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from scotoma.core import Attribution, ErrorKind, Observation
+
+_KINDS: dict[str, ErrorKind] = {
+    **dict.fromkeys(("comparison", "negation", "calculation", "reason"), "reasoning"),
+    **dict.fromkeys(("horizontal", "vertical", "position"), "relation"),
+    "counting": "counting",
+    "reading": "reading",
+}
+"""Skills by the kind of error that they fail in, of the worlds and of the wording; every other one is perception."""
+
+_FIRST: tuple[ErrorKind, ...] = ("reasoning", "relation", "counting", "reading", "perception")
+"""Of several skills that a question adds to its parts, the one that comes last in answering it."""
+
+_EXAMPLES = 3
+
+_NUMBER = re.compile(
+    r"-?\d+([.,]\d+)*\D{0,6}|zero|none|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A simpler question that a question is made of, about the same picture; `correct` None: nobody could tell."""
+
+    question: str
+    skills: tuple[str, ...]
+    correct: bool | None
+
+
+def attribute(failure: Observation, parts: Sequence[Part] = ()) -> Attribution:
+    """The kind of error that a failure is.
+
+    In this order: an answer that is not of the asked kind (a colour to "how many") is one of instruction; a part that
+    is answered wrongly gives its own kind; with all parts right it is the kind of what the question adds to them.
+    """
+    truth = failure.verdict.truth or ""
+    skills = skills_of(failure)
+    # Of several wrong parts the simplest: the others may be wrong because of it.
+    wrong = min((part for part in parts if part.correct is False), key=lambda p: len(p.skills), default=None)
+    right = [part for part in parts if part.correct]
+    kind: ErrorKind
+    if (asked := _form(truth, skills)) != (given := _form(failure.answer, skills)):
+        kind, evidence = "instruction", f"{asked} was asked for, {given} came"
+    elif wrong is not None:
+        kind, evidence = kind_of(wrong.skills), f"a part is wrong too: {wrong.question}"
+    elif right:
+        known = {skill for part in right for skill in part.skills}
+        added = tuple(skill for skill in skills if skill not in known) or skills
+        kind = kind_of(added)
+        evidence = f"every part is right: {'; '.join(part.question for part in right)}"
+    else:
+        kind, evidence = kind_of(skills), "one step, or nothing simpler could be asked"
+    return Attribution(
+        image_id=failure.image_id,
+        question=failure.question,
+        answer=failure.answer,
+        truth=truth,
+        kind=kind,
+        evidence=evidence,
+    )
+
+
+def kind_of(skills: Sequence[str]) -> ErrorKind:
+    """The kind in which a question that needs these skills fails."""
+    needed = {_KINDS.get(skill, "perception") for skill in skills}
+    return next((kind for kind in _FIRST if kind in needed), "perception")
+
+
+def skills_of(observation: Observation) -> tuple[str, ...]:
+    """The tag `skill`, always a tuple."""
+    skill = observation.tags.get("skill", ())
+    return skill if isinstance(skill, tuple) else (str(skill),)
+
+
+def tally(attributions: Iterable[Attribution]) -> dict[ErrorKind, int]:
+    """How many failures are of each kind, most first."""
+    return dict(Counter(found.kind for found in attributions).most_common())
+
+
+def examples(attributions: Sequence[Attribution]) -> tuple[Attribution, ...]:
+    """One failure of each kind, of the commonest ones."""
+    first: dict[ErrorKind, Attribution] = {}
+    for found in attributions:
+        first.setdefault(found.kind, found)
+    return tuple(first[kind] for kind in tally(attributions))[:_EXAMPLES]
+
+
+def _form(text: str, skills: Sequence[str]) -> str:
+    """What kind of answer this is. What is read may be a number as well as a word."""
+    said = text.strip().lower().rstrip(".")
+    if not said:
+        return "nothing"
+    if said in ("yes", "no", "true", "false"):
+        return "yes or no"
+    return "a number" if _NUMBER.fullmatch(said) and "reading" not in skills else "a word"

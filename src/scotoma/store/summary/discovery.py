@@ -1,0 +1,183 @@
+"""The part of `summary.json` about what was asked and what failed: by a questioner, or in imported logs.
+
+summary.discovery.failure_rate.value
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from scotoma.core import Rate, Taxon
+from scotoma.store.summary.figures import Figures
+
+
+class TaxonomySummary(Figures):
+    """What was asked, in order: the top of two trees over the same questions, each a flat list, parents before children
+    and most failures first. The whole trees are in the ledger, in the stage `taxonomy`.
+    """
+
+    questions: int = Field(description="valid questions that were answered, the baseline's included")
+    skills: int = Field(description="distinct skills that they need")
+    combinations: int = Field(description="distinct sets of skills")
+    topics: int = Field(description="distinct topics, the questions of no topic aside")
+    topics_found_by: str | None = Field(
+        default=None, description="how topics were found in the text; null: the tags named them"
+    )
+    by_skill: list[Taxon] = Field(
+        default_factory=list,
+        description="every skill, and below it its combinations with the most failures; a question stands under each "
+        "skill that it needs",
+    )
+    by_topic: list[Taxon] = Field(
+        default_factory=list, description="groups of topics, and below each its topics with the most failures"
+    )
+
+
+class UndiscoveredSummary(Figures):
+    """What is left, by the failures of uniform questions: nothing selected those. A kind is a combination of skills."""
+
+    failure_mass: Rate = Field(
+        description="share of failures that are of a kind never seen failing, in [0, 1] (Good–Turing)"
+    )
+    kinds_seen: int = Field(description="kinds that were seen failing, by whoever asked")
+    kinds: Rate = Field(description="how many kinds fail in all, at least (Chao's lower bound)")
+    mode_coverage: Rate | None = Field(
+        default=None,
+        description="probability that the next failure within any named mode is in one that uniform questions had hit",
+    )
+    modes: Rate | None = Field(
+        default=None, description="how many failure modes there are, at least (Chao1 on failures per mode)"
+    )
+    outside_modes: Rate | None = Field(
+        default=None, description="share of failures that no mode holds which is suspected or confirmed"
+    )
+
+
+class StopSummary(Figures):
+    """Why discovery ended before its last step: `undiscovered.high` < `below`."""
+
+    steps: int = Field(description="steps of the questioner that were taken")
+    below: float = Field(description="the setting `discover.stop_below`")
+    undiscovered: Rate = Field(description="the undiscovered failure mass that was estimated then")
+
+
+class NaturalnessSummary(Figures):
+    """How far the questions' distribution lies from a reference set: MMD² between sentence embeddings (Gretton et al.
+    2012). It is 0 on average where the two are alike (and may fall below), and 2 at the most.
+    """
+
+    squared_mmd: Rate = Field(
+        description="of the questioner's questions; unbiased, with a jackknife interval"
+    )
+    p_value: float = Field(description='of the permutation test of "they are alike", in (0, 1]')
+    baseline_squared_mmd: Rate | None = Field(
+        default=None, description="the same for the baseline's questions"
+    )
+    reference: str = Field(description="the reference set: a world's templates, or a file")
+    reference_questions: int
+    embedder: str = Field(description="what the sentences were embedded by")
+
+
+class DiscoverySummary(Figures):
+    """What the questioner found. A question is put once to the candidate, on the `discover` split; with
+    `discover.samples` that takes as many queries.
+    """
+
+    questions: int = Field(description="questions put to the candidate, whatever came of them")
+    queries: int = Field(default=0, description="candidate queries: answers drawn to these questions")
+    valid: int = Field(description="of the questions, valid ones that were answered")
+    failures: int = Field(description="of these, answered wrongly: C_Q below 0.5")
+    infrastructure_errors: int = Field(
+        description="queries that were neither right nor wrong: no rate counts them"
+    )
+    failure_rate: Rate | None = Field(
+        default=None, description="failures per question put, infrastructure errors aside"
+    )
+    baseline_failure_rate: Rate | None = Field(
+        default=None, description="the same for the uniform template questioner at equal candidate queries"
+    )
+    baseline_questions: int = Field(default=0, description="candidate queries of the template questioner")
+    baseline_asked_by: Literal["template", "questioner"] = Field(
+        default="template",
+        description="`questioner` where images come with no templates: the untrained one asked, and nothing picked",
+    )
+    yield_ratio: Rate | None = Field(default=None, description="failure_rate over baseline_failure_rate")
+    apparent_failure_rate: Rate | None = Field(
+        default=None,
+        description="failure_rate as the judge reported it, where a calibration corrected it",
+    )
+    apparent_baseline_failure_rate: Rate | None = Field(
+        default=None, description="the same for baseline_failure_rate"
+    )
+    proposed: int = Field(
+        default=0, description="questions that were proposed, and whose validity was decided, asked or not"
+    )
+    invalid: dict[str, int] = Field(
+        default_factory=dict,
+        description="of these, invalid ones, never asked, by reason: `not_grounded`, `ambiguous`, "
+        "`several_questions`, `not_answerable`, `malformed`",
+    )
+    invalid_reasons: dict[str, int] = Field(
+        default_factory=dict, description="the same by the finer reason that whoever ruled gave"
+    )
+    unjudged: dict[str, int] = Field(
+        default_factory=dict,
+        description="proposed questions, never asked, that were lost or that nobody could judge, by error",
+    )
+    naturalness: NaturalnessSummary | None = Field(
+        default=None, description="how far the questions lie from what people ask"
+    )
+    skipped_images: dict[str, int] = Field(
+        default_factory=dict, description="pictures that were left out, by reason"
+    )
+    converted_images: dict[str, int] = Field(
+        default_factory=dict, description="pictures that were converted to upright RGB, by what was unusual"
+    )
+    judge_agreement: Rate | None = Field(
+        default=None, description="share of rulings on which all judges agreed, where a consensus decides"
+    )
+    skills: dict[str, int] = Field(default_factory=dict, description="failures per skill, most first")
+    skill_combinations: dict[str, int] = Field(
+        default_factory=dict, description="failures per set of skills, `colour+counting`, most first"
+    )
+    undiscovered: UndiscoveredSummary | None = Field(
+        default=None, description="what is left, estimated from the baseline"
+    )
+    stopped: StopSummary | None = Field(
+        default=None, description="where the stop rule ended the discovery, if it did"
+    )
+    tagged: dict[str, int] = Field(
+        default_factory=dict,
+        description="different questions that `tagging.model` tagged (`model`), and by error those left to their "
+        "wording, and modes left without a name",
+    )
+    taxonomy: TaxonomySummary | None = Field(default=None, description="skills, combinations and topics")
+
+
+class ImportSummary(Figures):
+    """What was read from other tools' logs: `entries` = `questions` + everything in `skipped`."""
+
+    files: dict[str, str] = Field(description="name of each file → its format")
+    entries: int = Field(description="entries of the logs, whatever came of them")
+    questions: int = Field(description="of these, questions that were put to the candidate")
+    failure_rate: Rate | None = Field(
+        default=None, description="failures per decided question, over the whole log"
+    )
+    decided_by: dict[str, int] = Field(
+        default_factory=dict, description="questions by who said right or wrong: `log`, `rules`"
+    )
+    undecided: dict[str, int] = Field(
+        default_factory=dict, description="by reason: neither right nor wrong, no rate counts them"
+    )
+    errors: dict[str, int] = Field(
+        default_factory=dict, description="infrastructure errors by kind; likewise"
+    )
+    skipped: dict[str, int] = Field(
+        default_factory=dict, description="entries that are no question, by reason"
+    )
+    skipped_where: dict[str, list[str]] = Field(
+        default_factory=dict, description="by reason: where the first few of them stand"
+    )
+    images: int = Field(default=0, description="pictures that the logs held or named, and that could be read")

@@ -1,0 +1,81 @@
+"""An error is attributed by what the candidate says to the parts of a question, not by the question alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from scotoma.core import Observation, Verdict
+from scotoma.diagnose.error_kind import Part, attribute, examples, kind_of, tally
+
+
+def failure(question: str, answer: str, truth: str, *skills: str) -> Observation:
+    return Observation(
+        key="k",
+        phase="p",
+        image_id="i",
+        question=question,
+        answer=answer,
+        verdict=Verdict(valid=True, correct=0.0, truth=truth, decided_by="facts"),
+        tags={"skill": skills},
+        candidate="c",
+    )
+
+
+MORE = failure("are there more stars than circles ?", "yes", "no", "comparison")
+STARS = Part("count the stars .", ("counting",), correct=True)
+CIRCLES = Part("count the circles .", ("counting",), correct=True)
+
+
+def test_with_every_part_right_it_is_the_joining_that_fails() -> None:
+    found = attribute(MORE, [STARS, CIRCLES])
+    assert found.kind == "reasoning"
+    assert "count the stars ." in found.evidence
+
+
+def test_a_wrong_part_is_the_cause_and_the_simplest_of_several() -> None:
+    wrong = Part("count the circles .", ("counting",), correct=False)
+    placed = Part("count the circles left of the star .", ("counting", "horizontal"), correct=False)
+    found = attribute(MORE, [STARS, placed, wrong])
+    assert found.kind == "counting"
+    assert wrong.question in found.evidence
+
+
+def test_a_part_that_nobody_could_judge_decides_nothing() -> None:
+    lost = Part("count the circles .", ("counting",), correct=None)
+    assert attribute(MORE, [lost]).kind == "reasoning"
+    assert "one step" in attribute(MORE, [lost]).evidence
+
+
+@pytest.mark.parametrize(
+    ("answer", "truth", "skills", "kind"),
+    [
+        ("red", "3", ("counting",), "instruction"),
+        ("yes", "red", ("colour",), "instruction"),
+        ("", "no", ("existence",), "instruction"),
+        ("four", "3", ("counting",), "counting"),
+        ("blue", "red", ("colour",), "perception"),
+        ("go", "4", ("reading",), "reading"),
+        ("yes", "no", ("horizontal",), "relation"),
+        ("no", "yes", ("existence", "negation"), "reasoning"),
+    ],
+)
+def test_without_parts_the_answers_form_and_the_skill_decide(
+    answer: str, truth: str, skills: tuple[str, ...], kind: str
+) -> None:
+    assert attribute(failure("?", answer, truth, *skills)).kind == kind
+
+
+def test_what_is_added_to_right_parts_names_the_kind() -> None:
+    asked = failure("how many stars are left of the sign ?", "2", "1", "counting", "horizontal")
+    assert attribute(asked, [STARS]).kind == "relation"
+
+
+def test_unknown_skills_are_seeing() -> None:
+    assert kind_of(("glitter",)) == kind_of(()) == "perception"
+
+
+def test_a_tally_counts_and_examples_show_one_of_each_kind() -> None:
+    red = failure("what colour ?", "blue", "red", "colour")
+    found = [attribute(MORE, [STARS]), attribute(red), attribute(red)]
+    assert tally(found) == {"perception": 2, "reasoning": 1}
+    assert [example.kind for example in examples(found)] == ["perception", "reasoning"]
