@@ -144,8 +144,16 @@ def test_a_trained_policy_is_a_stock_checkpoint(whole: tuple[Path, Summary]) -> 
     assert AutoModelForImageTextToText.from_pretrained(policy).num_parameters() < 5_000_000
 
 
-def test_the_report_is_there(whole: tuple[Path, Summary]) -> None:
-    assert "Failure modes" in (whole[0] / "run/report.html").read_text()
+def test_the_report_says_why_each_mode_got_its_share_and_whether_it_was_the_targeting(
+    whole: tuple[Path, Summary],
+) -> None:
+    report = (whole[0] / "run/report.html").read_text()
+    arm = whole[1].rounds[0].arms["targeted"]
+    assert "Was it the targeting?" in report
+    assert all(share.reason in report for share in arm.mixture)
+    kinds = {kind for found in arm.diagnosis for kind in found.error_kinds}
+    assert kinds
+    assert all(kind in report for kind in kinds)
 
 
 def test_killed_at_any_moment_it_ends_with_the_same_summary(

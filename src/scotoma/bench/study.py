@@ -8,19 +8,16 @@ Every planted candidate and every outcome is a file, so a study that was stopped
 
 from __future__ import annotations
 
-import math
 import multiprocessing
 import platform
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError
 from rich.table import Table
-from scipy import stats
 
+from scotoma.bench.average import geometric_mean, mean, shown
 from scotoma.bench.discovery import Case, Outcome, open_case, run
 from scotoma.bench.draw import draw_regions
 from scotoma.bench.drill import survey
@@ -149,15 +146,21 @@ def examine(
     return summarise([truth for _, truth in planted], outcomes, methods, queries)
 
 
-def regions(candidate: str, images: str, seed: int) -> list[Predicate]:
-    """3 to 5 random regions of .3 to 5 % prevalence that the candidate still answers well."""
+def regions(
+    candidate: str,
+    images: str,
+    seed: int,
+    n: int | None = None,
+    prevalence: tuple[float, float] = (0.003, 0.05),
+) -> list[Predicate]:
+    """`n` random regions (3 to 5, by the seed) of such a prevalence that the candidate still answers well."""
     world = open_images(images)
     assert isinstance(world, EditableWorld)
     asked = survey(world, [], "train", 2_000_003, enough=0, least=8_000).uniform
     model = load_model(candidate)
     replies = model.answer([Request((i.image,), i.question, sampling=Sampling(max_tokens=8)) for i in asked])
     right = [match(reply.text, item.truth) == "correct" for reply, item in zip(replies, asked, strict=True)]
-    return draw_regions([item.tags for item in asked], right, n=3 + seed % 3, seed=seed)
+    return draw_regions([item.tags for item in asked], right, n or 3 + seed % 3, seed, prevalence)
 
 
 def summarise(
@@ -170,11 +173,11 @@ def summarise(
     return DiscoveryBenchmark(
         methods={method: _result(own) for method, own in by_method.items()},
         queries_ratio={
-            method: _geometric([_to_80(b) / _to_80(a) for a, b in zip(ours, own, strict=True)])
+            method: geometric_mean([_to_80(b) / _to_80(a) for a, b in zip(ours, own, strict=True)])
             for method, own in others.items()
         },
         recall_gain={
-            method: _mean([a.recall - b.recall for a, b in zip(ours, own, strict=True)])
+            method: mean([a.recall - b.recall for a, b in zip(ours, own, strict=True)])
             for method, own in others.items()
         },
         planted=tuple(
@@ -203,29 +206,29 @@ def summarise(
 
 def table(result: DiscoveryBenchmark) -> Table:
     """The figures for people."""
-    shown = Table(
+    rows = Table(
         title=f"Discovery: planted blind spots found with {result.queries:,} questions", title_justify="left"
     )
     for column in ("method", "recall", "precision", "queries to 80 %", "got there", "failing", "seconds"):
-        shown.add_column(column, justify="left" if column == "method" else "right")
+        rows.add_column(column, justify="left" if column == "method" else "right")
     for name, method in result.methods.items():
-        shown.add_row(
+        rows.add_row(
             name,
-            _shown(method.recall),
-            _shown(method.precision),
+            shown(method.recall),
+            shown(method.precision),
             f"{method.queries_to_80.value:,.0f} [{method.queries_to_80.low:,.0f}, {method.queries_to_80.high:,.0f}]",
             f"{100 * method.reached_80.value:.0f} %",
             f"{100 * method.failure_rate.value:.0f} %",
             f"{method.seconds.value:.0f}",
         )
     ratios = [
-        f"{name} needs {_shown(ratio)} times our queries" for name, ratio in result.queries_ratio.items()
+        f"{name} needs {shown(ratio)} times our queries" for name, ratio in result.queries_ratio.items()
     ]
-    shown.caption = (
+    rows.caption = (
         f"{result.sets} planted sets × {result.seeds} seeds, {len(result.planted)} regions · 95 % intervals · "
         + "; ".join(ratios)
     )
-    return shown
+    return rows
 
 
 def _check(methods: Sequence[str]) -> None:
@@ -245,34 +248,14 @@ def _read(file: Path, truth: Truth) -> Outcome | None:
 
 def _result(outcomes: Sequence[Outcome]) -> MethodResult:
     return MethodResult(
-        recall=_mean([o.recall for o in outcomes]),
-        precision=_mean([o.precision for o in outcomes]),
-        queries_to_80=_geometric([_to_80(o) for o in outcomes]),
-        reached_80=_mean([float(o.queries_to(0.8) is not None) for o in outcomes]),
-        failure_rate=_mean([o.failures / max(o.queries, 1) for o in outcomes]),
-        seconds=_mean([o.seconds for o in outcomes]),
+        recall=mean([o.recall for o in outcomes]),
+        precision=mean([o.precision for o in outcomes]),
+        queries_to_80=geometric_mean([_to_80(o) for o in outcomes]),
+        reached_80=mean([float(o.queries_to(0.8) is not None) for o in outcomes]),
+        failure_rate=mean([o.failures / max(o.queries, 1) for o in outcomes]),
+        seconds=mean([o.seconds for o in outcomes]),
     )
 
 
 def _to_80(outcome: Outcome) -> float:
     return float(outcome.queries_to(0.8) or outcome.queries)
-
-
-def _mean(values: Iterable[float]) -> Rate:
-    """With Student's 95 % interval; unbounded for a single value."""
-    array: npt.NDArray[Any] = np.array(list(values), dtype=float)
-    half = math.inf
-    if len(array) > 1:
-        half = float(stats.t.ppf(0.975, len(array) - 1) * array.std(ddof=1) / math.sqrt(len(array)))
-    middle = float(array.mean())
-    return Rate(value=middle, low=middle - half, high=middle + half, n=len(array))
-
-
-def _geometric(values: Iterable[float]) -> Rate:
-    logs = _mean([math.log(value) for value in values])
-    high = math.exp(logs.high) if logs.high < 700 else math.inf
-    return Rate(value=math.exp(logs.value), low=math.exp(logs.low), high=high, n=logs.n)
-
-
-def _shown(rate: Rate) -> str:
-    return f"{rate.value:.2f} [{rate.low:.2f}, {rate.high:.2f}]"

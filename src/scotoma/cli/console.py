@@ -99,6 +99,34 @@ def show_modes(summary: Summary) -> None:
     out.print(table)
 
 
+def show_mixture(summary: Summary) -> None:
+    """Why each failure mode got its share of the last round's samples, as a table; nothing before a round."""
+    turns = [turn for turn in summary.rounds if turn.arms.get("targeted") and turn.arms["targeted"].mixture]
+    if not turns:
+        return
+    arm = turns[-1].arms["targeted"]
+    described = {mode.id: mode.description for mode in summary.modes}
+    found = {mode.mode_id: mode for mode in arm.diagnosis}
+    table = Table(title=f"Mixture of round {turns[-1].round}, targeted", title_justify="left")
+    for column in ("mode", "passes", "errors of", "samples", "why"):
+        table.add_column(
+            column, overflow="fold", justify="right" if column in ("passes", "samples") else "left"
+        )
+    for share in sorted(arm.mixture, key=lambda share: -share.samples):
+        mode = found.get(share.name)
+        kinds = [f"{kind} {n}" for kind, n in mode.error_kinds.items()] if mode else []
+        table.add_row(
+            escape(described.get(share.name, share.name)),
+            f"{100 * mode.pass_rate.value:.0f} %" if mode and mode.pass_rate else "–",
+            ", ".join(kinds) or "–",
+            f"{share.samples:,}" + (f" (−{share.shortfall:,})" if share.shortfall else ""),
+            share.reason + ("; supervised start" if share.warm_start else ""),
+        )
+    table.add_section()
+    table.add_row("retention", "", "", f"{arm.retention:,}", "keeps old skills")
+    out.print(table)
+
+
 def show_plan(plan: Plan) -> None:
     """What a run will take, as tables; nothing was spent."""
     table = Table(title="Plan: at most", title_justify="left")

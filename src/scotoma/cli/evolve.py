@@ -21,7 +21,9 @@ def command(
     images: Annotated[str | None, typer.Option(help="A world, e.g. worlds:shapes.")] = None,
     out: Annotated[Path | None, typer.Option(help="The run folder; an existing one is resumed.")] = None,
     rounds: Annotated[int | None, typer.Option(help="Turns of the spiral; more can be added later.")] = None,
-    arms: Annotated[str | None, typer.Option(help="Comma-separated: targeted,uniform.")] = None,
+    arms: Annotated[
+        str | None, typer.Option(help="Comma-separated: targeted, uniform, random, targeted-frozen, dpe.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Fixes everything random.")] = None,
     accelerate: Annotated[
         Path | None, typer.Option(help="An Accelerate config: training is launched on its processes.")
@@ -34,12 +36,17 @@ def command(
 ) -> None:
     """Discover, confirm, then rounds of diagnose → generate → reinforce → examine, in every arm at equal volume.
 
+    Beside the targeted arm, controls: uniform (template questions), random (made alike, from questions drawn by
+    chance), targeted-frozen (the first diagnosis in all rounds), dpe (the paper's bands). At the end a fresh questioner
+    looks at the repaired model.
+
     Killed or stopped with Ctrl-C, the same command goes on where it was.
 
     **Examples**
 
         scotoma evolve --config configs/pupil.yaml
         scotoma evolve --config configs/pupil.yaml --rounds 3 --seed 1 --out runs/seed1
+        scotoma evolve --config configs/pupil.yaml --arms targeted,uniform,random,targeted-frozen --out runs/arms
         scotoma evolve --config configs/pupil.yaml --candidate hf:my/checkpoint --out runs/mine
     """
     overrides = {
@@ -77,6 +84,7 @@ def command(
         typer.echo(summary.to_json())
         return
     console.show_modes(summary)
+    console.show_mixture(summary)
     for line in headline(summary):
         console.out.print(line, highlight=False)
     console.out.print(f"report: {report}   summary: {settings.out / 'summary.json'}")

@@ -1,0 +1,289 @@
+"""Does repair mend blind spots that are known to be there, does nothing else break, and did the targeting do it?
+
+Candidates with planted blind spots go through the whole spiral, which is told nothing of them; then every arm's last
+weights are asked about the planted regions, on the `test` split. Every planted candidate and every spiral is a folder,
+so a study that was stopped goes on where it was.
+
+    result = measure(Path("runs/bench/repair"), sets=3, seeds=3)
+    Console().print(table(result))
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from rich.table import Table
+
+from scotoma.bench.average import geometric_mean, mean, shown
+from scotoma.bench.drill import survey
+from scotoma.bench.plant import plant
+from scotoma.bench.study import regions
+from scotoma.bench.truth import Truth
+from scotoma.core import ConfigError, EditableWorld, Predicate, Rate, Request, Sampling
+from scotoma.diagnose.mixture import TargetedMixture
+from scotoma.diagnose.statistics import clustered_rate
+from scotoma.diagnose.subgroups import ModeSearch
+from scotoma.discover.settings import ConfirmSettings, DiscoverSettings
+from scotoma.evolve.settings import Arm, EvolveSettings, RepairSettings, TestSettings
+from scotoma.evolve.spiral import evolve
+from scotoma.images.spec import open_images
+from scotoma.models.spec import load_model
+from scotoma.store.durable import write_durably
+from scotoma.store.run import Run
+from scotoma.store.summary import Summary
+from scotoma.verify.rules import match
+
+Watch = Callable[[str, int, int], None]
+
+ARMS: tuple[Arm, ...] = ("targeted", "uniform", "random", "targeted-frozen")
+BASE = "base"
+
+MENDED = 0.85
+"""A region is mended when at least this share of its questions is answered rightly."""
+
+RARE, COMMON = 0.01, 0.05
+"""Planted regions are at least, and at most, this share of uniform questions."""
+
+PER_REGION = 150
+"""Questions of each region that every arm is asked."""
+
+
+class RepairOutcome(BaseModel):
+    """One spiral on one planted candidate with one seed.
+
+    Attributes:
+        regions: accuracy inside each planted region (its predicate), by arm, `base` before any repair.
+        named: regions that a confirmed mode holds at least half of.
+        summary: the spiral's own.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    planted_set: int
+    seed: int
+    regions: dict[str, dict[str, Rate]]
+    summary: Summary
+
+    @property
+    def minutes(self) -> float:
+        """Of the whole spiral."""
+        return self.summary.wall_seconds / 60
+
+
+class RepairBenchmark(BaseModel):
+    """What was measured. Figures are means over spirals (of regions: over regions and spirals) with Student's interval.
+
+    Attributes:
+        regions: accuracy inside the planted regions on the `test` split, by arm, `base` before any repair.
+        mended: share of the regions that are answered rightly at least 85 % of the time after repair, by arm.
+        retained_change: change of accuracy outside every mode by the targeted arm, in [-1, 1].
+        gain: of the targeted arm on the confirmed modes.
+        gain_ratio: that gain over each control's (geometric mean).
+        efficiency: samples for 80 % of the gain over each control's for as much (geometric mean).
+        difference: accuracy on the confirmed modes, targeted − control.
+        significant_drops: rounds of the targeted arm with a significant fall, in all spirals.
+        rediscovery: a fresh questioner's failure rate on the repaired model over the first one's (geometric mean).
+        bias: the largest shift of any answer's share, without its sign.
+        minutes: of a spiral.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    regions: dict[str, Rate]
+    mended: dict[str, Rate]
+    retained_change: Rate
+    gain: Rate
+    gain_ratio: dict[str, Rate]
+    efficiency: dict[str, Rate]
+    difference: dict[str, Rate]
+    significant_drops: int
+    rediscovery: Rate | None
+    bias: Rate
+    minutes: Rate
+    spirals: int
+    rounds: int
+    outcomes: tuple[RepairOutcome, ...]
+    machine: str
+
+
+def settings_for(candidate: str, images: str, out: Path, seed: int, rounds: int) -> EvolveSettings:
+    """The spiral that is measured: half of the questions explore, for what was planted is small."""
+    return EvolveSettings(
+        candidate=candidate,
+        images=images,
+        out=out,
+        seed=seed,
+        rounds=rounds,
+        arms=ARMS,
+        discover=DiscoverSettings(
+            questioner="questioner",
+            steps=48,
+            wishes_per_image=3,
+            group_size=6,
+            queries=96,
+            explore=0.5,
+            temperature=0.5,
+            learning_rate=2e-4,
+            beta=0.05,
+            max_new_tokens=24,
+            curriculum="off",
+            search=ModeSearch(max_modes=20, most_trust=3),
+        ),
+        confirm=ConfirmSettings(pool=32_000, checks=0, shrink=0),
+        repair=RepairSettings(
+            engine="shared",
+            samples=6000,
+            steps=100,
+            learning_rate=5e-5,
+            mixture=TargetedMixture(retention=0.5),
+        ),
+        test=TestSettings(mode_questions=1500, retained_questions=4000, pool=32_000),
+    )
+
+
+def measure(
+    out: Path,
+    *,
+    candidate: str = "pupil",
+    images: str = "worlds:shapes",
+    sets: int = 3,
+    seeds: int = 3,
+    rounds: int = 3,
+    planted: Sequence[Path] = (),
+    watch: Watch = lambda phase, done, total: None,
+) -> RepairBenchmark:
+    """Plant `sets` candidates with 3 regions each, or take those that were `planted`, and mend each `seeds` times.
+
+    Raises:
+        ConfigError: no region of a candidate took.
+        ModelError, StorageError: see `scotoma.core.errors`.
+    """
+    folders = list(planted)
+    for number in range(0 if planted else sets):
+        folder = out / f"set{number}"
+        if not (folder / "truth.json").is_file():
+            where = regions(candidate, images, number, n=3, prevalence=(RARE, COMMON))
+            plant(candidate, where, folder, images=images, seed=number, watch=watch)
+        folders.append(folder)
+    truths = [Truth.load(folder / "truth.json") for folder in folders]
+    for folder, truth in zip(folders, truths, strict=True):
+        if not any(region.planted for region in truth.regions):
+            raise ConfigError(f"no region of {folder} took: there is nothing to mend", hint="plant it anew")
+    outcomes = []
+    for seed in range(seeds):
+        for number, (folder, truth) in enumerate(zip(folders, truths, strict=True)):
+            run = out / f"set{number}-seed{seed}"
+            outcomes.append(_mend(f"hf:{folder.resolve()}", truth, run, number, seed, rounds, watch))
+    return summarise(outcomes, rounds)
+
+
+def _mend(
+    candidate: str, truth: Truth, out: Path, number: int, seed: int, rounds: int, watch: Watch
+) -> RepairOutcome:
+    """One spiral and the examination of its arms in the planted regions, or what was kept of them."""
+    kept = out / "outcome.json"
+    try:
+        return RepairOutcome.model_validate_json(kept.read_text())
+    except (OSError, ValidationError):
+        pass  # not there yet, or of another version: the run below resumes, and is asked again
+    settings = settings_for(candidate, truth.images, out, seed, rounds)
+    with Run.open(out, command="evolve", config=settings.model_dump(mode="json")) as run:
+        summary = evolve(run, settings, watch)
+        weights = {BASE: candidate} | {
+            arm: f"hf:{run.checkpoint(name) / 'policy'}" if name else candidate
+            for arm in ARMS
+            for name in [_ending(summary, arm)]
+        }
+    predicates = [region.predicate for region in truth.regions if region.planted]
+    outcome = RepairOutcome(
+        planted_set=number, seed=seed, regions=_examined(weights, predicates, truth.images), summary=summary
+    )
+    write_durably(kept, outcome.model_dump_json(by_alias=True).encode())
+    return outcome
+
+
+def _ending(summary: Summary, arm: str) -> str | None:
+    """The last checkpoint of an arm that no gate refused."""
+    accepted = [t.round for t in summary.rounds if arm in t.arms and t.arms[arm].gate == "accepted"]
+    return f"round{max(accepted)}/{arm}" if accepted else None
+
+
+def _examined(
+    weights: Mapping[str, str], predicates: Sequence[Predicate], images: str
+) -> dict[str, dict[str, Rate]]:
+    world = open_images(images)
+    assert isinstance(world, EditableWorld)
+    found = survey(world, predicates, "test", 3_000_003, enough=PER_REGION, least=1_000)
+    accuracy: dict[str, dict[str, Rate]] = {str(predicate): {} for predicate in predicates}
+    for arm, spec in weights.items():
+        model = load_model(spec)
+        for predicate, members in zip(predicates, found.inside, strict=True):
+            asked = members[:PER_REGION]
+            requests = [Request((i.image,), i.question, sampling=Sampling(max_tokens=8)) for i in asked]
+            right = [
+                match(reply.text, item.truth) == "correct"
+                for reply, item in zip(model.answer(requests), asked, strict=True)
+            ]
+            accuracy[str(predicate)][arm] = clustered_rate(right, [item.image.id for item in asked])
+    return accuracy
+
+
+def summarise(outcomes: Sequence[RepairOutcome], rounds: int) -> RepairBenchmark:
+    """Figures over all spirals."""
+    inside = [accuracy for outcome in outcomes for accuracy in outcome.regions.values()]
+    compared = [(o.summary, o.summary.comparison) for o in outcomes if o.summary.comparison is not None]
+    controls = [arm for arm in ARMS if arm != "targeted"]
+    again = [s.rediscovery.ratio.value for s, _ in compared if s.rediscovery is not None]
+    return RepairBenchmark(
+        regions={arm: mean([accuracy[arm].value for accuracy in inside]) for arm in (BASE, *ARMS)},
+        mended={arm: mean([float(a[arm].value >= MENDED) for a in inside]) for arm in (BASE, *ARMS)},
+        retained_change=mean([c.retained_change.value for _, c in compared if c.retained_change]),
+        gain=mean([c.targeted_minus_base.value for _, c in compared if c.targeted_minus_base]),
+        gain_ratio={
+            arm: geometric_mean([max(r.value, 0.01) for _, c in compared if (r := c.against[arm].gain_ratio)])
+            for arm in controls
+        },
+        efficiency={
+            arm: geometric_mean([s.efficiency[f"targeted_vs_{arm}"].ratio.value for s, _ in compared])
+            for arm in controls
+        },
+        difference={
+            arm: mean([d.value for _, c in compared if (d := c.against[arm].difference)]) for arm in controls
+        },
+        significant_drops=sum(s.stability.significant_drops for s, _ in compared if s.stability),
+        rediscovery=geometric_mean(again) if again else None,
+        bias=mean([abs(s.bias.shift.value) for s, _ in compared if s.bias]),
+        minutes=mean([outcome.minutes for outcome in outcomes]),
+        spirals=len(outcomes),
+        rounds=rounds,
+        outcomes=tuple(outcomes),
+        machine=f"{platform.machine()}, {multiprocessing.cpu_count()} cores",
+    )
+
+
+def table(result: RepairBenchmark) -> Table:
+    """The figures for people."""
+    rows = Table(title="Repair of planted blind spots, on the test split", title_justify="left")
+    for column in ("arm", "in the regions", "mended", "gain ratio", "samples ratio", "targeted − it"):
+        rows.add_column(column, justify="left" if column == "arm" else "right")
+    for arm in (BASE, *ARMS):
+        rows.add_row(
+            arm,
+            shown(result.regions[arm]),
+            f"{100 * result.mended[arm].value:.0f} %",
+            *(
+                shown(found[arm]) if arm in found else ""
+                for found in (result.gain_ratio, result.efficiency, result.difference)
+            ),
+        )
+    again = f"{shown(result.rediscovery)} of the failures found again; " if result.rediscovery else ""
+    rows.caption = (
+        f"{result.spirals} spirals of {result.rounds} rounds · 95 % intervals over runs · "
+        f"retained {shown(result.retained_change)}; {result.significant_drops} significant drops; {again}"
+        f"largest shift of an answer {shown(result.bias)}; {result.minutes.value:.0f} minutes"
+    )
+    return rows

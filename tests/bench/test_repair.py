@@ -1,0 +1,106 @@
+"""The benchmark of repair: figures over spirals, from what each of them says of itself and of the planted regions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from scotoma.bench.repair import ARMS, BASE, RepairOutcome, measure, settings_for, summarise, table
+from scotoma.bench.truth import Region, Truth
+from scotoma.core import ConfigError, Predicate, Rate
+from scotoma.store.summary import (
+    AgainstSummary,
+    BiasSummary,
+    ComparisonSummary,
+    EfficiencySummary,
+    RediscoverySummary,
+    StabilitySummary,
+    Summary,
+)
+
+CONTROLS = [arm for arm in ARMS if arm != "targeted"]
+
+
+def rate(value: float) -> Rate:
+    return Rate(value=value, low=value - 0.1, high=value + 0.1, n=100)
+
+
+def outcome(seed: int, after: float, gain_ratio: float, drops: int = 0) -> RepairOutcome:
+    against = AgainstSummary(difference=rate(0.1), gain_ratio=rate(gain_ratio), retained_difference=rate(0.0))
+    summary = Summary(
+        command="evolve",
+        seed=seed,
+        wall_seconds=600,
+        candidate="planted",
+        comparison=ComparisonSummary(
+            targeted_minus_base=rate(0.4),
+            retained_change=rate(-0.01),
+            against=dict.fromkeys(CONTROLS, against),
+        ),
+        efficiency={
+            f"targeted_vs_{arm}": EfficiencySummary(ratio=rate(0.5), control_reached=True) for arm in CONTROLS
+        },
+        stability=StabilitySummary(significant_drops=drops),
+        bias=BiasSummary(answer="no", shift=rate(-0.02), answers=9),
+        rediscovery=RediscoverySummary(
+            policy="round1/targeted",
+            failure_rate=rate(0.2),
+            before=rate(0.4),
+            ratio=rate(0.5),
+            confirmed_modes=3,
+        ),
+    )
+    regions = {"skill=counting": {BASE: rate(0.1)} | dict.fromkeys(ARMS, rate(after))}
+    return RepairOutcome(planted_set=0, seed=seed, regions=regions, summary=summary)
+
+
+def test_figures_are_means_over_spirals_with_intervals() -> None:
+    result = summarise([outcome(0, 0.9, 2.0), outcome(1, 0.8, 8.0, drops=1)], rounds=1)
+    assert result.regions["targeted"].value == pytest.approx(0.85)
+    assert result.regions[BASE].value == pytest.approx(0.1)
+    assert result.mended["targeted"].value == 0.5
+    assert result.gain_ratio["uniform"].value == pytest.approx(4)  # the geometric mean
+    assert result.significant_drops == 1
+    assert result.bias.value == pytest.approx(0.02)
+    assert result.rediscovery is not None
+    assert result.rediscovery.value == pytest.approx(0.5)
+    assert result.minutes.value == 10
+    assert result.minutes.n == 2
+
+
+def test_the_json_holds_value_low_high_and_n_of_every_figure() -> None:
+    found = json.loads(summarise([outcome(0, 0.9, 2.0), outcome(1, 0.8, 8.0)], rounds=1).model_dump_json())
+    for figure in (found["regions"]["targeted"], found["efficiency"]["uniform"], found["gain"]):
+        assert set(figure) == {"value", "low", "high", "n"}
+    assert len(found["outcomes"]) == 2
+
+
+def test_the_table_has_a_row_per_arm() -> None:
+    rows = table(summarise([outcome(0, 0.9, 2.0), outcome(1, 0.8, 8.0)], rounds=1))
+    assert rows.row_count == 1 + len(ARMS)
+
+
+def test_the_spiral_that_is_measured_has_all_arms_at_equal_volume() -> None:
+    settings = settings_for("pupil", "worlds:shapes", Path("out"), seed=1, rounds=3)
+    assert settings.arms == ARMS
+    assert settings.rediscover
+
+
+def test_a_candidate_without_a_blind_spot_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    region = Region(
+        predicate=Predicate.parse("skill=counting"), prevalence=rate(0.1), before=rate(0.9), after=rate(0.8)
+    )
+    Truth(
+        candidate="pupil",
+        images="worlds:shapes",
+        seed=0,
+        regions=(region,),
+        outside_before=rate(0.9),
+        outside_after=rate(0.9),
+        agreement=rate(0.99),
+        seconds=1,
+    ).save(tmp_path / "truth.json")
+    with pytest.raises(ConfigError, match="nothing to mend"):
+        measure(tmp_path / "out", planted=[tmp_path])

@@ -1,0 +1,86 @@
+"""What each arm trains on is decided by its own kind of diagnosis, written down once, on pictures nobody trains on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from scotoma.core import FailureMode, Predicate, Rate
+from scotoma.discover.pool import Pool
+from scotoma.discover.progress import silent
+from scotoma.discover.settings import DiscoverSettings
+from scotoma.evolve.diagnosis import diagnose
+from scotoma.evolve.examination import Examination
+from scotoma.evolve.settings import EvolveSettings, RepairSettings
+from scotoma.evolve.workshop import Workshop
+from scotoma.images.worlds.shapes import ShapesWorld
+from scotoma.store.run import Run
+from scotoma.verify.facts import FactsVerifier
+
+MODES = tuple(
+    FailureMode(
+        id=name,
+        predicate=Predicate.parse(where),
+        description=name,
+        status="confirmed",
+        failure_rate=Rate(value=0.5, low=0.4, high=0.6, n=100),
+        prevalence=0.05,
+    )
+    for name, where in (("many", "type=counting and count>=4"), ("sides", "operation=sides"))
+)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
+    world = ShapesWorld()
+    settings = EvolveSettings(
+        arms=("targeted", "targeted-frozen", "dpe", "random", "uniform"),
+        repair=RepairSettings(samples=400, pass_samples=3),
+    )
+    pool = Pool(world, DiscoverSettings(), FactsVerifier())
+    held_back = Examination.draw(pool, "confirm", 0, MODES, 40, 100, 800)
+    with Run.open(tmp_path_factory.mktemp("diagnosis") / "run", command="evolve", config={}) as run:
+        yield Workshop(run, world, settings, MODES, held_back, held_back, silent)
+
+
+def test_the_targeted_arm_asks_about_every_mode_and_says_what_kind_of_error_it_is(shop: Workshop) -> None:
+    found = diagnose(shop, "targeted", "pupil", 1)
+    assert found.mixture.kind == "targeted"
+    assert set(found.mixture.samples()) == {mode.mode_id for mode in found.modes} == {"many", "sides"}
+    by_id = {mode.mode_id: mode for mode in found.modes}
+    assert by_id["many"].pass_rate is not None
+    assert set(by_id["many"].error_kinds) <= {"counting", "instruction"}  # it has no parts
+    assert by_id["sides"].examples
+    for example in by_id["sides"].examples:
+        assert example.evidence.startswith(("a part is wrong too", "every part is right"))
+
+
+def test_a_diagnosis_is_made_once(shop: Workshop) -> None:
+    assert diagnose(shop, "targeted", "no such model", 1) == diagnose(shop, "targeted", "pupil", 1)
+
+
+def test_the_frozen_arm_keeps_the_first_mixture(shop: Workshop) -> None:
+    first = diagnose(shop, "targeted", "pupil", 1)
+    for number in (1, 2, 3):
+        assert diagnose(shop, "targeted-frozen", "no such model", number).mixture == first.mixture
+
+
+def test_dpe_weighs_types_of_questions_by_the_papers_bands(shop: Workshop) -> None:
+    found = diagnose(shop, "dpe", "pupil", 1).mixture
+    assert found.kind == "dpe"
+    assert sum(found.samples().values()) == 400
+    assert {target.id: str(target.predicate) for target in diagnose(shop, "dpe", "-", 1).targets(MODES)} == {
+        name: f"type={name}" for name in found.samples()
+    }
+
+
+def test_random_asks_nobody_and_gives_every_type_alike(shop: Workshop) -> None:
+    found = diagnose(shop, "random", "no such model", 1).mixture
+    assert found.retention == 200
+    assert max(found.samples().values()) - min(found.samples().values()) <= 1
+
+
+def test_uniform_aims_at_nothing(shop: Workshop) -> None:
+    found = diagnose(shop, "uniform", "no such model", 1)
+    assert (found.mixture.uniform, found.mixture.shares, found.targets(MODES)) == (400, (), [])
