@@ -27,7 +27,7 @@ MODES = tuple(
         failure_rate=Rate(value=0.5, low=0.4, high=0.6, n=100),
         prevalence=0.05,
     )
-    for name, where in (("many", "type=counting and count>=4"), ("sides", "operation=sides"))
+    for name, where in (("many", "type=counting and count>=4"), ("joined", "type=composition"))
 )
 
 
@@ -47,13 +47,13 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
 def test_the_targeted_arm_asks_about_every_mode_and_says_what_kind_of_error_it_is(shop: Workshop) -> None:
     found = diagnose(shop, "targeted", "pupil", 1)
     assert found.mixture.kind == "targeted"
-    assert set(found.mixture.samples()) == {mode.mode_id for mode in found.modes} == {"many", "sides"}
+    assert set(found.mixture.samples()) == {mode.mode_id for mode in found.modes} == {"many", "joined"}
     by_id = {mode.mode_id: mode for mode in found.modes}
     assert by_id["many"].pass_rate is not None
     assert set(by_id["many"].error_kinds) <= {"counting", "instruction"}  # it has no parts
-    assert by_id["sides"].examples
-    for example in by_id["sides"].examples:
-        assert example.evidence.startswith(("a part is wrong too", "every part is right"))
+    told = [example.evidence for example in by_id["joined"].examples if example.kind != "instruction"]
+    assert told
+    assert all(evidence.startswith(("a part is wrong too", "every part is right")) for evidence in told)
 
 
 def test_a_diagnosis_is_made_once(shop: Workshop) -> None:
