@@ -4,7 +4,7 @@
 """
 
 from scotoma.core.calibration import Calibration, Discernment
-from scotoma.core.chat import ChatModel, Reply, ReplyError, Request, Sampling, Turn
+from scotoma.core.chat import ChatModel, FaultKind, Reply, ReplyError, Request, Sampling, Turn
 from scotoma.core.diagnosis import Attribution, ErrorKind, ModeDiagnosis
 from scotoma.core.errors import (
     BudgetError,
@@ -64,6 +64,7 @@ __all__ = [
     "Example",
     "Facts",
     "FailureMode",
+    "FaultKind",
     "ImageError",
     "ImageRecord",
     "ImageSource",

@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 
 from scotoma.core.image import ImageRecord
 
-ErrorKind = Literal["timeout", "rate_limit", "refused", "too_long", "unparsable", "bad_image", "crashed"]
+FaultKind = Literal["timeout", "rate_limit", "refused", "too_long", "unparsable", "bad_image", "crashed"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Request:
 class ReplyError:
     """Why there is no reply. Counted apart from wrong answers, end to end."""
 
-    kind: ErrorKind
+    kind: FaultKind
     message: str
 
 

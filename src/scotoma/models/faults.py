@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from scotoma.core import ModelError
-from scotoma.core.chat import ErrorKind
+from scotoma.core.chat import FaultKind
 
 LONGEST_WAIT = 300.0
 """Seconds. A server that asks for more patience than this is not waited for."""
@@ -48,7 +48,7 @@ class Fault:
     the server said nothing at all.
     """
 
-    kind: ErrorKind
+    kind: FaultKind
     message: str
     transient: bool = False
     overload: bool = False

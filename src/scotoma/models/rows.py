@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from scotoma.core import ImageError, ImageRecord, ReplyError, Request, Turn
-from scotoma.core.chat import ErrorKind
+from scotoma.core.chat import FaultKind
 from scotoma.models.families import Pixels, unwrapped
 from scotoma.models.prompts import adds_special_tokens, render, stack
 
@@ -77,7 +77,7 @@ class RowEncoder:
             return ReplyError("bad_image", str(error))
         except (ValueError, TypeError, ZeroDivisionError) as error:
             # An image of one pixel's height, an odd mode, a family that cannot answer without an image …
-            kind: ErrorKind = "bad_image" if request.images else "unparsable"
+            kind: FaultKind = "bad_image" if request.images else "unparsable"
             return ReplyError(kind, f"the processor cannot use the prompt: {error}")
 
     def _process(self, records: tuple[ImageRecord, ...], text: str, history: tuple[Turn, ...]) -> Row:
