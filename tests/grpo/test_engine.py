@@ -12,7 +12,8 @@ from safetensors.torch import load_file
 
 from scotoma.core import ConfigError, ModelError
 from scotoma.grpo import GRPOConfig, Prompt, Rollout, StepReport
-from scotoma.grpo.engine import Engine, choose_engine, train
+from scotoma.grpo.engine import Engine, Look, choose_engine, train
+from scotoma.grpo.report import TrainingReport
 from scotoma.models.checkpoint import Checkpoint
 from tests.grpo.conftest import Policy, load
 
@@ -93,6 +94,51 @@ def test_a_finished_run_is_not_trained_again(pupil: Policy, prompts: list[Prompt
     first = train(pupil.path, prompts, reward, config(), out=tmp_path)
     again = train(pupil.path, prompts, lambda _: pytest.fail("trained"), config(), out=tmp_path)  # type: ignore[arg-type, return-value]
     assert again.steps == first.steps
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_look_that_finds_the_policy_worse_ends_the_training_with_the_one_before(
+    killed: bool, pupil: Policy, prompts: list[Prompt], tmp_path: Path
+) -> None:
+    seen: list[dict[str, torch.Tensor]] = []
+
+    def good(checkpoint: Path) -> bool:
+        seen.append(weights(checkpoint))
+        return len(seen) < 2
+
+    def run(dies: int | None = None) -> TrainingReport:
+        return train(
+            pupil.path,
+            prompts,
+            reward,
+            config(steps=5),
+            out=tmp_path,
+            save_every=1,
+            look=Look(every=2, good=good),
+            on_step=dies_at(dies) if dies is not None else None,
+        )
+
+    if killed:
+        with pytest.raises(Killed):
+            run(dies=2)
+    report = run()
+    assert report.stopped
+    assert len(report.steps) == 4
+    kept = weights(report.checkpoint)
+    assert all(torch.equal(kept[name], seen[0][name]) for name in kept)
+    assert any(not torch.equal(kept[name], seen[1][name]) for name in kept)
+    assert run().stopped  # asked again, nothing is trained
+    assert len(seen) == 2
+
+
+def test_where_no_look_was_good_the_policy_is_what_it_began_from(
+    pupil: Policy, prompts: list[Prompt], tmp_path: Path
+) -> None:
+    report = train(
+        pupil.path, prompts, reward, config(steps=4), out=tmp_path, look=Look(2, lambda checkpoint: False)
+    )
+    kept, before = weights(report.checkpoint), weights(pupil.path)
+    assert all(torch.equal(kept[name], before[name]) for name in before)
 
 
 def test_a_folder_with_another_run_is_refused(pupil: Policy, prompts: list[Prompt], tmp_path: Path) -> None:

@@ -141,6 +141,7 @@ def _arm(
     return ArmSummary(
         samples=made.get("samples", 0),
         steps=trained.get("steps", 0),
+        stopped_early=trained.get("stopped", False),
         modes_accuracy_before=accuracy(old_modes),
         modes_accuracy_after=accuracy(new_modes),
         retained_accuracy_before=accuracy(old_kept),

@@ -59,6 +59,8 @@ def turn(shop: Workshop, number: int, policies: Mapping[Arm, Policy]) -> dict[Ar
                 shop.held_back,
                 shop.test,
                 shop.settings.answers,
+                ledger.observations(f"gate/{policy.name}/retained"),
+                shop.settings.gate_margin,
             )
     # As many processes as arms even where some are done: the number of threads must not depend on a resume.
     spread = accelerated() or shop.settings.repair.accelerate is not None
@@ -97,6 +99,7 @@ def _note_training(shop: Workshop, name: str, learnt: Learnt, taught_first: bool
         {
             "engine": learnt.report.engine,
             "steps": len(learnt.report.steps),
+            "stopped": learnt.report.stopped,
             "warm_start_steps": shop.settings.repair.warm_start_steps if taught_first else 0,
             "seconds": learnt.seconds,
         },

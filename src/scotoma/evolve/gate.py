@@ -22,8 +22,10 @@ class Gate:
     reason: str
 
 
-def decide(before: Sequence[Observation], after: Sequence[Observation], margin: float) -> Gate:
-    """Per question type (tag `type`): a fall beyond `margin` that is significant at q ≤ .05 keeps the old weights.
+def decide(
+    before: Sequence[Observation], after: Sequence[Observation], margin: float, alpha: float = 0.05
+) -> Gate:
+    """Per question type (tag `type`): a fall beyond `margin` that is significant at q ≤ `alpha` keeps the old weights.
 
     Paired McNemar tests on the same questions, Benjamini–Hochberg over the types.
     """
@@ -39,7 +41,7 @@ def decide(before: Sequence[Observation], after: Sequence[Observation], margin: 
     worse = [
         f"{name} fell by {-100 * difference.value:.1f} points (n={difference.n}, q={q:.3f})"
         for (name, difference, _), q in zip(falls, q_values, strict=True)
-        if q <= 0.05 and difference.value < -margin
+        if q <= alpha and difference.value < -margin
     ]
     if worse:
         return Gate(False, "; ".join(worse))

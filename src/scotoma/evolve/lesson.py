@@ -18,11 +18,15 @@ from scotoma.discover.interview import Interview
 from scotoma.discover.progress import Progress
 from scotoma.discover.settings import AnswerSettings
 from scotoma.evolve.examination import Examination
+from scotoma.evolve.gate import decide
 from scotoma.evolve.reinforce import reinforce
 from scotoma.evolve.settings import RepairSettings
 from scotoma.grpo.report import StepReport, TrainingReport
 from scotoma.models.spec import load_model
 from scotoma.verify.facts import FactsVerifier
+
+LOOK_ALPHA = 0.01
+"""Stricter than the gate: looks are many, and each may err."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,10 @@ class Lesson:
     held_back: Examination
     test: Examination
     answers: AnswerSettings
+    retained_before: list[Observation]
+    """What the weights that it begins from answered to the gate's questions."""
+    margin: float
+    """By how much a retained skill may fall."""
 
     def __call__(self, report: Progress) -> Learnt:
         """Train, then examine."""
@@ -75,10 +83,16 @@ class Lesson:
             self.taught_first,
             on_step,
             self.answers,
+            self._good,
         )
         seconds = time.monotonic() - started
         asking = interview(self.out / "policy", self.answers)
         return Learnt(trained, examine(asking, self.name, self.held_back, self.test, report), seconds)
+
+    def _good(self, checkpoint: Path) -> bool:
+        """Whether no retained skill has fallen so far."""
+        now = self.held_back.ask_retained(interview(checkpoint, self.answers), f"look/{self.name}")
+        return decide(self.retained_before, now, self.margin, LOOK_ALPHA).accepted
 
 
 def examine(

@@ -18,7 +18,7 @@ from scotoma.discover.interview import put
 from scotoma.discover.settings import AnswerSettings
 from scotoma.evolve.settings import RepairSettings
 from scotoma.grpo.config import GRPOConfig
-from scotoma.grpo.engine import train, trainer_for
+from scotoma.grpo.engine import Look, train, trainer_for
 from scotoma.grpo.launch import launch
 from scotoma.grpo.report import StepReport, TrainingReport
 from scotoma.grpo.rollout import Completion, Prompt, Rollout
@@ -63,6 +63,7 @@ def reinforce(
     warm_start: Sequence[Sample] = (),
     on_step: Callable[[StepReport], None] | None = None,
     answers: AnswerSettings | None = None,
+    good: Callable[[Path], bool] | None = None,
 ) -> TrainingReport:
     """Train a copy of the policy and write it to `out/policy`; the same call resumes.
 
@@ -76,6 +77,7 @@ def reinforce(
         warm_start: samples that are first taught by a few supervised steps, mixed with the others.
         on_step: hears of every finished step.
         answers: how the questions are put: as in discovery and examination.
+        good: whether a checkpoint of the training may go on, asked every `settings.look_every` steps.
     """
     answers = answers or AnswerSettings()
     config = GRPOConfig(
@@ -114,7 +116,15 @@ def reinforce(
         start = warm
     if settings.accelerate is None:
         return train(
-            start, prompts, reward, config, out=out, engine=settings.engine, save_every=20, on_step=on_step
+            start,
+            prompts,
+            reward,
+            config,
+            out=out,
+            engine=settings.engine,
+            save_every=20,
+            on_step=on_step,
+            look=Look(settings.look_every, good) if good is not None and settings.look_every else None,
         )
     return launch(
         settings.accelerate,

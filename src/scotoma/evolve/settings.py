@@ -37,6 +37,8 @@ class RepairSettings(Settings):
         pass_samples: k answers per question in the diagnosis (DPE: 9).
         warm_start_steps: supervised steps before GRPO for modes (almost) never answered rightly; once per mode.
         warm_start_rate: their learning rate.
+        look_every: after so many steps, and again, the retained questions of the gate are asked; training ends early
+            with the weights before if any skill fell (0: nobody looks; under engine `trl` nobody does).
         mixture: of the targeted arm.
     """
 
@@ -55,6 +57,7 @@ class RepairSettings(Settings):
     pass_samples: int = Field(default=9, ge=2)
     warm_start_steps: int = Field(default=24, ge=0)
     warm_start_rate: float = Field(default=1.5e-4, gt=0)
+    look_every: int = Field(default=40, ge=0)
     mixture: TargetedMixture = TargetedMixture()
 
     @model_validator(mode="after")

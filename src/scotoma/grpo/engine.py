@@ -9,8 +9,10 @@ A run that was killed goes on where it stood when the same call is made again, a
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -34,6 +36,16 @@ from scotoma.models.spec import open_weights
 Engine = Literal["auto", "shared", "stock", "trl"]
 
 
+@dataclass(frozen=True)
+class Look:
+    """A look at the policy every `every` steps, but for the last: `good` is given a stock checkpoint of it and says
+    whether to go on. If not, the training ends with the last one that was good, or with what it began from.
+    """
+
+    every: int
+    good: Callable[[Path], bool]
+
+
 def train(
     policy: str | Path | Checkpoint,
     prompts: Sequence[Prompt],
@@ -44,12 +56,13 @@ def train(
     engine: Engine = "auto",
     save_every: int = 25,
     on_step: Callable[[StepReport], None] | None = None,
+    look: Look | None = None,
 ) -> TrainingReport:
     """Train for `config.steps` steps and write the policy to `out/policy`.
 
     `policy` is a spec (`pupil`, `hf:PATH_OR_ID`), a checkpoint folder, or an open checkpoint, which is
     trained in place. What a resume needs is saved in `out` every `save_every` steps. `on_step` hears of every
-    finished step.
+    finished step. `look` can end the training early; under `trl` nobody looks.
 
     Raises:
         BudgetError: prompts, images or completions do not fit the model; found before the first step.
@@ -73,6 +86,7 @@ def train(
         out,
         save_every,
         on_step,
+        look,
     )
 
 
@@ -130,26 +144,46 @@ def _train_here(
     out: Path,
     save_every: int,
     on_step: Callable[[StepReport], None] | None,
+    look: Look | None,
 ) -> TrainingReport:
     """The loop of the engines that are one `Trainer` in this process."""
     started, config = time.monotonic(), trainer.config
-    saved = out / "state.pt"
+    saved, good = out / "state.pt", out / "good"
     reports: list[StepReport] = []
+    stopped = False
     if saved.is_file():
         state = load_state(saved)
         trainer.load_state(state["trainer"])
         reports = [StepReport.model_validate(row) for row in state["reports"]]
-    while trainer.steps_done < config.steps:
+        stopped = state.get("stopped", False)
+    elif look is not None:
+        trainer.save(good)
+    while trainer.steps_done < config.steps and not stopped:
         report = trainer.step(prompts_of_step(prompts, config, trainer.steps_done), reward)
         reports.append(report)
         if on_step is not None:
             on_step(report)
-        if trainer.steps_done % save_every == 0 or trainer.steps_done == config.steps:
+        done = trainer.steps_done
+        due = look is not None and done % look.every == 0 and done < config.steps
+        if look is not None and due:
+            # Before the state is saved: what was not looked at is trained again after a stop, and then looked at.
+            stopped = not look.good(trainer.save(out / "seen"))
+            if not stopped:
+                trainer.save(good)
+        if due or done % save_every == 0 or done == config.steps:
             rows = [row.model_dump() for row in reports]
-            save_state({"trainer": trainer.state(), "reports": rows}, saved)
+            save_state({"trainer": trainer.state(), "reports": rows, "stopped": stopped}, saved)
+    policy = out / "policy"
+    if stopped and good.is_dir():
+        shutil.copytree(good, policy, dirs_exist_ok=True)
+    elif not stopped:
+        trainer.save(policy)
+    for folder in (good, out / "seen"):
+        shutil.rmtree(folder, ignore_errors=True)
     return TrainingReport(
         engine=engine,
-        checkpoint=trainer.save(out / "policy"),
+        checkpoint=policy,
         steps=tuple(reports),
         seconds=time.monotonic() - started,
+        stopped=stopped,
     )

@@ -61,7 +61,9 @@ class StepReport(BaseModel):
 
 
 class TrainingReport(BaseModel):
-    """A finished run: which engine ran, where the policy lies, and every step (after a resume: of all processes)."""
+    """A finished run: which engine ran, where the policy lies, and every step (after a resume: of all processes).
+    `stopped`: a look at the policy ended it, and the policy is an earlier one.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -69,3 +71,4 @@ class TrainingReport(BaseModel):
     checkpoint: Path
     steps: tuple[StepReport, ...]
     seconds: float
+    stopped: bool = False

@@ -39,6 +39,10 @@ class ArmSummary(Figures):
 
     samples: int = Field(description="verified training samples")
     steps: int = Field(description="optimiser steps")
+    stopped_early: bool = Field(
+        default=False,
+        description="whether a look at retained skills ended the training, with earlier weights",
+    )
     modes_accuracy_before: Rate | None = Field(
         default=None, description="on questions from the confirmed modes"
     )
