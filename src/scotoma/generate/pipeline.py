@@ -16,7 +16,7 @@ from hashlib import sha256
 
 from scotoma.core import EditableWorld, Facts, FailureMode, ImageRecord, Predicate, Sample
 from scotoma.diagnose.mixture import Mixture
-from scotoma.generate.checks import PASSED, Checks
+from scotoma.generate.checks import Checks, Draft, usual_checks
 from scotoma.generate.planner import Plan, Structure, plan
 
 PER_IMAGE = 8
@@ -45,7 +45,7 @@ def targeted_samples(
     seed: int,
 ) -> Made:
     """`mixture.volume` samples: each mode's share from its failing structures, the rest retention."""
-    made, checks = Made(), Checks(held_out)
+    made, checks = Made(), Checks(usual_checks(world, held_out))
     retention = mixture.volume
     for each in plan(mixture, modes, structures):
         wanted = each.samples
@@ -68,7 +68,7 @@ def targeted_samples(
 
 def uniform_samples(world: EditableWorld, volume: int, held_out: Collection[str], seed: int) -> Made:
     """The control arm: template questions about fresh pictures, aimed at nothing."""
-    made, checks = Made(), Checks(held_out)
+    made, checks = Made(), Checks(usual_checks(world, held_out))
     _fill(world, made, checks, volume, seed, "uniform")
     made.rejected = checks.rejected
     return made
@@ -165,8 +165,8 @@ def _sample(
     attempt: int,
 ) -> Sample | None:
     examined = facts.examine(question)
-    again = world.facts(facts.to_json()).examine(question).answer
-    if not checks.passes(image.id, question, examined.answer, again) or examined.answer is None:
+    draft = Draft(image, question, examined.answer, facts=facts, mode_id=mode_id, tags=examined.tags)
+    if not checks.passes(draft) or examined.answer is None:
         return None
     name = sha256(f"{image.id}/{question}".encode()).hexdigest()[:16]
     return Sample(
@@ -178,5 +178,5 @@ def _sample(
         mode_id=mode_id,
         tags=dict(examined.tags),
         provenance={"made_by": "vary" if mode_id else "template", "seed": key, "attempt": str(attempt)},
-        checks=PASSED,
+        checks=checks.names,
     )
