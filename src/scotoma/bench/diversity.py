@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from scotoma.core import Sample
@@ -55,7 +56,7 @@ def diversity(samples: Sequence[Sample], embedder: Embedder | None = None) -> Di
     )
 
 
-def _vendi(vectors: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float | None:
+def _vendi(vectors: npt.NDArray[np.float64]) -> float | None:
     if find_spec("vendi_score") is None:
         return None
     # Without types, and no part of any extra.

@@ -143,14 +143,16 @@ def measure(
         if on_batch is not None:
             on_batch(number + 1)
     every = [one for batch in judged for one in batch]
-    kinds = {kind: _kind_quality(kind, [one for one in every if one.item.kind == kind]) for kind in KINDS}
+    kinds: dict[str, KindQuality] = {
+        kind: _kind_quality(kind, [one for one in every if one.item.kind == kind]) for kind in KINDS
+    }
     wrongly = _false_rejections([one for one in every if one.item.kind is None])
     return QualityBenchmark(
         quality={
             check: _check_quality(check, every, wrongly[check])
             for check in dict.fromkeys(RESPONSIBLE.values())
         },
-        kinds=dict(kinds),
+        kinds=kinds,
         batches=tuple(
             BatchQuality(
                 rate=rate,
@@ -187,11 +189,11 @@ def table(result: QualityBenchmark) -> Table:
             f"{batch.rate:.0%} errors", "all", batch.caught.percent(), "", batch.false_rejections.percent()
         )
     lines = [f"{result.samples} clean samples in every batch · {result.seconds:.0f} s"]
-    for name, found in result.diversity.items():
-        vendi = "" if found.vendi is None else f", Vendi {found.vendi:.1f}"
+    for name, varied in result.diversity.items():
+        vendi = "" if varied.vendi is None else f", Vendi {varied.vendi:.1f}"
         lines.append(
-            f"diversity of {found.n} {name}: {found.combinations} combinations, {found.skills} of skills,"
-            f" self-similarity {found.self_similarity:.3f}{vendi}"
+            f"diversity of {varied.n} {name}: {varied.combinations} combinations, {varied.skills} of skills,"
+            f" self-similarity {varied.self_similarity:.3f}{vendi}"
         )
     shown.caption = "\n".join(lines)
     return shown

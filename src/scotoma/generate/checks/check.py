@@ -47,4 +47,5 @@ class Check(Protocol):
         ...
 
     def keep(self, draft: Draft) -> None:
-        """The draft passed every check and is kept: what later ones are compared with. By default nothing."""
+        """The draft passed every check and is kept: what later ones are compared with. Most remember nothing."""
+        return

@@ -54,6 +54,7 @@ class Duplicate(Check):
         embedder: Embedder | None = None,
         similarity: float = 0.95,
     ) -> None:
+        self._exact_only = not reworded and near is None and embedder is None
         self._reworded = reworded
         self._near = near
         self._embedder = embedder
@@ -68,7 +69,7 @@ class Duplicate(Check):
         """`duplicate` in the same words about the same picture, otherwise `near_duplicate`."""
         if (draft.image.id, draft.question) in self._exact:
             return self.name
-        if not (self._reworded or self._near or self._embedder):
+        if self._exact_only:
             return None
         picture = self._first_copy(draft)
         if (picture, self._words(draft), draft.answer) in self._gists:
@@ -82,7 +83,7 @@ class Duplicate(Check):
     def keep(self, draft: Draft) -> None:
         """Remember the question."""
         self._exact.add((draft.image.id, draft.question))
-        if not (self._reworded or self._near or self._embedder):
+        if self._exact_only:
             return
         picture = self._first_copy(draft)
         if self._near is not None and picture not in self._pictures:

@@ -13,7 +13,6 @@ from scotoma.core import ImageRecord
 from scotoma.generate.checks.check import Check, Draft
 from scotoma.images.duplicates import NearDuplicates
 
-
 LEVELS = 64
 """Levels of 255 by which near-copies may differ in a cell: more than `images.duplicates` grants, for a false alarm
 costs one sample here, and small pictures suffer: JPEG at quality 90 changes the colours of 64 × 64 pixels by up to
