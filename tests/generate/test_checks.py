@@ -14,7 +14,7 @@ from scotoma.core import Claim, ImageRecord, Reply, ReplyError, Request, Tags, V
 from scotoma.generate.checks import Check, Checks, Draft, usual_checks
 from scotoma.generate.checks.answer import Answer
 from scotoma.generate.checks.balance import Balance
-from scotoma.generate.checks.blind import Blind, BlindModel, Habits
+from scotoma.generate.checks.blind import Blind, BlindModel, Elsewhere, Habits
 from scotoma.generate.checks.difficulty import Difficulty
 from scotoma.generate.checks.duplicate import Duplicate, Vectors, gist
 from scotoma.generate.checks.form import Form
@@ -144,6 +144,15 @@ def test_a_picture_that_was_drawn_here_needs_no_licence() -> None:
 )
 def test_difficulty(rate: float | None, reason: str | None) -> None:
     assert Difficulty((0.3, 0.8)).reason(replace(about(ONE), pass_rate=rate)) == reason
+
+
+def test_the_difficulty_of_a_mode_holds_for_its_samples_that_were_not_measured() -> None:
+    check = Difficulty(pass_rates={"dark": 0.0, "lit": 1.0, "dusk": 0.5})
+    reasons = [
+        check.reason(replace(about(ONE), mode_id=mode)) for mode in ("dark", "lit", "dusk", "other", None)
+    ]
+    assert reasons == ["too_hard", "too_easy", None, None, None]
+    assert check.reason(replace(about(ONE), mode_id="dark", pass_rate=0.5)) is None
 
 
 def test_balance_caps_an_answers_share_of_its_mode() -> None:
@@ -289,6 +298,25 @@ def test_an_answer_that_follows_from_the_words_is_blind_and_a_fair_question_is_n
     assert check.reason(about(ONE, "are there fewer things than circles ?", "no")) == "blind"
     assert check.reason(about(ONE, "are there fewer things than circles ?", "yes")) is None
     assert check.reason(about(ONE, "is there a red star ?", "yes")) is None
+
+
+def test_a_question_that_other_pictures_answer_alike_is_blind() -> None:
+    others = [record.facts for record in islice(WORLD.images("discover", 1), 300) if record.facts is not None]
+    check = Blind(Elsewhere(others))
+    for question, answer in (
+        ("are there fewer red things than red stars ?", "no"),
+        ("is there a thing ?", "yes"),
+    ):
+        assert check.reason(about(ONE, question, answer)) == "blind"
+    assert check.reason(about(ONE, "is there a thing ?", "no")) is None
+    assert check.reason(about(ONE, "is there a red star ?", "yes")) is None
+    assert check.reason(about(ONE, "how many stars are there ?", "1")) is None
+
+
+def test_a_question_that_few_other_pictures_can_be_asked_is_not_called_blind() -> None:
+    others = [ONE.facts] * 30
+    assert Blind(Elsewhere([facts for facts in others if facts is not None])).reason(about(ONE)) is None
+    assert Blind(Elsewhere([])).reason(about(ONE)) is None
 
 
 def test_a_few_coincidences_are_no_habit() -> None:

@@ -20,25 +20,31 @@ from PIL import Image
 
 from scotoma.core import ImageRecord
 from scotoma.generate.checks import Draft
-from scotoma.images.worlds.shapes.language import parse, pluralise
+from scotoma.images.worlds.shapes.language import parse, realise
 from scotoma.images.worlds.shapes.program import Phrase, Program
-from scotoma.images.worlds.shapes.scene import COLOURS, SHAPES
+from scotoma.images.worlds.shapes.templates import random_phrase
 from scotoma.images.worlds.shapes.world import ShapesWorld
 
 Kind = Literal[
-    "wrong_answer", "wrong_image", "duplicate", "reworded", "resaved",
+    "wrong_answer", "wrong_image", "stale", "duplicate", "reworded", "resaved",
     "leaked", "leaked_resaved", "ambiguous", "blind",
 ]  # fmt: skip
 """`wrong_answer`: another answer of the same sort (a count is off by one). `wrong_image`: the picture of another
-sample. `duplicate`: the same again; `reworded`: the same in other words; `resaved`: about the picture saved again
-(JPEG, twice the size, faint noise). `leaked`: about a picture of `test`; `leaked_resaved`: about one saved again.
-`ambiguous`: "the star" where there are two. `blind`: "are there fewer things than stars ?".
+sample. `stale`: the scene was edited and the answer follows it, but the picture was not drawn again. `duplicate`: the
+same again; `reworded`: the same in other words; `resaved`: about the picture saved again (`WAYS`). `leaked`: about a
+picture of `test`; `leaked_resaved`: about one saved again. `ambiguous`: "the star" where there are two. `blind`: "are
+there fewer red things than red stars ?", "is there a thing ?".
 """
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 COPIES: tuple[Kind, ...] = ("duplicate", "reworded", "resaved")
 """Kinds that repeat a sample of the batch."""
+
+WAYS = ("jpeg", "larger", "smaller", "noise", "brighter")
+"""How pictures are saved again: JPEG at quality 60 to 95; twice or three quarters of the size; noise of up to 8 levels;
+up to 12 levels brighter.
+"""
 
 _TRIES = 200
 
@@ -140,6 +146,8 @@ class _Forger:
         if kind == "wrong_image":
             other = self._rng.choice(self._clean)
             return None if other.image.id == draft.image.id else replace(draft, image=other.image)
+        if kind == "stale":
+            return self._stale(draft)
         if kind == "duplicate":
             return replace(draft)
         if kind == "reworded":
@@ -159,6 +167,16 @@ class _Forger:
             return str(count + self._rng.choice((-1, 1)) if count else 1)
         others = [a for a in self._answers[str(draft.tags["operation"])] if a != draft.answer]
         return self._rng.choice(others) if others else None
+
+    def _stale(self, draft: Draft) -> Draft | None:
+        """The facts after an edit of one thing that changes the answer, with the picture from before it."""
+        assert draft.facts is not None
+        for edited in self._world.counterfactuals(draft.facts, draft.question, self._rng.getrandbits(32)):
+            answer = edited.facts.examine(draft.question).answer
+            if answer not in (None, draft.answer):
+                image = replace(draft.image, facts=edited.facts)
+                return replace(draft, image=image, facts=edited.facts, answer=answer)
+        return None
 
     def _reworded(self, draft: Draft) -> Draft | None:
         assert draft.facts is not None
@@ -184,23 +202,28 @@ class _Forger:
         return replace(draft, question=other.question, answer=other.answer, tags=examined.tags)
 
     def _blind(self, draft: Draft) -> Draft | None:
-        """A comparison of everything with a part of it, or whether there is anything: true, without a look."""
-        part = pluralise(self._rng.choice(SHAPES))
-        if self._rng.random() < 0.5:
-            part = f"{self._rng.choice(list(COLOURS))} {part}"
-        question, answer = self._rng.choice(
+        """Whether a part is more, or the whole fewer; whether there is anything: answered without a look."""
+        whole = random_phrase(self._rng) if self._rng.random() < 0.4 else Phrase("thing")
+        like = random_phrase(self._rng)
+        part = Phrase(
+            like.noun if whole.noun == "thing" else whole.noun,
+            whole.colour or like.colour,
+            whole.size or like.size,
+        )
+        if part == whole:
+            return None
+        program, answer = self._rng.choice(
             (
-                (f"are there fewer things than {part} ?", "no"),
-                (f"are there more things than {part} ?", "yes"),
-                (f"are there more {part} than things ?", "no"),
-                (f"do you see fewer {part} than objects ?", "yes"),
-                ("is there a thing ?", "yes"),
+                (Program("more", part, whole), "no"),
+                (Program("fewer", whole, part), "no"),
+                (Program("more", part, whole), "no"),
+                (Program("fewer", whole, part), "no"),
+                (Program("exist", Phrase("thing")), "yes"),
             )
         )
+        question = realise(program, self._rng)
         assert draft.facts is not None
         examined = draft.facts.examine(question)
-        if examined.answer != answer:
-            return None
         return replace(draft, question=question, answer=answer, tags=examined.tags)
 
 
@@ -213,17 +236,25 @@ def _covers(whole: Phrase, part: Phrase) -> bool:
 
 
 def _resaved(record: ImageRecord, rng: random.Random) -> ImageRecord:
-    """The picture in other bytes."""
+    data = resaved(record, rng.choice(WAYS), rng)
+    return replace(record, id=ImageRecord.hash(data), data=data)
+
+
+def resaved(record: ImageRecord, way: str, rng: random.Random) -> bytes:
+    """The picture in other bytes; `way` is one of `WAYS`."""
     picture, buffer = record.open(), io.BytesIO()
-    way = rng.choice(("jpeg", "larger", "noise"))
     if way == "jpeg":
-        picture.save(buffer, "JPEG", quality=90)
-    elif way == "larger":
-        width, height = picture.size
-        picture.resize((2 * width, 2 * height), Image.Resampling.BICUBIC).save(buffer, "PNG")
+        picture.save(buffer, "JPEG", quality=rng.randint(60, 95))
+        return buffer.getvalue()
+    if way in ("larger", "smaller"):
+        factor = 2 if way == "larger" else 0.75
+        width, height = (round(factor * side) for side in picture.size)
+        picture = picture.resize((width, height), Image.Resampling.BICUBIC)
     else:
         levels = np.asarray(picture, dtype=np.int16)
-        noise = np.random.default_rng(rng.getrandbits(32)).integers(-3, 4, levels.shape)
-        Image.fromarray(np.clip(levels + noise, 0, 255).astype(np.uint8)).save(buffer, "PNG")
-    data = buffer.getvalue()
-    return replace(record, id=ImageRecord.hash(data), data=data)
+        most = rng.randint(3, 8)
+        noise = np.random.default_rng(rng.getrandbits(32)).integers(-most, most + 1, levels.shape)
+        changed = levels + (noise if way == "noise" else rng.randint(4, 12))
+        picture = Image.fromarray(np.clip(changed, 0, 255).astype(np.uint8))
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()

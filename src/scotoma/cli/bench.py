@@ -85,7 +85,7 @@ def false_discovery(
 @app.command()
 def quality(
     json: Annotated[Path | None, typer.Option("--json", help="Write the result as JSON here.")] = None,
-    samples: Annotated[int, typer.Option(min=200, help="Clean samples that errors are put into.")] = 4000,
+    samples: Annotated[int, typer.Option(min=200, help="Clean samples that errors are put into.")] = 2000,
 ) -> None:
     """What the checks on training samples catch of known errors, 5 to 30 % of them, and what they wrongly reject.
 

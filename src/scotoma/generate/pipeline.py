@@ -16,7 +16,7 @@ from hashlib import sha256
 
 from scotoma.core import EditableWorld, Facts, FailureMode, ImageRecord, Predicate, Sample
 from scotoma.diagnose.mixture import Mixture
-from scotoma.generate.checks import Checks, Draft, usual_checks
+from scotoma.generate.checks import Check, Checks, Draft, usual_checks
 from scotoma.generate.planner import Plan, Structure, plan
 
 PER_IMAGE = 8
@@ -43,9 +43,13 @@ def targeted_samples(
     structures: Iterable[Structure],
     held_out: Collection[str],
     seed: int,
+    more: Sequence[Check] = (),
 ) -> Made:
-    """`mixture.volume` samples: each mode's share from its failing structures, the rest retention."""
-    made, checks = Made(), Checks(usual_checks(world, held_out))
+    """`mixture.volume` samples: each mode's share from its failing structures, the rest retention.
+
+    `more` are asked after the usual checks: `Balance()`, `Difficulty(pass_rates=…)` where a diagnosis measured them.
+    """
+    made, checks = Made(), Checks([*usual_checks(world, held_out), *more])
     retention = mixture.volume
     for each in plan(mixture, modes, structures):
         wanted = each.samples

@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from scotoma.generate.checks.check import Check, Draft
 
 
@@ -15,17 +17,23 @@ class Difficulty(Check):
 
     Args:
         band: least and greatest share of right answers, both allowed, in [0, 1].
+        pass_rates: mode id → pass rate in [0, 1], as the diagnosis measured it; holds for the mode's samples that were
+            not measured one by one.
     """
 
     name = "difficulty"
 
-    def __init__(self, band: tuple[float, float] = (0.3, 0.8)) -> None:
+    def __init__(
+        self, band: tuple[float, float] = (0.3, 0.8), pass_rates: Mapping[str, float] | None = None
+    ) -> None:
         self._low, self._high = band
+        self._pass_rates = pass_rates or {}
 
     def reason(self, draft: Draft) -> str | None:
         """`too_hard` or `too_easy`."""
-        if draft.pass_rate is None:
+        rate = draft.pass_rate if draft.pass_rate is not None else self._pass_rates.get(draft.mode_id or "")
+        if rate is None:
             return None
-        if draft.pass_rate < self._low:
+        if rate < self._low:
             return "too_hard"
-        return "too_easy" if draft.pass_rate > self._high else None
+        return "too_easy" if rate > self._high else None

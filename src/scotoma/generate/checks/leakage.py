@@ -15,8 +15,10 @@ from scotoma.images.duplicates import NearDuplicates
 
 LEVELS = 64
 """Levels of 255 by which near-copies may differ in a cell: more than `images.duplicates` grants, for a false alarm
-costs one sample here, and small pictures suffer: JPEG at quality 90 changes the colours of 64 × 64 pixels by up to
-46.
+costs one sample here, and small pictures suffer. Chosen on the shapes world; on 150 other pictures of it, the greatest
+difference was 46 at the median and 82 at most for JPEG at quality 60 to 95 (89 % of which are found), 34 at most for
+other sizes, 14 for noise and brightness (98 % and more); of two pictures that are no copies 126 at least. Of scenes
+with a single thing changed, 1.3 % pass for copies.
 """
 
 
