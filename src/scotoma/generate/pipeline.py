@@ -16,7 +16,7 @@ from hashlib import sha256
 
 from scotoma.core import EditableWorld, Facts, ImageRecord, Predicate, Sample
 from scotoma.diagnose.mixture import Mixture
-from scotoma.generate.checks import PASSED, Checks
+from scotoma.generate.checks import Check, Checks, Draft, usual_checks
 from scotoma.generate.planner import Plan, Structure, Target, plan
 
 PER_IMAGE = 8
@@ -43,9 +43,13 @@ def targeted_samples(
     structures: Iterable[Structure],
     held_out: Collection[str],
     seed: int,
+    more: Sequence[Check] = (),
 ) -> Made:
-    """`mixture.volume` samples: each target's share from its structures, the rest retention."""
-    made, checks = Made(), Checks(held_out)
+    """`mixture.volume` samples: each target's share from its structures, the rest retention.
+
+    `more` are asked after the usual checks: `Balance()`, `Difficulty(pass_rates=…)` where a diagnosis measured them.
+    """
+    made, checks = Made(), Checks([*usual_checks(world, held_out), *more])
     beside = mixture.retention > 0
     for each in plan(mixture, targets, structures):
         wanted = each.samples
@@ -67,7 +71,7 @@ def targeted_samples(
 
 def uniform_samples(world: EditableWorld, volume: int, held_out: Collection[str], seed: int) -> Made:
     """The control arm: template questions about fresh pictures, aimed at nothing."""
-    made, checks = Made(), Checks(held_out)
+    made, checks = Made(), Checks(usual_checks(world, held_out))
     _fill(world, made, checks, volume, seed, "uniform")
     made.rejected = checks.rejected
     return made
@@ -164,8 +168,8 @@ def _sample(
     attempt: int,
 ) -> Sample | None:
     examined = facts.examine(question)
-    again = world.facts(facts.to_json()).examine(question).answer
-    if not checks.passes(image.id, question, examined.answer, again) or examined.answer is None:
+    draft = Draft(image, question, examined.answer, facts=facts, mode_id=mode_id, tags=examined.tags)
+    if not checks.passes(draft) or examined.answer is None:
         return None
     name = sha256(f"{image.id}/{question}".encode()).hexdigest()[:16]
     return Sample(
@@ -177,5 +181,5 @@ def _sample(
         mode_id=mode_id,
         tags=dict(examined.tags),
         provenance={"made_by": "vary" if mode_id else "template", "seed": key, "attempt": str(attempt)},
-        checks=PASSED,
+        checks=checks.names,
     )

@@ -72,11 +72,11 @@ class Fingerprint:
         cells = picture.resize((_CELLS, _CELLS), Resampling.BICUBIC)
         return cls(int(str(imagehash.phash(picture)), 16), np.asarray(cells))
 
-    def near(self, other: Fingerprint, distance: int) -> bool:
+    def near(self, other: Fingerprint, distance: int, levels: int = LEVELS) -> bool:
         """Whether these are near-copies."""
         if (self.bits ^ other.bits).bit_count() > distance:
             return False
-        return bool(np.abs(self.cells.astype(np.int16) - other.cells).max() <= LEVELS)
+        return bool(np.abs(self.cells.astype(np.int16) - other.cells).max() <= levels)
 
 
 class NearDuplicates:
@@ -88,11 +88,15 @@ class NearDuplicates:
 
     Args:
         distance: in [0, 16].
+        levels: in [0, 255].
         embedder: compares by meaning as well; costs a forward pass a picture.
     """
 
-    def __init__(self, distance: int = DISTANCE, *, embedder: Embedder | None = None) -> None:
+    def __init__(
+        self, distance: int = DISTANCE, *, levels: int = LEVELS, embedder: Embedder | None = None
+    ) -> None:
         self._distance = distance
+        self._levels = levels
         self._embedder = embedder
         self._prints: dict[str, Fingerprint] = {}
         self._parts: dict[tuple[int, int], list[str]] = defaultdict(list)
@@ -105,35 +109,53 @@ class NearDuplicates:
         `record` is what the embedder is shown.
         """
         seen = Fingerprint.of(picture)
-        parts = list(enumerate(_parts(seen.bits, self._distance + 1)))
-        for part in parts:
+        earlier = self._same_pixels(seen)
+        if earlier is not None:
+            return earlier
+        unit = self._embed(record)
+        earlier = self._alike(unit)
+        if earlier is None:
+            self._remember(name, seen, unit)
+        return earlier
+
+    def find(self, picture: Image, record: ImageRecord | None = None) -> str | None:
+        """The name of an earlier near-copy, as `met` says it; but a picture that is new stays unknown."""
+        return self._same_pixels(Fingerprint.of(picture)) or self._alike(self._embed(record))
+
+    def _same_pixels(self, seen: Fingerprint) -> str | None:
+        for part in enumerate(_parts(seen.bits, self._distance + 1)):
             for earlier in self._parts.get(part, ()):
-                if seen.near(self._prints[earlier], self._distance):
+                if seen.near(self._prints[earlier], self._distance, self._levels):
                     return earlier
-        if self._embedder is not None and record is not None:
-            alike = self._alike(name, self._embedder.embed(record), self._embedder.similarity)
-            if alike is not None:
-                return alike
-        self._prints[name] = seen
-        for part in parts:
-            self._parts[part].append(name)
         return None
 
-    def _alike(self, name: str, vector: Vector, similarity: float) -> str | None:
-        """The earlier picture whose embedding is near enough; otherwise the vector is kept."""
-        unit = np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-12), dtype=np.float32)
+    def _embed(self, record: ImageRecord | None) -> Vector | None:
+        """A vector of length 1; None without an embedder or anything to show it."""
+        if self._embedder is None or record is None:
+            return None
+        vector = self._embedder.embed(record)
+        return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-12), dtype=np.float32)
+
+    def _alike(self, unit: Vector | None) -> str | None:
+        """The earlier picture whose embedding is nearest, where that is near enough."""
+        if self._embedder is None or unit is None or not self._names:
+            return None
+        cosines = self._vectors[: len(self._names)] @ unit
+        nearest = int(cosines.argmax())
+        return self._names[nearest] if cosines[nearest] >= self._embedder.similarity else None
+
+    def _remember(self, name: str, seen: Fingerprint, unit: Vector | None) -> None:
+        self._prints[name] = seen
+        for part in enumerate(_parts(seen.bits, self._distance + 1)):
+            self._parts[part].append(name)
+        if unit is None:
+            return
         known = len(self._names)
-        if known:
-            cosines = self._vectors[:known] @ unit
-            nearest = int(cosines.argmax())
-            if cosines[nearest] >= similarity:
-                return self._names[nearest]
         if known == len(self._vectors):  # doubled when full, so that growing stays cheap
             room = np.zeros((max(64, known), len(unit)), dtype=np.float32)
             self._vectors = np.concatenate([self._vectors, room]) if known else room
         self._vectors[known] = unit
         self._names.append(name)
-        return None
 
 
 def _parts(bits: int, parts: int) -> list[int]:

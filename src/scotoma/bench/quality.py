@@ -1,0 +1,332 @@
+"""What the checks on made samples catch, and what they wrongly reject: known errors are put into clean samples.
+
+Clean samples come from the shapes world: template questions with the executor's answers. Errors of ten kinds
+(`corruption.KINDS`) make up 5, 10, 20 and 30 % of a batch, all kinds equally often; the checks see the batch as a
+pipeline would show it to them, one sample after the other.
+
+- `caught`: the share of the errors of a check's kinds that the whole chain rejects; `caught_alone`: that the check
+  rejects with all others off.
+- `false_rejections`: the share of the clean samples that it rejects, likewise alone; `any` is the whole chain's.
+
+The world is kind to some checks: facts decide answers and draw pictures again, and the executor that labels is the
+one that checks, so its own errors go unnoticed; with a judge, `answer` is as good as the judge (`scotoma calibrate`).
+Other words, saved pictures and blind questions are found by rules, and those figures are measurements. The rules for
+rewording were written with the world's wordings in view.
+
+    result = measure()
+    Console().print(table(result))
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import islice
+
+from pydantic import BaseModel, ConfigDict
+from rich.table import Table
+
+from scotoma.bench.corruption import KINDS, Item, Kind, clean_drafts, corrupted
+from scotoma.bench.diversity import Diversity, diversity
+from scotoma.core import FailureMode, ImageRecord, Predicate, Rate, Sample
+from scotoma.diagnose.mixture import targeted
+from scotoma.diagnose.statistics import wilson
+from scotoma.generate.checks.answer import Answer
+from scotoma.generate.checks.balance import Balance
+from scotoma.generate.checks.blind import Blind, BlindAnswerer, Elsewhere, Habits
+from scotoma.generate.checks.chain import Checks
+from scotoma.generate.checks.check import Check
+from scotoma.generate.checks.difficulty import Difficulty
+from scotoma.generate.checks.duplicate import Duplicate
+from scotoma.generate.checks.form import Form
+from scotoma.generate.checks.grounding import Grounding
+from scotoma.generate.checks.leakage import LEVELS, Leakage
+from scotoma.generate.checks.licence import Licence
+from scotoma.generate.checks.opinion import Reread
+from scotoma.generate.checks.single_answer import SingleAnswer
+from scotoma.generate.pipeline import targeted_samples, uniform_samples
+from scotoma.generate.planner import Structure, Target
+from scotoma.images.duplicates import NearDuplicates
+from scotoma.images.worlds.shapes.world import ShapesWorld
+
+RATES = (0.05, 0.1, 0.2, 0.3)
+"""Shares of a batch that are errors."""
+
+RESPONSIBLE: Mapping[Kind, str] = {
+    "wrong_answer": "answer",
+    "wrong_image": "grounding",
+    "stale": "grounding",
+    "duplicate": "duplicate",
+    "reworded": "duplicate",
+    "resaved": "duplicate",
+    "leaked": "leakage",
+    "leaked_resaved": "leakage",
+    "ambiguous": "single_answer",
+    "blind": "blind",
+}
+"""Which check each kind of error is for."""
+
+_AIMED_AT = ("operation=fewer", "type=counting and count>=3", "relation=left and shape=star")
+"""Failure modes of the set whose diversity is measured."""
+
+BAR: tuple[Kind, ...] = (
+    "wrong_answer", "wrong_image", "stale", "duplicate", "reworded", "resaved", "leaked", "leaked_resaved",
+)  # fmt: skip
+"""Kinds of which each check alone is to catch 95 %, while the whole chain rejects at most 2 % of the clean samples."""
+
+_OTHERS = 1000
+"""Pictures of which a question is asked to see whether it needs any."""
+
+_PER_IMAGE = 8
+
+
+class CheckQuality(BaseModel):
+    """Of one check, over all rates: see the module."""
+
+    model_config = ConfigDict(frozen=True)
+
+    caught: Rate
+    caught_alone: Rate
+    false_rejections: Rate
+
+
+class KindQuality(BaseModel):
+    """Of one kind of error, over all rates. `rejected_by` counts the errors that each check rejects in the chain."""
+
+    model_config = ConfigDict(frozen=True)
+
+    check: str
+    caught: Rate
+    caught_alone: Rate
+    rejected_by: dict[str, int]
+
+
+class BatchQuality(BaseModel):
+    """Of one batch, with a share `rate` of errors: what any check rejects of them, and of the clean samples."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rate: float
+    caught: Rate
+    false_rejections: Rate
+
+
+class QualityBenchmark(BaseModel):
+    """What was measured. `quality` has the checks that errors were made for; `false_rejections` has every check, and
+    `any` for all of them together. `diversity` compares, at equal n, what was made for failure modes (`modes`), the
+    whole `targeted` set with its retention, and the `uniform` arm's. `bar`: whether all of `BAR` is met.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    quality: dict[str, CheckQuality]
+    kinds: dict[str, KindQuality]
+    batches: tuple[BatchQuality, ...]
+    false_rejections: dict[str, Rate]
+    bar: bool
+    diversity: dict[str, Diversity]
+    samples: int
+    seconds: float
+
+
+def measure(
+    *,
+    samples: int = 2000,
+    rates: Sequence[float] = RATES,
+    volume: int = 600,
+    seed: int = 0,
+    on_batch: Callable[[int], None] | None = None,
+) -> QualityBenchmark:
+    """Corrupt `samples` clean samples at every rate and check them; then compare the diversity of two sets of
+    `volume`.
+    """
+    began = time.perf_counter()
+    world = ShapesWorld()
+    drafts = list(clean_drafts(world, samples + max(samples // 5, 100), seed, _PER_IMAGE))
+    clean, spare = drafts[:samples], drafts[samples:]
+    held_out = list(islice(world.images("test", seed), max(samples // _PER_IMAGE, 20)))
+    elsewhere = list(islice(world.images("discover", seed), _OTHERS))
+    answerers = (
+        Elsewhere([record.facts for record in elsewhere if record.facts is not None]),
+        Habits.learn(_uniform_answers(world, elsewhere)),
+    )
+    leakage = Leakage({record.id for record in held_out}, held_out)
+    judged: list[list[_Judged]] = []
+    for number, rate in enumerate(rates):
+        batch = corrupted(world, clean, spare, held_out, rate, seed)
+        judged.append(_judge(batch, lambda: _every_check(world, leakage, answerers)))
+        if on_batch is not None:
+            on_batch(number + 1)
+    every = [one for batch in judged for one in batch]
+    kinds: dict[str, KindQuality] = {
+        kind: _kind_quality(kind, [one for one in every if one.item.kind == kind]) for kind in KINDS
+    }
+    wrongly = _false_rejections([one for one in every if one.item.kind is None])
+    caught = all(kinds[kind].caught_alone.value >= 0.95 for kind in BAR)
+    return QualityBenchmark(
+        quality={
+            check: _check_quality(check, every, wrongly[check])
+            for check in dict.fromkeys(RESPONSIBLE.values())
+        },
+        kinds=kinds,
+        batches=tuple(
+            BatchQuality(
+                rate=rate,
+                caught=_share([bool(one.reasons) for one in batch if one.item.kind is not None]),
+                false_rejections=_share([bool(one.reasons) for one in batch if one.item.kind is None]),
+            )
+            for rate, batch in zip(rates, judged, strict=True)
+        ),
+        false_rejections=wrongly,
+        bar=caught and wrongly["any"].value <= 0.02,
+        diversity=_diversities(world, volume, seed),
+        samples=samples,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def table(result: QualityBenchmark) -> Table:
+    """The figures for people."""
+    shown = Table(title="Checks on made samples: known errors put in", width=110)
+    for column in ("error", "check"):
+        shown.add_column(column)
+    for column in ("caught by any", "by this check alone", "clean ones it rejects"):
+        shown.add_column(column, justify="right")
+    for kind, found in result.kinds.items():
+        shown.add_row(
+            kind.replace("_", " "),
+            found.check,
+            found.caught.percent(),
+            found.caught_alone.percent(),
+            result.false_rejections[found.check].percent(),
+        )
+    shown.add_section()
+    for batch in result.batches:
+        shown.add_row(
+            f"{batch.rate:.0%} errors", "all", batch.caught.percent(), "", batch.false_rejections.percent()
+        )
+    lines = [
+        f"bar (95 % of {', '.join(kind.replace('_', ' ') for kind in BAR)} caught by one check alone,"
+        f" at most 2 % of the clean rejected): {'met' if result.bar else 'missed'}"
+    ]
+    lines += [f"{result.samples} clean samples in every batch · {result.seconds:.0f} s"]
+    for name, varied in result.diversity.items():
+        vendi = "" if varied.vendi is None else f", Vendi {varied.vendi:.1f}"
+        lines.append(
+            f"diversity of {varied.n} {name}: {varied.combinations} combinations, {varied.skills} of skills,"
+            f" self-similarity {varied.self_similarity:.3f}{vendi}"
+        )
+    shown.caption = "\n".join(lines)
+    return shown
+
+
+class _Judged:
+    """One sample of a batch; `reasons` has the checks of the chain that object, `alone` those that do by themselves."""
+
+    def __init__(self, item: Item, reasons: Mapping[str, str], alone: Collection[str]) -> None:
+        self.item = item
+        self.reasons = reasons
+        self.alone = alone
+
+
+def _every_check(world: ShapesWorld, leakage: Leakage, answerers: Sequence[BlindAnswerer]) -> list[Check]:
+    """Every check there is, cheap before dear; those that remember samples are new."""
+    opinion = Reread(world)
+    return [
+        Form(),
+        Licence(),
+        Difficulty(),
+        Balance(),
+        leakage,
+        Duplicate(reworded=True, near=NearDuplicates(levels=LEVELS)),
+        Blind(*answerers),
+        SingleAnswer(opinion),
+        Answer(opinion),
+        Grounding(world),
+    ]
+
+
+def _judge(batch: Sequence[Item], checks: Callable[[], list[Check]]) -> list[_Judged]:
+    """By the whole chain, and by each check that knows of no other."""
+    chain, alone = Checks(checks()), [Checks([check]) for check in checks()]
+    return [
+        _Judged(
+            item,
+            chain.reasons(item.draft),
+            {name for one in alone for name in one.reasons(item.draft)},
+        )
+        for item in batch
+    ]
+
+
+def _uniform_answers(world: ShapesWorld, records: Sequence[ImageRecord]) -> list[tuple[str, str]]:
+    """Questions and answers of the uniform questioner about these pictures."""
+    found: list[tuple[str, str]] = []
+    for number, record in enumerate(records):
+        assert record.facts is not None
+        facts = record.facts
+        asked = world.questions(facts, number, _PER_IMAGE)
+        found += [(question, facts.examine(question).answer or "") for question in asked]
+    return found
+
+
+def _kind_quality(kind: Kind, errors: Sequence[_Judged]) -> KindQuality:
+    check = RESPONSIBLE[kind]
+    return KindQuality(
+        check=check,
+        caught=_share([bool(one.reasons) for one in errors]),
+        caught_alone=_share([check in one.alone for one in errors]),
+        rejected_by=dict(Counter(name for one in errors for name in one.reasons)),
+    )
+
+
+def _check_quality(check: str, every: Sequence[_Judged], wrongly: Rate) -> CheckQuality:
+    errors = [one for one in every if one.item.kind is not None and RESPONSIBLE[one.item.kind] == check]
+    return CheckQuality(
+        caught=_share([bool(one.reasons) for one in errors]),
+        caught_alone=_share([check in one.alone for one in errors]),
+        false_rejections=wrongly,
+    )
+
+
+def _false_rejections(clean: Sequence[_Judged]) -> dict[str, Rate]:
+    names = ("form", "licence", "difficulty", "balance", *dict.fromkeys(RESPONSIBLE.values()))
+    rates = {name: _share([name in one.alone for one in clean]) for name in names}
+    return {**rates, "any": _share([bool(one.reasons) for one in clean])}
+
+
+def _share(happened: Sequence[bool]) -> Rate:
+    return wilson(sum(happened), len(happened))
+
+
+def _diversities(world: ShapesWorld, volume: int, seed: int) -> dict[str, Diversity]:
+    modes = [
+        FailureMode(
+            id=f"m{number}",
+            predicate=Predicate.parse(where),
+            description=where,
+            failure_rate=Rate(value=0.6, low=0.5, high=0.7, n=100),
+            prevalence=0.02,
+        )
+        for number, where in enumerate(_AIMED_AT)
+    ]
+    failing: list[Structure] = []
+    for number, record in enumerate(islice(world.images("discover", seed), 200)):
+        assert record.facts is not None
+        for question in world.questions(record.facts, number, _PER_IMAGE):
+            tags = record.facts.examine(question).tags
+            if any(mode.predicate.matches(tags) for mode in modes):
+                failing.append(Structure(record.facts, question, tags))
+    targets = [Target(mode.id, mode.predicate) for mode in modes]
+    aimed = targeted_samples(world, targeted(modes, volume), targets, failing, (), seed).samples
+    sets: dict[str, list[Sample]] = {
+        "modes": [sample for sample in aimed if sample.purpose != "retention"],
+        "targeted": aimed,
+        "uniform": uniform_samples(world, volume, (), seed).samples,
+    }
+    # Counts of different things grow with n.
+    n = min(map(len, sets.values()))
+    rng = random.Random(f"diversity/{seed}")
+    return {name: diversity(rng.sample(samples, n)) for name, samples in sets.items()}
