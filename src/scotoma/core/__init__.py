@@ -4,7 +4,7 @@
 """
 
 from scotoma.core.calibration import Calibration, Discernment
-from scotoma.core.chat import ChatModel, Reply, ReplyError, Request, Sampling, Turn
+from scotoma.core.chat import ChatModel, ErrorKind, Reply, ReplyError, Request, Sampling, Turn
 from scotoma.core.errors import (
     BudgetError,
     ConfigError,
@@ -28,6 +28,7 @@ from scotoma.core.image import (
     ImageRecord,
     ImageSource,
     ReducibleWorld,
+    RetouchableWorld,
     Split,
     Variant,
     World,
@@ -55,6 +56,7 @@ __all__ = [
     "ContrastWorld",
     "Discernment",
     "EditableWorld",
+    "ErrorKind",
     "Examination",
     "Example",
     "Facts",
@@ -74,6 +76,7 @@ __all__ = [
     "Reply",
     "ReplyError",
     "Request",
+    "RetouchableWorld",
     "RunError",
     "RunLocked",
     "RunVersion",
