@@ -126,7 +126,8 @@ class _Progress:
     def add(self, attempts: Sequence[Attempt]) -> None:
         kept = [attempt for attempt in attempts if attempt.outcome == "kept"]
         self.kept += len(kept)
-        self.tried += max(len(attempts), 1)
+        # What infrastructure struck was never tried: the cap on barren batches bounds it.
+        self.tried += sum(attempt.outcome != "infrastructure" for attempt in attempts)
         self.answers.update(attempt.answer or "" for attempt in kept)
         idle = all(attempt.outcome == "infrastructure" or attempt.agent == "planner" for attempt in attempts)
         self.barren = self.barren + 1 if idle else 0
@@ -145,6 +146,8 @@ def batches(
     for attempts in so_far:
         progress.add(attempts)
         progress.sketches += [Sketch(a.shows, a.asks) for a in attempts if a.shows]
+    # Started again, it is worth another try: the server may be back.
+    progress.barren = 0
     number = len(so_far)
     with ThreadPoolExecutor(max_workers=pace.at_once) as threads:
         while _ended(progress, brief, pace) is None:
@@ -268,7 +271,9 @@ def _judged(
 def _tags(finished: _Finished, image: ImageRecord) -> Tags:
     if finished.ruling is not None and finished.ruling.tags is not None:
         return finished.ruling.tags
-    return {**image.attributes, **wording_tags(finished.written.question, finished.written.answer)}
+    tags = wording_tags(finished.written.question, finished.written.answer)
+    skill = tags["skill"]
+    return {**image.attributes, **tags, "skills": "+".join(skill) if isinstance(skill, tuple) else skill}
 
 
 def _disagreement(finished: _Finished) -> Attempt | None:

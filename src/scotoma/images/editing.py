@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from scotoma.core import ImageError, ImageRecord
+from scotoma.images.attributes import attributes
+from scotoma.images.decoding import THUMBNAIL
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -203,14 +205,18 @@ def edited(record: ImageRecord, edits: Sequence[PictureEdit]) -> ImageRecord:
 
 
 def encoded(record: ImageRecord, image: Image, operations: Sequence[str]) -> ImageRecord:
-    """A picture that was made of another, with that one's licence; its source names both it and the operations."""
+    """A picture that was made of another, with that one's licence; its source names both it and the operations. What it
+    is like (`images.attributes`) is told anew, what else was known of the other one stays.
+    """
     data = io.BytesIO()
     image.save(data, "PNG")
+    thumbnail = image.copy()
+    thumbnail.thumbnail((THUMBNAIL, THUMBNAIL))
     return ImageRecord(
         id=ImageRecord.hash(data.getvalue()),
         source=f"{record.source}#{','.join(operations)}",
         licence=record.licence,
         split="train",
         data=data.getvalue(),
-        attributes=record.attributes,
+        attributes={**record.attributes, **attributes(thumbnail, image.size)},
     )

@@ -15,14 +15,14 @@ from scotoma.generate.handover import Declined, Edited, Sketch, Written
 _DRAWN = 12
 
 
-class _Asking(EditableWorld, ContrastWorld, Protocol):
+class Asking(EditableWorld, ContrastWorld, Protocol):
     """A world that knows similar questions and paraphrases."""
 
 
 class ExactWriter:
     """Half of the questions are in the words of the world's templates, half are paraphrases of those."""
 
-    def __init__(self, world: _Asking) -> None:
+    def __init__(self, world: Asking) -> None:
         self._world = world
 
     def write(self, sketch: Sketch, edited: Edited, n: int) -> Sequence[Written]:
