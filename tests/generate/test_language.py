@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scotoma.core import ConfigError, ModelError
-from scotoma.generate.commission import CommissionSettings, Delivery, deliver
+from scotoma.generate.commission import CommissionSettings, Delivery, accept, deliver
 from scotoma.generate.settings import GenerateSettings, SearchSettings, refuse_the_trained, same_model
 from scotoma.report.export.export import export
 from scotoma.store import Run
@@ -61,7 +61,7 @@ def delivered(wanted: CommissionSettings) -> Delivery:
         Run.read(wanted.run) as origin,
         Run.open(wanted.out, command="generate", config=wanted.model_dump(mode="json")) as run,
     ):
-        [delivery] = deliver(run, origin, wanted, lambda phase, done, total: None)
+        [delivery] = deliver(run, origin, accept(origin, wanted), lambda phase, done, total: None)
         return delivery
 
 
@@ -207,9 +207,21 @@ def test_the_model_under_training_may_be_no_agent(origin: Path, photos: Path, tm
 def test_the_command_writes_samples_that_every_export_takes(
     origin: Path, photos: Path, tmp_path: Path
 ) -> None:
+    # No sentence embeddings: loading them takes longer than everything else here.
+    (tmp_path / "agents.yaml").write_text("generate: {agents: llm, at_once: 2, search: {words: words}}")
     with HostileServer(Script()) as server:
         ended = commands.run(
-            *("generate", str(origin), "--out", "samples", "--samples", "4", "--agents", "llm", "--json"),
+            *(
+                "generate",
+                str(origin),
+                "--out",
+                "samples",
+                "--samples",
+                "4",
+                "--config",
+                "agents.yaml",
+                "--json",
+            ),
             *("--planner", spec("planner", server), "--writer", spec("writer", server)),
             *("--validator", spec("validator", server), "--images", str(photos), "--mode", "m1"),
             cwd=tmp_path,
@@ -221,15 +233,22 @@ def test_the_command_writes_samples_that_every_export_takes(
     assert (exported.what, exported.questions) == ("samples", 4)
 
 
-def test_the_command_refuses_what_cannot_work_before_anything_is_written(
-    origin: Path, photos: Path, tmp_path: Path
-) -> None:
-    for arguments, complaint in (
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
         (("--mode", "m7"), "no confirmed failure mode 'm7'"),
         (("--agents", "exact"), "exact agents need a world"),
         (("--agents", "llm"), "generate.planner names no model"),
         (("--agents", "llm", "--planner", "hf:some/model"), "nobody teaches himself"),
-    ):
-        ended = commands.run("generate", str(origin), "--out", "samples", *arguments, cwd=tmp_path)
-        assert ended.returncode == 2, ended.stderr
-        assert complaint in " ".join(ended.stderr.split())
+    ],
+)
+def test_the_command_refuses_what_cannot_work_before_anything_is_written(
+    origin: Path, arguments: tuple[str, ...], complaint: str, tmp_path: Path
+) -> None:
+    (tmp_path / "agents.yaml").write_text("generate: {search: {words: words}}")
+    ended = commands.run(
+        "generate", str(origin), "--out", "samples", "--config", "agents.yaml", *arguments, cwd=tmp_path
+    )
+    assert ended.returncode == 2, ended.stderr
+    assert complaint in " ".join(ended.stderr.split())
+    assert not (tmp_path / "samples").exists()

@@ -56,10 +56,11 @@ def command(
     **Examples**
 
         scotoma generate runs/demo --out runs/more --samples 100
-        scotoma generate runs/photos --out runs/samples --agents llm --images photos --planner openai:gpt-5-mini --writer openai:gpt-5-mini --validator openai:gpt-5
+        scotoma generate runs/photos --out runs/samples --agents llm --images photos
+            --planner openai:gpt-5-mini --writer openai:gpt-5-mini --validator openai:gpt-5
         scotoma export runs/samples --format trl
-    """  # noqa: E501 - an example is one line, or it cannot be copied
-    from scotoma.generate.commission import CommissionSettings, deliver
+    """
+    from scotoma.generate.commission import CommissionSettings, accept, deliver
 
     with Run.read(run_dir) as origin:
         own = {key: origin.config.get(key) for key in ("candidate", "images", "seed")}
@@ -89,18 +90,19 @@ def command(
     settings = load_settings(
         CommissionSettings, None, overrides | {f"generate.{key}": value for key, value in flags.items()}
     )
-    with (
-        Run.read(run_dir) as origin,
-        Run.open(
-            settings.out,
-            command="generate",
-            config=settings.model_dump(mode="json"),
-            may_grow=("samples", "generate.tries"),
-            may_change=("out", "run", "generate.at_once"),
-        ) as run,
-        console.progress_bars() as progress,
-    ):
-        made = deliver(run, origin, settings, progress)
+    with Run.read(run_dir) as origin:
+        work = accept(origin, settings)
+        with (
+            Run.open(
+                settings.out,
+                command="generate",
+                config=settings.model_dump(mode="json"),
+                may_grow=("samples", "generate.tries"),
+                may_change=("out", "run", "generate.at_once"),
+            ) as run,
+            console.progress_bars() as progress,
+        ):
+            made = deliver(run, origin, work, progress)
     if json:
         typer.echo(
             jsons.dumps([each.model_dump() | {"shortfall": each.shortfall} for each in made], indent=2)

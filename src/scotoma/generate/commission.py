@@ -1,8 +1,10 @@
 """Samples for the proven modes of a run, made into a run folder of their own: resumable, and ready for every export.
 
-    with Run.read("runs/photos") as origin, Run.open("runs/samples", command="generate", config=…) as run:
-        for delivery in deliver(run, origin, settings, progress):
-            delivery.kept, delivery.shortfall, delivery.tally.rejected
+    with Run.read("runs/photos") as origin:
+        work = accept(origin, settings)
+        with Run.open("runs/samples", command="generate", config=…) as run:
+            for delivery in deliver(run, origin, work, progress):
+                delivery.kept, delivery.shortfall, delivery.tally.rejected
 
 Each batch of sketches is a stage of the ledger (`generate/MODE/NUMBER`) with everything that was tried, kept or not.
 """
@@ -10,6 +12,7 @@ Each batch of sketches is a stage of the ledger (`generate/MODE/NUMBER`) with ev
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -97,27 +100,44 @@ class Delivery(BaseModel):
         return self.wanted - self.kept
 
 
-def deliver(
-    run: Run, origin: Run, settings: CommissionSettings, progress: Progress, crew: Crew | None = None
-) -> list[Delivery]:
-    """Make what is still missing in `run`. What was made before a stop is kept; `crew` in place of the settings'.
+@dataclass(frozen=True)
+class Commission:
+    """Everything that can be wrong with the settings was found out, and nothing is written yet."""
+
+    settings: CommissionSettings
+    modes: tuple[FailureMode, ...]
+    source: ImageSource
+    crew: Crew
+
+
+def accept(origin: Run, settings: CommissionSettings) -> Commission:
+    """Open the pictures and the agents.
 
     Raises:
         ConfigError: the origin has no such mode, or the settings cannot be carried out.
         RunError: none of the origin's modes is proved.
-        ScotomaError: an agent's server cannot be used; what was made is kept.
+        ImageError: there are no pictures.
+        ModelError: a key is missing.
     """
     modes = proven_modes(origin, settings.modes)
     source = open_images(settings.images)
     pool = pool_of(source, settings.generate, settings.seed)
-    crew = crew or open_crew(settings.generate, source, pool)
-    intake = _intake(origin, source)
-    run.ledger.put_modes(modes)
-    for mode in modes:
+    return Commission(settings, tuple(modes), source, open_crew(settings.generate, source, pool))
+
+
+def deliver(run: Run, origin: Run, work: Commission, progress: Progress) -> list[Delivery]:
+    """Make what is still missing in `run`; what was made before a stop is kept.
+
+    Raises:
+        ScotomaError: an agent's server cannot be used, a budget is used up, the disk is full.
+    """
+    intake = _intake(origin, work.source)
+    run.ledger.put_modes(work.modes)
+    for mode in work.modes:
         for stage in _stages(run.ledger, mode.id):
             for sample in run.ledger.samples(stage=stage):
-                intake.reason(sample, run.images.get(sample.image_id, facts=_facts(source)))
-    return [_delivered(run, origin, mode, settings, source, crew, intake, progress) for mode in modes]
+                intake.reason(sample, run.images.get(sample.image_id, facts=_facts(work.source)))
+    return [_delivered(run, origin, mode, work, intake, progress) for mode in work.modes]
 
 
 def proven_modes(origin: Run, wanted: Sequence[str]) -> list[FailureMode]:
@@ -140,30 +160,23 @@ def proven_modes(origin: Run, wanted: Sequence[str]) -> list[FailureMode]:
     return [proved[name] for name in (wanted or proved)]
 
 
-def deliveries(run: Run, wanted: int) -> list[Delivery]:
-    """What a folder of samples holds so far."""
-    return [_account(run.ledger, mode, wanted) for mode in run.ledger.modes()]
-
-
 def _delivered(
     run: Run,
     origin: Run,
     mode: FailureMode,
-    settings: CommissionSettings,
-    source: ImageSource,
-    crew: Crew,
+    work: Commission,
     intake: SampleIntake,
     progress: Progress,
 ) -> Delivery:
-    known = _stages(run.ledger, mode.id)
+    settings, known = work.settings, _stages(run.ledger, mode.id)
     so_far = [_attempts(run.ledger, stage) for stage in known]
     told = settings.generate
     pace = Pace(at_once=told.at_once, questions=told.questions, tries=told.tries)
-    brief = _brief(origin, mode, settings, source)
+    brief = _brief(origin, mode, settings, work.source)
     kept = _account(run.ledger, mode, settings.samples).kept
     phase = f"generate {mode.id}"
     progress(phase, kept, settings.samples)
-    for number, batch in enumerate(batches(brief, crew, intake, pace, so_far), start=len(known)):
+    for number, batch in enumerate(batches(brief, work.crew, intake, pace, so_far), start=len(known)):
         run.ledger.finish(
             f"generate/{mode.id}/{number}",
             {

@@ -14,13 +14,13 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Protocol
 
 from scotoma.core import ImageError, ImageRecord, Sample, Tags
 from scotoma.diagnose.wording import wording_tags
-from scotoma.generate.attempt import Attempt, Outcome
+from scotoma.generate.attempt import Attempt
 from scotoma.generate.handover import (
     Brief,
     Declined,
@@ -176,7 +176,7 @@ def _planned(
     n = min(pace.batch, math.ceil(wanted / pace.questions))
     try:
         # The number makes every batch another draw, also when one is repeated after a stop.
-        again = Brief(**{**vars(brief), "seed": f"{brief.seed}/{number}"})
+        again = replace(brief, seed=f"{brief.seed}/{number}")
         sketches = list(crew.planner.plan(again, n, progress.sketches))[:n]
     except (Declined, Outage) as error:
         return [], _ending("planner", error)
@@ -301,11 +301,9 @@ def _rejected(agent: str, reason: str) -> Attempt:
 
 def _described(ending: Attempt, worked: _Worked, finished: _Finished | None = None) -> Attempt:
     """The ending with everything that is known of the attempt."""
-    outcome: Outcome = ending.outcome
     edited, found = worked.edited, worked.found
     return ending.model_copy(
         update={
-            "outcome": outcome,
             "purpose": worked.sketch.purpose,
             "shows": worked.sketch.shows,
             "asks": worked.sketch.asks,
