@@ -20,7 +20,7 @@ setup: .stamp-setup
 	@test -n "$(PYTHON)" || { echo "scotoma needs Python 3.11 or newer: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade --constraint constraints.txt pip
-	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[train,topics]' --group dev
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[train,topics,agents]' --group dev
 	@touch $@
 
 demo: .stamp-setup

@@ -131,15 +131,20 @@ def settings_for(candidate: str, images: str, out: Path, seed: int, rounds: int)
             beta=0.05,
             max_new_tokens=24,
             curriculum="off",
-            search=ModeSearch(max_modes=20, most_trust=3),
+            search=ModeSearch(max_modes=12, most_trust=3),
         ),
         confirm=ConfirmSettings(pool=32_000, checks=0, shrink=0),
+        # What was planted is answered rightly next to never: GRPO has no signal before a supervised start.
         repair=RepairSettings(
             engine="shared",
             samples=6000,
-            steps=100,
+            steps=60,
             learning_rate=5e-5,
-            mixture=TargetedMixture(retention=0.5),
+            warm_start_steps=80,
+            warm_start_rate=5e-4,
+            warm_start_once=False,
+            frozen=("vision_model",),
+            mixture=TargetedMixture(retention=0.6, warm_start_below=0.3),
         ),
         test=TestSettings(mode_questions=1500, retained_questions=4000, pool=32_000),
     )

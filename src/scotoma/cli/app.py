@@ -22,6 +22,7 @@ from scotoma.cli import (
     doctor,
     evolve,
     export,
+    generate,
     importing,
     plant,
     report,
@@ -55,6 +56,7 @@ app = typer.Typer(
 app.command(name="discover")(discover.command)
 app.command(name="confirm")(confirm.command)
 app.command(name="evolve")(evolve.command)
+app.command(name="generate")(generate.command)
 app.command(name="check")(check.command)
 app.command(name="compare")(compare.command)
 app.command(name="calibrate")(calibrate.command)

@@ -193,3 +193,16 @@ class ContrastWorld(World, Protocol):
         that did to the answer.
         """
         ...
+
+
+@runtime_checkable
+class RetouchableWorld(World, Protocol):
+    """A world whose scenes can be edited by name: what the exact editor needs. `operations` names the edits."""
+
+    operations: Sequence[str]
+
+    def edit(self, facts: Facts, question: str, operation: str, seed: int) -> Facts | None:
+        """The scene after one edit, at a thing that the question speaks of where there is one; None where there is no
+        room for it, or nothing to do it to. What that does to an answer, `Facts.examine` says.
+        """
+        ...

@@ -89,6 +89,7 @@ def reinforce(
         beta=settings.beta,
         max_new_tokens=settings.max_new_tokens,
         lora_rank=settings.lora_rank,
+        frozen=settings.frozen,
         vllm=settings.vllm,
         seed=seed,
     )

@@ -35,8 +35,11 @@ class RepairSettings(Settings):
         accelerate: an Accelerate config; training is launched on its processes (engine `trl`).
         vllm: sample with vLLM while training (engine `trl`).
         pass_samples: k answers per question in the diagnosis (DPE: 9).
-        warm_start_steps: supervised steps before GRPO for modes (almost) never answered rightly; once per mode.
+        warm_start_steps: supervised steps before GRPO for modes (almost) never answered rightly.
         warm_start_rate: their learning rate.
+        warm_start_once: a mode gets one in a run, since each costs its neighbours a little; off: in every round in
+            which it is still below `mixture.warm_start_below`.
+        frozen: regular expressions of parameters that are not trained, e.g. `vision_model` (engines `shared`, `stock`).
         look_every: after so many steps, and again, the retained questions of the gate are asked; training ends early
             with the weights before if any skill fell (0: nobody looks; under engine `trl` nobody does).
         mixture: of the targeted arm.
@@ -57,6 +60,8 @@ class RepairSettings(Settings):
     pass_samples: int = Field(default=9, ge=2)
     warm_start_steps: int = Field(default=24, ge=0)
     warm_start_rate: float = Field(default=1.5e-4, gt=0)
+    warm_start_once: bool = True
+    frozen: tuple[str, ...] = ()
     look_every: int = Field(default=40, ge=0)
     mixture: TargetedMixture = TargetedMixture()
 

@@ -34,7 +34,7 @@ def vary(scene: Scene, question: str, rng: random.Random) -> Scene:
     Edits: add a thing, remove one, recolour or reshape one, mirror the picture, change a sign's text, change the
     background's shade. Things that the question speaks of are edited half of the time, so that answers change too.
     """
-    named = _named(scene, question)
+    named = named_things(scene, question)
     varied = jitter(scene, rng)
     if rng.random() < 0.5:
         varied = mirror(varied)
@@ -51,7 +51,7 @@ def jitter(scene: Scene, rng: random.Random, reach: int = 3) -> Scene:
         x = min(max(thing.x + rng.randint(-reach, reach), low), high)
         y = min(max(thing.y + rng.randint(-reach, reach), low), high)
         moved = replace(thing, x=x, y=y)
-        things.append(moved if _clear(moved, things, scene.signs) else thing)
+        things.append(moved if clear(moved, things, scene.signs) else thing)
     return replace(scene, things=tuple(things))
 
 
@@ -67,7 +67,7 @@ def mirror(scene: Scene) -> Scene:
 def add(scene: Scene, kind: Thing, rng: random.Random) -> Scene:
     """One more thing where there is room, else the same scene."""
     placed = place(rng, kind, list(scene.things), EXAM.min_visible)
-    if placed is None or not _clear(placed, [], scene.signs) or len(scene.things) >= EXAM.things[1]:
+    if placed is None or not clear(placed, [], scene.signs) or len(scene.things) >= EXAM.things[1]:
         return scene
     return replace(scene, things=(*scene.things, placed))
 
@@ -133,7 +133,7 @@ def _edit(scene: Scene, named: list[int], rng: random.Random) -> Scene:
     return resize(scene, index, rng.choice(list(RADII)), rng)
 
 
-def _named(scene: Scene, question: str) -> list[int]:
+def named_things(scene: Scene, question: str) -> list[int]:
     """The things that a phrase of the question fits."""
     parsed = parse(question)
     phrases = parsed.program.phrases if parsed else ()
@@ -152,7 +152,8 @@ def _with(scene: Scene, index: int, thing: Thing) -> Scene:
     return replace(scene, things=(*scene.things[:index], thing, *scene.things[index + 1 :]))
 
 
-def _clear(thing: Thing, others: list[Thing], signs: tuple[Sign, ...]) -> bool:
+def clear(thing: Thing, others: list[Thing], signs: tuple[Sign, ...]) -> bool:
+    """Whether a thing keeps the distance of `EXAM` from these others, and covers no sign."""
     gap = 0.35 + 0.75 * EXAM.min_visible
     return all(
         (thing.x - o.x) ** 2 + (thing.y - o.y) ** 2 >= (gap * (thing.radius + o.radius)) ** 2 for o in others

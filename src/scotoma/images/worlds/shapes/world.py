@@ -22,6 +22,7 @@ from scotoma.images.worlds.shapes.language import normalise, parse, realise, wor
 from scotoma.images.worlds.shapes.parts import parts, terse
 from scotoma.images.worlds.shapes.reductions import reductions
 from scotoma.images.worlds.shapes.render import encode, visibility
+from scotoma.images.worlds.shapes.retouching import OPERATIONS, retouch
 from scotoma.images.worlds.shapes.scene import EXAM, Scene, SceneRange, sample_scene
 
 OCCLUDED = 0.85
@@ -57,6 +58,7 @@ class ShapesWorld:
     """Unlimited 64 × 64 scenes; `allowed` says how rich they are (the exam's range by default)."""
 
     spec = "worlds:shapes"
+    operations: Sequence[str] = OPERATIONS
 
     def __init__(self, allowed: SceneRange = EXAM) -> None:
         self.allowed = allowed
@@ -172,3 +174,9 @@ class ShapesWorld:
         assert isinstance(facts, ShapesFacts)
         for changed in single_edits(facts.scene, random.Random(f"counterfactuals/{seed}")):
             yield Variant(ShapesFacts(changed.scene), question, changed.edit)
+
+    def edit(self, facts: Facts, question: str, operation: str, seed: int) -> ShapesFacts | None:
+        """One named edit; see `retouching.retouch`."""
+        assert isinstance(facts, ShapesFacts)
+        scene = retouch(facts.scene, question, operation, random.Random(f"edit/{operation}/{seed}"))
+        return None if scene is None else ShapesFacts(scene)

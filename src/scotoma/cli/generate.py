@@ -1,0 +1,124 @@
+"""`scotoma generate`: training samples for the confirmed modes of a run, made by agents; of photos too."""
+
+from __future__ import annotations
+
+import json as jsons
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from scotoma.cli import console
+from scotoma.core import ConfigError
+from scotoma.store.configuration import load_settings, read_yaml
+from scotoma.store.run import Run
+
+
+def command(
+    run_dir: Annotated[
+        Path, typer.Argument(metavar="RUN", help="A run with confirmed failure modes; it is only read.")
+    ],
+    out: Annotated[Path, typer.Option(help="The folder of the samples; an existing one is resumed.")],
+    config: Annotated[
+        Path | None,
+        typer.Option(help="A YAML file with a `generate:` part, e.g. that of the run; flags win."),
+    ] = None,
+    images: Annotated[
+        str | None,
+        typer.Option(help="Pictures to make samples from: a folder or an image spec; RUN's by default."),
+    ] = None,
+    mode: Annotated[
+        str | None, typer.Option(metavar="IDS", help="Only these modes, comma-separated; all confirmed ones.")
+    ] = None,
+    samples: Annotated[int | None, typer.Option(help="Samples wanted for each mode (50).")] = None,
+    agents: Annotated[str | None, typer.Option(help="exact (worlds) or llm.")] = None,
+    planner: Annotated[str | None, typer.Option(help="openai:MODEL@BASE_URL or module:Class.")] = None,
+    writer: Annotated[str | None, typer.Option(help="The same; it must see.")] = None,
+    validator: Annotated[
+        str | None, typer.Option(help="The same; best another model than the writer.")
+    ] = None,
+    web: Annotated[
+        str | None, typer.Option(help="Search the web too: openverse,commons,serper; off by default.")
+    ] = None,
+    paint: Annotated[
+        str | None, typer.Option(help="A generative editor: openai:MODEL@BASE_URL or diffusers:ID.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Fixes everything random.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print what was made as JSON.")] = False,
+) -> None:
+    """Plan, search, edit, write and validate samples aimed at what a model cannot see.
+
+    Nothing that a validator does not confirm is kept; what was rejected is counted with its reason, and a shortfall is
+    said. Killed or stopped, the same command goes on where it was. The folder is a run: `scotoma export` writes it for
+    trainers.
+
+    **Examples**
+
+        scotoma generate runs/demo --out runs/more --samples 100
+        scotoma generate runs/photos --out runs/samples --agents llm --images photos
+            --planner openai:gpt-5-mini --writer openai:gpt-5-mini --validator openai:gpt-5
+        scotoma export runs/samples --format trl
+    """
+    from scotoma.generate.commission import CommissionSettings, accept, deliver
+
+    with Run.read(run_dir) as origin:
+        own = {key: origin.config.get(key) for key in ("candidate", "images", "seed")}
+    if not isinstance(own["candidate"], str):
+        raise ConfigError(
+            f"{run_dir} does not say which model it is about", hint="give a discovery or a spiral"
+        )
+    pictures = images or own["images"]
+    overrides = {
+        "run": str(run_dir),
+        "candidate": own["candidate"],
+        "images": f"folder:{pictures}" if pictures and Path(pictures).is_dir() else pictures,
+        "out": str(out),
+        "modes": [name.strip() for name in mode.split(",")] if mode else None,
+        "samples": samples,
+        "seed": seed if seed is not None else own["seed"],
+        "generate": (read_yaml(config).get("generate") or {}) if config else None,
+    }
+    flags = {
+        "agents": agents,
+        "planner": planner,
+        "writer": writer,
+        "validator": validator,
+        "search.web": [name.strip() for name in web.split(",")] if web else None,
+        "edit.model": paint,
+    }
+    settings = load_settings(
+        CommissionSettings, None, overrides | {f"generate.{key}": value for key, value in flags.items()}
+    )
+    with Run.read(run_dir) as origin:
+        work = accept(origin, settings)
+        with (
+            Run.open(
+                settings.out,
+                command="generate",
+                config=settings.model_dump(mode="json"),
+                may_grow=("samples", "generate.tries"),
+                may_change=("out", "run", "generate.at_once"),
+            ) as run,
+            console.progress_bars() as progress,
+        ):
+            made = deliver(run, origin, work, progress)
+    if json:
+        typer.echo(
+            jsons.dumps([each.model_dump() | {"shortfall": each.shortfall} for each in made], indent=2)
+        )
+        return
+    table = Table(title="Samples", title_justify="left")
+    for column in ("mode", "what", "made", "rejected", "infrastructure"):
+        table.add_column(column, overflow="fold")
+    for each in made:
+        short = "" if not each.shortfall else f", {each.shortfall} short: {each.ended}"
+        table.add_row(
+            each.mode_id,
+            each.description,
+            f"{each.kept} of {each.wanted}{short}",
+            "\n".join(f"{count} {reason}" for reason, count in each.tally.rejected.items()),
+            "\n".join(f"{count} {reason}" for reason, count in each.tally.infrastructure.items()),
+        )
+    console.out.print(table)
+    console.out.print(f"next: scotoma export {settings.out} --format trl", highlight=False, markup=False)

@@ -1,0 +1,67 @@
+"""What became of one attempt at a sample: kept, rejected by whom and why, or struck by infrastructure. None is lost.
+
+>>> tally([Attempt(outcome="rejected", agent="validator", reason="another answer")]).rejected
+{'validator: another answer': 1}
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from scotoma.generate.handover import Role
+
+Outcome = Literal["kept", "rejected", "infrastructure"]
+
+
+class Attempt(BaseModel):
+    """One question about one picture, or a sketch that did not come so far.
+
+    `agent` is whose work ended it (`checks` where it was finished and then rejected; None where it was kept), `reason`
+    a word or two that can be counted, `detail` the particulars. `ruling` is the validator's own answer.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    outcome: Outcome
+    agent: Role | Literal["checks"] | None = None
+    reason: str | None = None
+    detail: str = ""
+    purpose: str = "mode"
+    shows: str = ""
+    asks: str = ""
+    found: str = ""
+    operations: tuple[str, ...] = ()
+    image_id: str | None = None
+    question: str | None = None
+    answer: str | None = None
+    ruling: str | None = None
+
+
+class Tally(BaseModel):
+    """Attempts by outcome. `rejected` and `infrastructure` count by `agent: reason`, the most frequent first."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kept: int = 0
+    rejected: dict[str, int] = Field(default_factory=dict)
+    infrastructure: dict[str, int] = Field(default_factory=dict)
+
+
+def tally(attempts: Iterable[Attempt]) -> Tally:
+    """How attempts ended."""
+    counts: dict[Outcome, Counter[str]] = {
+        "kept": Counter(),
+        "rejected": Counter(),
+        "infrastructure": Counter(),
+    }
+    for attempt in attempts:
+        counts[attempt.outcome][f"{attempt.agent}: {attempt.reason}"] += 1
+    return Tally(
+        kept=counts["kept"].total(),
+        rejected=dict(counts["rejected"].most_common()),
+        infrastructure=dict(counts["infrastructure"].most_common()),
+    )

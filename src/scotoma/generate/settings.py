@@ -1,0 +1,143 @@
+"""How samples are made: by which agents, with which models, from which pictures.
+
+generate:
+  agents: llm
+  planner: openai:gpt-5-mini
+  writer: openai:gpt-5-mini
+  validator: openai:Qwen/Qwen2.5-VL-72B-Instruct@http://localhost:8000/v1
+  search: {web: [openverse]}
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from scotoma.core import ConfigError
+from scotoma.models.options import EndpointOptions
+from scotoma.models.spec import ModelSpec, parse_model_spec
+from scotoma.store.configuration import Settings
+
+WebSearchName = Literal["openverse", "commons", "serper"]
+
+OPENAI = "https://api.openai.com/v1"
+
+
+class SearchSettings(Settings):
+    """Where pictures are looked for.
+
+    Attributes:
+        words: how words are compared in the pool: `minilm` (extra `topics`), `words` (shared words, needs nothing), or
+            `auto`, the first that is installed.
+        most: pictures of the pool that are looked through.
+        web: engines that are asked after the pool, in order; none: nothing leaves this machine. `serper` needs a key in
+            SERPER_API_KEY and cannot say under which licence a picture is.
+        licences: licences of web pictures that are taken, versions aside; by default those that allow changed copies
+            for any use. Empty: any, unknown ones as well.
+        max_bytes, max_pixels, timeout: limits of one fetched picture; `timeout` in seconds, all redirects included.
+    """
+
+    words: Literal["auto", "minilm", "words"] = "auto"
+    most: int = Field(default=2000, ge=1)
+    web: tuple[WebSearchName, ...] = ()
+    licences: tuple[str, ...] = ("CC0", "CC BY", "CC BY-SA", "PDM", "Public domain")
+    max_bytes: int = Field(default=20_000_000, ge=1)
+    max_pixels: int = Field(default=50_000_000, ge=1)
+    timeout: float = Field(default=20.0, gt=0)
+
+
+class EditSettings(Settings):
+    """How pictures are changed, beside the operations with a known effect, which are always there.
+
+    Attributes:
+        model: a generative editor: `openai:MODEL@BASE_URL` behind `/images/edits`, or `diffusers:PATH_OR_ID`; none: a
+            planner's instructions to paint are not carried out.
+    """
+
+    model: str | None = None
+
+
+class GenerateSettings(Settings):
+    """Everything that the making of samples is decided by.
+
+    Attributes:
+        agents: `exact` (worlds only, no model) or `llm`.
+        planner, writer, validator: of `llm` agents, the models, `openai:MODEL@BASE_URL`; a `module:Class` is your own
+            agent in any crew, made without arguments (`generate.handover` has the protocols).
+        searcher, editor: a `module:Class` in place of the usual one.
+        search, edit: the tools.
+        at_once: sketches that are worked on at the same time.
+        questions: written about each picture.
+        tries: attempts per wanted sample, before it is given up.
+        retries: how often a model is told what was wrong with its reply, before it counts as unreadable.
+        max_tokens: room for a reply, thinking included.
+        temperature: of planner and writer; the validator is greedy.
+        planner_tools: let the planner look into the pool before it plans; its server must support tool calls.
+    """
+
+    agents: Literal["exact", "llm"] = "exact"
+    planner: str | None = None
+    searcher: str | None = None
+    editor: str | None = None
+    writer: str | None = None
+    validator: str | None = None
+    search: SearchSettings = SearchSettings()
+    edit: EditSettings = EditSettings()
+    at_once: int = Field(default=8, ge=1, le=256)
+    questions: int = Field(default=2, ge=1, le=8)
+    tries: int = Field(default=5, ge=1)
+    retries: int = Field(default=2, ge=0, le=10)
+    max_tokens: int = Field(default=2048, ge=64)
+    temperature: float = Field(default=0.7, ge=0, le=2)
+    planner_tools: bool = False
+
+    @property
+    def models(self) -> dict[str, str]:
+        """Key → spec, of everything that makes or judges samples."""
+        named = {
+            "planner": self.planner,
+            "searcher": self.searcher,
+            "editor": self.editor,
+            "writer": self.writer,
+            "validator": self.validator,
+            "edit.model": self.edit.model,
+        }
+        return {key: spec for key, spec in named.items() if spec is not None}
+
+
+def refuse_the_trained(settings: GenerateSettings, trained: str) -> None:
+    """A model that makes or judges its own training samples teaches itself its mistakes.
+
+    Raises:
+        ConfigError: one of the agents is the model under training; the message names the key.
+    """
+    for key, spec in settings.models.items():
+        if not spec.startswith("diffusers:") and same_model(spec, trained):
+            raise ConfigError(
+                f"generate.{key}: {spec!r} is the model under training, and nobody teaches himself",
+                hint="name another model",
+            )
+
+
+def same_model(one: str, other: str) -> bool:
+    """Whether two specs name the same model, options aside.
+
+    >>> same_model("openai:m@http://host/v1/?timeout=9", "openai:m@http://host/v1")
+    True
+    """
+    return _identity(parse_model_spec(one)) == _identity(parse_model_spec(other))
+
+
+def _identity(spec: ModelSpec) -> tuple[str, str, str]:
+    target = spec.target
+    if spec.kind == "hf" and Path(target).expanduser().exists():
+        target = str(Path(target).expanduser().resolve())
+    base_url = (spec.base_url or OPENAI) if spec.kind == "openai" else ""
+    return spec.kind, target, base_url.rstrip("/").lower()
+
+
+def endpoint_options(spec: ModelSpec) -> EndpointOptions:
+    """The options of an endpoint's spec, defaults where it has none."""
+    return spec.options if isinstance(spec.options, EndpointOptions) else EndpointOptions()

@@ -1,0 +1,120 @@
+"""Models that change a picture as they are told in words: what they really did, only somebody who looks can say.
+
+    painter = open_painter("openai:gpt-image-1")
+    painter.paint(record, "add two more mugs to the shelf")     # the new picture's bytes, or a ReplyError
+
+`openai:MODEL@BASE_URL` is any server with OpenAI's `/images/edits` (extra `agents`); `diffusers:PATH_OR_ID` is an
+instruction-following pipeline in this process (`scotoma.models.diffusion`).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import os
+from typing import Any, Protocol
+
+from scotoma.core import ConfigError, ImageRecord, ModelError, ReplyError, SpecError
+from scotoma.models.options import EndpointOptions
+from scotoma.models.session import read_key
+from scotoma.models.spec import parse_model_spec
+
+OPENAI = "https://api.openai.com/v1"
+DIFFUSERS = "diffusers:"
+
+
+class Painter(Protocol):
+    """A generative editor. `name` is stable and goes into provenance."""
+
+    name: str
+
+    def paint(self, record: ImageRecord, instruction: str) -> bytes | ReplyError:
+        """The changed picture, encoded; or why there is none, which is an infrastructure error.
+
+        Raises:
+            ImageError: the picture cannot be read.
+            ModelError: every picture would fail alike.
+        """
+        ...
+
+
+def open_painter(spec: str) -> Painter:
+    """Open a generative editor.
+
+    Raises:
+        SpecError: the spec names none.
+        ConfigError: the library that it needs is not installed.
+        ModelError: a key is missing, or the pipeline cannot be loaded.
+    """
+    if spec.startswith(DIFFUSERS):
+        from scotoma.models.diffusion import DiffusionPainter
+
+        return DiffusionPainter(spec.removeprefix(DIFFUSERS))
+    return EndpointPainter(spec)
+
+
+class EndpointPainter:
+    """Usable from several threads. A reply that is a URL in place of a picture is not followed."""
+
+    def __init__(self, spec: str) -> None:
+        parsed = parse_model_spec(spec)
+        if parsed.kind != "openai":
+            raise SpecError(
+                f"{spec!r} names no image editor", hint="write openai:MODEL@BASE_URL or diffusers:PATH_OR_ID"
+            )
+        try:
+            from openai import OpenAI
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                f"an image-edit endpoint needs {error.name}, which the bare install leaves out",
+                hint="pip install 'scotoma[agents]'",
+            ) from error
+        options = parsed.options if isinstance(parsed.options, EndpointOptions) else EndpointOptions()
+        base_url = (parsed.base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI).rstrip("/")
+        self.name = f"openai:{parsed.target}@{base_url}"
+        self._model = parsed.target
+        self._client = OpenAI(
+            base_url=base_url,
+            api_key=read_key(options.key_env, base_url),
+            timeout=options.timeout,
+            max_retries=options.retries,
+        )
+
+    def paint(self, record: ImageRecord, instruction: str) -> bytes | ReplyError:
+        """See `Painter`."""
+        import openai
+
+        picture = io.BytesIO()
+        record.open().save(picture, "PNG")
+        try:
+            reply = self._client.images.edit(
+                model=self._model,
+                image=("picture.png", picture.getvalue(), "image/png"),
+                prompt=instruction,
+            )
+        except (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError) as error:
+            raise ModelError(f"{self.name} cannot be used: {error}") from error
+        except openai.APITimeoutError as error:
+            return ReplyError("timeout", str(error))
+        except openai.APIConnectionError as error:
+            raise ModelError(
+                f"{self.name} cannot be reached: {error}", hint="is the server running?"
+            ) from error
+        except openai.RateLimitError as error:
+            return ReplyError("rate_limit", str(error))
+        except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+            return ReplyError("refused", str(error))
+        except openai.OpenAIError as error:
+            return ReplyError("crashed", str(error))
+        return _picture_of(reply)
+
+
+def _picture_of(reply: Any) -> bytes | ReplyError:
+    encoded = getattr((getattr(reply, "data", None) or [None])[0], "b64_json", None)
+    if not isinstance(encoded, str):
+        return ReplyError("unparsable", "the server gave no picture in its reply")
+    try:
+        return base64.b64decode(encoded, validate=True)
+    except binascii.Error as error:
+        return ReplyError("unparsable", f"the picture in the server's reply is damaged: {error}")
