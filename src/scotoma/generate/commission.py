@@ -25,6 +25,7 @@ from scotoma.core import (
     ImageSource,
     Predicate,
     RunError,
+    Split,
     World,
 )
 from scotoma.generate.attempt import Attempt, Tally, tally
@@ -43,7 +44,7 @@ from scotoma.store.pictures import FactsBuilder
 FAILURES = 200
 """Failures of a mode that agents are told of, the first; each costs a look into the images of its run."""
 
-_HELD_OUT = ("discover", "confirm", "test")
+_HELD_OUT: tuple[Split, ...] = ("discover", "confirm", "test")
 _WORDING = ("skill", "skills", "asks", "words", "negated", "composed", "answer_kind")
 
 Progress = Callable[[str, int, int], None]
