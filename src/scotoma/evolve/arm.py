@@ -159,9 +159,9 @@ def _structures(shop: Workshop, mixture: Mixture, targets: Sequence[Target]) -> 
 
 
 def _taught_first(shop: Workshop, arm: Arm, made: Made, number: int) -> list[Sample]:
-    """The samples of the warm start: those of modes without signal, by default each mode once in a run, since every such
-    start costs its neighbours a little. In a control arm, where an arm that knows the modes has such ones in this round, any
-    of its own, so that all arms take the same steps."""
+    """The samples of the warm start: those of modes without signal, by default each mode once in a run, since every
+    such start costs its neighbours a little. In a control arm, where an arm that knows the modes has such ones in this
+    round, any of its own, so that all arms take the same steps."""
     told = arm if arm in AIMED else next((a for a in AIMED if a in shop.settings.arms), None)
     if told is None:
         return []
