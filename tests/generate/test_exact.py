@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from itertools import islice
 
 import pytest
 
 from scotoma.core import ImageRecord, Predicate, Sample
 from scotoma.generate.attempt import Attempt, tally
+from scotoma.generate.checks import Checks
+from scotoma.generate.checks.duplicate import Duplicate
+from scotoma.generate.checks.leakage import Leakage
 from scotoma.generate.exact.editor import EFFECTS, SceneEditor
 from scotoma.generate.exact.planner import ExactPlanner, near_misses
 from scotoma.generate.exact.searcher import FactsSearcher
 from scotoma.generate.exact.validator import ExactValidator
 from scotoma.generate.exact.writer import ExactWriter
 from scotoma.generate.handover import Brief, Declined, FailedQuestion, Found, Sketch
-from scotoma.generate.intake import SampleIntake
 from scotoma.generate.production import Crew, Pace, batches
 from scotoma.images.worlds.shapes import ShapesWorld
 
@@ -51,11 +54,15 @@ def crew() -> Crew:
     )
 
 
-def made(of: Brief, intake: SampleIntake, at_once: int = 4) -> tuple[list[Sample], list[Attempt], str | None]:
+def checked(held_out: Collection[str] = ()) -> Checks:
+    return Checks([Leakage(held_out), Duplicate()])
+
+
+def made(of: Brief, checks: Checks, at_once: int = 4) -> tuple[list[Sample], list[Attempt], str | None]:
     samples: list[Sample] = []
     attempts: list[Attempt] = []
     ended = None
-    for batch in batches(of, crew(), intake, Pace(at_once=at_once)):
+    for batch in batches(of, crew(), checks, Pace(at_once=at_once)):
         samples += batch.samples
         attempts += batch.attempts
         ended = batch.ended
@@ -64,7 +71,7 @@ def made(of: Brief, intake: SampleIntake, at_once: int = 4) -> tuple[list[Sample
 
 @pytest.fixture(scope="module")
 def counted() -> tuple[list[Sample], list[Attempt], str | None]:
-    return made(brief("type=counting and count>=3", 40), SampleIntake())
+    return made(brief("type=counting and count>=3", 40), checked())
 
 
 def test_a_near_miss_differs_in_one_condition() -> None:
@@ -114,14 +121,14 @@ def test_questions_come_in_several_phrasings(
 def test_the_number_of_threads_does_not_change_the_samples(
     counted: tuple[list[Sample], list[Attempt], str | None],
 ) -> None:
-    again, _, _ = made(brief("type=counting and count>=3", 40), SampleIntake(), at_once=1)
+    again, _, _ = made(brief("type=counting and count>=3", 40), checked(), at_once=1)
     assert [sample.id for sample in again] == [sample.id for sample in counted[0]]
 
 
 def test_no_picture_is_handed_on_as_it_was_found() -> None:
     where = brief("skill=reading", 12)
     held_out = {failure.image.id for failure in where.failures} | {record.id for record in POOL}
-    samples, attempts, _ = made(where, SampleIntake(held_out))
+    samples, attempts, _ = made(where, checked(held_out))
     assert len(samples) == 12
     assert not held_out & {sample.image_id for sample in samples}
     assert "checks: leakage" not in tally(attempts).rejected
@@ -131,7 +138,7 @@ def test_a_mode_that_no_question_can_meet_falls_short_and_says_why() -> None:
     reading = brief("skill=reading", 6)
     impossible = Predicate.parse("skill=reading and operation=count and type=colour")
     samples, attempts, ended = made(
-        Brief("m9", "none", impossible, 6, impossible, reading.failures), SampleIntake()
+        Brief("m9", "none", impossible, 6, impossible, reading.failures), checked()
     )
     assert samples == []
     assert ended == "tries used up"
@@ -140,7 +147,7 @@ def test_a_mode_that_no_question_can_meet_falls_short_and_says_why() -> None:
 
 def test_a_mode_without_failures_is_given_up_at_once() -> None:
     predicate = Predicate.parse("skill=reading")
-    _, attempts, ended = made(Brief("m2", "none", predicate, 6), SampleIntake())
+    _, attempts, ended = made(Brief("m2", "none", predicate, 6), checked())
     assert ended == "nothing came of it"
     assert tally(attempts).rejected == {"planner: no failure with facts": 2}
 

@@ -43,6 +43,11 @@ def command(
                 f"{run_dir} is an import, whose modes were proved on the other half of its images",
                 hint=f"look at it: `scotoma report {run_dir}`",
             )
+        if run.header.command not in ("discover", "evolve"):
+            raise RunError(
+                f"{run_dir} was made by `scotoma {run.header.command}`: it holds no suspected failure modes",
+                hint="give the folder of a `scotoma discover` or `scotoma evolve`",
+            )
         kind = EvolveSettings if run.header.command == "evolve" else DiscoverySettings
         settings = kind.model_validate(run.config)
         source, interview = open_source(settings), open_interview(settings)

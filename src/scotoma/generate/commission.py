@@ -29,12 +29,16 @@ from scotoma.core import (
     World,
 )
 from scotoma.generate.attempt import Attempt, Tally, tally
+from scotoma.generate.checks import Checks, Draft
+from scotoma.generate.checks.duplicate import Duplicate
+from scotoma.generate.checks.form import Form
+from scotoma.generate.checks.leakage import LEVELS, Leakage
 from scotoma.generate.crew import open_crew, pool_of
 from scotoma.generate.handover import Brief, FailedQuestion
-from scotoma.generate.intake import SampleIntake
 from scotoma.generate.production import Crew, Pace, batches
 from scotoma.generate.settings import GenerateSettings, refuse_the_trained
 from scotoma.images.attributes import KEYS
+from scotoma.images.duplicates import NearDuplicates
 from scotoma.images.spec import open_images
 from scotoma.store import Run
 from scotoma.store.configuration import Settings
@@ -43,6 +47,9 @@ from scotoma.store.pictures import FactsBuilder
 
 FAILURES = 200
 """Failures of a mode that agents are told of, the first; each costs a look into the images of its run."""
+
+LONGEST_ANSWER = 120
+"""Characters. What is longer is no short answer, and no rule can compare it."""
 
 _HELD_OUT: tuple[Split, ...] = ("discover", "confirm", "test")
 _WORDING = ("skill", "skills", "asks", "words", "negated", "composed", "answer_kind")
@@ -132,13 +139,14 @@ def deliver(run: Run, origin: Run, work: Commission, progress: Progress) -> list
     Raises:
         ScotomaError: an agent's server cannot be used, a budget is used up, the disk is full.
     """
-    intake = _intake(origin, work.source)
+    checks = _checks(origin, work.source)
     run.ledger.put_modes(work.modes)
     for mode in work.modes:
         for stage in _stages(run.ledger, mode.id):
             for sample in run.ledger.samples(stage=stage):
-                intake.reason(sample, run.images.get(sample.image_id, facts=_facts(work.source)))
-    return [_delivered(run, origin, mode, work, intake, progress) for mode in work.modes]
+                image = run.images.get(sample.image_id, facts=_facts(work.source))
+                checks.keep(Draft.of(sample, image))
+    return [_delivered(run, origin, mode, work, checks, progress) for mode in work.modes]
 
 
 def proven_modes(origin: Run, wanted: Sequence[str]) -> list[FailureMode]:
@@ -166,7 +174,7 @@ def _delivered(
     origin: Run,
     mode: FailureMode,
     work: Commission,
-    intake: SampleIntake,
+    checks: Checks,
     progress: Progress,
 ) -> Delivery:
     settings, known = work.settings, _stages(run.ledger, mode.id)
@@ -177,7 +185,7 @@ def _delivered(
     kept = _account(run.ledger, mode, settings.samples).kept
     phase = f"generate {mode.id}"
     progress(phase, kept, settings.samples)
-    for number, batch in enumerate(batches(brief, work.crew, intake, pace, so_far), start=len(known)):
+    for number, batch in enumerate(batches(brief, work.crew, checks, pace, so_far), start=len(known)):
         run.ledger.finish(
             f"generate/{mode.id}/{number}",
             {
@@ -227,15 +235,25 @@ def _failures(origin: Run, mode: FailureMode, source: ImageSource) -> Iterator[F
             return
 
 
-def _intake(origin: Run, source: ImageSource) -> SampleIntake:
+def _checks(origin: Run, source: ImageSource) -> Checks:
+    """Form, leakage and duplicates. Of a photo a near-copy counts as the photo itself; rendered pictures are as
+    different as their facts, however alike they look.
+    """
     entries = [entry for split in _HELD_OUT for entry in origin.ledger.images(split)]
+    held_out = {entry.id for entry in entries}
+    if isinstance(source, World):
+        return Checks([Form(longest_answer=LONGEST_ANSWER), Leakage(held_out), Duplicate()])
     photos: list[ImageRecord] = []
-    for entry in entries if not isinstance(source, World) else ():
+    for entry in entries:
         try:
             photos.append(origin.images.get(entry.id))
         except ImageError:  # gone, or never kept: then its id alone is held out
             continue
-    return SampleIntake({entry.id for entry in entries}, photos)
+    # In other words a question may be asked again: the writer does so on purpose.
+    near = NearDuplicates(levels=LEVELS)
+    return Checks(
+        [Form(longest_answer=LONGEST_ANSWER), Leakage(held_out, photos), Duplicate(near=near)],
+    )
 
 
 def _facts(source: ImageSource) -> FactsBuilder | None:

@@ -1,6 +1,6 @@
 """From a brief to samples: the five agents at work, until the share is filled or the tries are used up.
 
-    for batch in batches(brief, crew, intake, Pace(), so_far=[]):
+    for batch in batches(brief, crew, checks, Pace(), so_far=[]):
         batch.samples, batch.images, batch.attempts
 
 The agents work on several sketches at once; what they made is then judged one after the other, in the order of the
@@ -16,11 +16,11 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import Protocol
 
 from scotoma.core import ImageError, ImageRecord, Sample, Tags
 from scotoma.diagnose.wording import wording_tags
 from scotoma.generate.attempt import Attempt
+from scotoma.generate.checks import Checks, Draft
 from scotoma.generate.handover import (
     Brief,
     Declined,
@@ -75,16 +75,6 @@ class Pace:
     tries: int = 5
 
 
-class Intake(Protocol):
-    """Whether a finished sample is taken: duplicates, leakage … (`scotoma.generate.intake`)."""
-
-    names: Sequence[str]
-
-    def reason(self, sample: Sample, image: ImageRecord) -> str | None:
-        """Why it is not taken, in a word or two that can be counted; None where it is, which is then remembered."""
-        ...
-
-
 @dataclass(frozen=True)
 class Batch:
     """What came of one round of sketches; a stage of the journal. `ended` says why it was the last, where it was."""
@@ -134,7 +124,7 @@ class _Progress:
 
 
 def batches(
-    brief: Brief, crew: Crew, intake: Intake, pace: Pace, so_far: Sequence[Sequence[Attempt]] = ()
+    brief: Brief, crew: Crew, checks: Checks, pace: Pace, so_far: Sequence[Sequence[Attempt]] = ()
 ) -> Iterator[Batch]:
     """Batch after batch until `brief.wanted` samples are kept. `so_far` holds the attempts of the batches made before a
     stop; the last batch says in `ended` why there are no more.
@@ -154,7 +144,7 @@ def batches(
             wanted = brief.wanted - progress.kept
             sketches, ending = _planned(brief, crew, pace, progress, wanted, number)
             worked = list(threads.map(lambda sketch: _work(sketch, crew, pace), sketches))
-            batch = _judged(worked, brief, crew, intake, progress.answers, wanted)
+            batch = _judged(worked, brief, crew, checks, progress.answers, wanted)
             attempts = (*batch.attempts, *((ending,) if ending else ()))
             progress.add(attempts)
             progress.sketches += sketches
@@ -236,7 +226,7 @@ def _ending(role: Role, error: Declined | Outage | ImageError) -> Attempt:
 
 
 def _judged(
-    worked: Sequence[_Worked], brief: Brief, crew: Crew, intake: Intake, known: Counter[str], wanted: int
+    worked: Sequence[_Worked], brief: Brief, crew: Crew, checks: Checks, known: Counter[str], wanted: int
 ) -> Batch:
     """Each finished question: does the validator agree, does it belong to the mode, is it taken?"""
     attempts: list[Attempt] = []
@@ -257,8 +247,8 @@ def _judged(
             if ending is None:
                 ending = _disagreement(finished) or _outside(each.sketch, tags)
             if ending is None:
-                sample = _sample(each, finished, tags, brief, crew, intake)
-                reason = intake.reason(sample, image)
+                sample = _sample(each, finished, tags, brief, crew, checks)
+                reason = checks.objection(Draft.of(sample, image))
                 if reason is None:
                     samples.append(sample)
                     images[image.id] = image
@@ -318,7 +308,7 @@ def _described(ending: Attempt, worked: _Worked, finished: _Finished | None = No
 
 
 def _sample(
-    worked: _Worked, finished: _Finished, tags: Tags, brief: Brief, crew: Crew, intake: Intake
+    worked: _Worked, finished: _Finished, tags: Tags, brief: Brief, crew: Crew, checks: Checks
 ) -> Sample:
     assert worked.edited is not None
     assert worked.found is not None
@@ -340,5 +330,5 @@ def _sample(
             "licence": image.licence,
             "phrasing": finished.written.phrasing,
         },
-        checks=("agreement", *intake.names),
+        checks=("agreement", *checks.names),
     )

@@ -38,21 +38,28 @@ class Checks:
 
     def passes(self, draft: Draft) -> bool:
         """Whether the sample may be trained on; then it is kept, and later ones are compared with it."""
+        return self.objection(draft) is None
+
+    def objection(self, draft: Draft) -> str | None:
+        """Why the sample may not be trained on, which is counted; None where it may, and then it is kept."""
         for check in self._checks:
             reason = check.reason(draft)
             if reason is not None:
                 self.rejected[reason] += 1
-                return False
+                return reason
+        self.keep(draft)
+        return None
+
+    def keep(self, draft: Draft) -> None:
+        """It passed before, say: later ones are compared with it."""
         for check in self._checks:
             check.keep(draft)
-        return True
 
     def reasons(self, draft: Draft) -> dict[str, str]:
         """Check name → reason, of every check that objects. The draft is kept where none does; nothing is counted."""
         found = {check.name: reason for check in self._checks if (reason := check.reason(draft)) is not None}
         if not found:
-            for check in self._checks:
-                check.keep(draft)
+            self.keep(draft)
         return found
 
 

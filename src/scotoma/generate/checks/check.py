@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from scotoma.core import Facts, ImageRecord, Tags
+from scotoma.core import Facts, ImageRecord, Sample, Tags
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,19 @@ class Draft:
     tags: Tags = field(default_factory=dict)
     pass_rate: float | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, sample: Sample, image: ImageRecord) -> Draft:
+        """A sample that is written out already, about this picture."""
+        return cls(
+            image,
+            sample.question,
+            sample.answer,
+            facts=image.facts,
+            mode_id=sample.mode_id,
+            tags=sample.tags,
+            provenance=sample.provenance,
+        )
 
 
 class Check(Protocol):
