@@ -32,6 +32,7 @@ from scotoma.discover import settings as discovery
 from scotoma.discover.reward import RewardTerms
 from scotoma.evolve import settings as evolution
 from scotoma.evolve.compare import CompareSettings
+from scotoma.generate import settings as generation
 from scotoma.images.options import DatasetOptions, PictureOptions, StreamOptions
 from scotoma.models.options import CheckpointOptions, EndpointOptions
 from scotoma.report.export.export import FORMS
@@ -51,6 +52,9 @@ SETTINGS: dict[type[BaseModel], str] = {
     evolution.RepairSettings: "repair",
     TargetedMixture: "repair.mixture",
     evolution.TestSettings: "test",
+    generation.GenerateSettings: "generate",
+    generation.SearchSettings: "generate.search",
+    generation.EditSettings: "generate.edit",
 }
 """Every settings class of a config file, with the key that it stands under."""
 

