@@ -53,6 +53,9 @@ def test_a_part_that_nobody_could_judge_decides_nothing() -> None:
         ("yes", "red", ("colour",), "instruction"),
         ("", "no", ("existence",), "instruction"),
         ("four", "3", ("counting",), "counting"),
+        ("There are 4 stars.", "3", ("counting",), "counting"),
+        (r"\boxed{four}", "3", ("counting",), "counting"),
+        ("yes, it is", "no", ("existence",), "perception"),
         ("blue", "red", ("colour",), "perception"),
         ("go", "4", ("reading",), "reading"),
         ("yes", "no", ("horizontal",), "relation"),
@@ -63,6 +66,11 @@ def test_without_parts_the_answers_form_and_the_skill_decide(
     answer: str, truth: str, skills: tuple[str, ...], kind: str
 ) -> None:
     assert attribute(failure("?", answer, truth, *skills)).kind == kind
+
+
+def test_with_a_part_that_is_unknown_nobody_says_that_every_part_is_right() -> None:
+    lost = Part("count the circles .", ("counting",), correct=None)
+    assert "every part" not in attribute(MORE, [STARS, lost]).evidence
 
 
 def test_what_is_added_to_right_parts_names_the_kind() -> None:

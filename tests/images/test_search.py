@@ -298,3 +298,10 @@ def test_a_pool_without_words_finds_by_looks(tmp_path: Path) -> None:
     pool = PicturePool([record(tmp_path, f"{c}.png", c) for c in ("navy", "red", "yellow")])
     wanted = ImageRecord("x", "mine", data=png("darkblue", 32))
     assert pool.like(wanted, 1)[0].image.source == "folder:photos/navy.png"
+
+
+@pytest.mark.parametrize(
+    "address", ["169.254.169.254", "168.63.129.16", "192.0.0.192", "::ffff:192.0.0.192", "fec0::1", "fe80::1"]
+)
+def test_metadata_services_and_a_sites_own_addresses_are_not_public(address: str) -> None:
+    assert not is_public(address)

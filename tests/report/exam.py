@@ -44,7 +44,14 @@ CONFIG = {
 _ANSWERS = {"yes": ("no",), "no": ("yes",), "small": ("large",), "large": ("small",)}
 
 
-def exam(path: Path, *, until: str = "summary", images: int = 60, hostile: str = "") -> Path:
+def exam(
+    path: Path,
+    *,
+    until: str = "summary",
+    images: int = 60,
+    hostile: str = "",
+    arms: Sequence[str] = ("targeted", "uniform"),
+) -> Path:
     """Make the run up to a stage. `hostile` is put into every question, answer, truth, reason and description."""
     rng = random.Random(7)
     last = STAGES.index(until)
@@ -109,7 +116,8 @@ def exam(path: Path, *, until: str = "summary", images: int = 60, hostile: str =
                     pick=lambda tags: not blind(tags),
                     seed=5000,
                 )
-            for arm, gain in (("targeted", 0.4 * turn), ("uniform", 0.12 * turn)):
+            for arm in arms:
+                gain = (0.4 if arm == "targeted" else 0.12) * turn
                 name = f"round{turn}/{arm}"
                 for part, seed, pick in (
                     ("modes", 4000, blind),

@@ -274,3 +274,7 @@ def test_what_is_left_and_why_discovery_ended_is_told_once_it_was_measured(tmp_p
     assert "2.0 % [1.0, 4.0] n=150 are estimated to be of a kind" in text
     assert "30 kinds were seen; at least 33 [31, 41] fail in all" in text
     assert "Discovery ended after 20 steps, as its stop rule asks" in text
+
+
+def test_a_run_without_the_targeted_arm_has_a_report(tmp_path: Path) -> None:
+    assert "Diagnosis and mixture" in words(build(exam(tmp_path / "run", images=6, arms=("uniform",))))

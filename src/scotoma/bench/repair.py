@@ -48,6 +48,9 @@ MENDED = 0.85
 RARE, COMMON = 0.01, 0.05
 """Planted regions are at least, and at most, this share of uniform questions."""
 
+_LEAST = 0.01
+"""No ratio is taken for less, or its logarithm would outweigh all others."""
+
 PER_REGION = 150
 """Questions of each region that every arm is asked."""
 
@@ -57,7 +60,6 @@ class RepairOutcome(BaseModel):
 
     Attributes:
         regions: accuracy inside each planted region (its predicate), by arm, `base` before any repair.
-        named: regions that a confirmed mode holds at least half of.
         summary: the spiral's own.
     """
 
@@ -75,7 +77,8 @@ class RepairOutcome(BaseModel):
 
 
 class RepairBenchmark(BaseModel):
-    """What was measured. Figures are means over spirals (of regions: over regions and spirals) with Student's interval.
+    """What was measured. Figures are means over the spirals that confirmed a mode (of regions: over all regions and
+    spirals) with Student's interval; each says its n.
 
     Attributes:
         regions: accuracy inside the planted regions on the `test` split, by arm, `base` before any repair.
@@ -83,7 +86,7 @@ class RepairBenchmark(BaseModel):
         retained_change: change of accuracy outside every mode by the targeted arm, in [-1, 1].
         gain: of the targeted arm on the confirmed modes.
         gain_ratio: that gain over each control's (geometric mean).
-        efficiency: samples for 80 % of the gain over each control's for as much (geometric mean).
+        efficiency: samples for 80 % of the gain over each control's for as much (geometric mean, where there was one).
         difference: accuracy on the confirmed modes, targeted − control.
         significant_drops: rounds of the targeted arm with a significant fall, in all spirals.
         rediscovery: a fresh questioner's failure rate on the repaired model over the first one's (geometric mean).
@@ -192,7 +195,9 @@ def _mend(
     """One spiral and the examination of its arms in the planted regions, or what was kept of them."""
     kept = out / "outcome.json"
     try:
-        return RepairOutcome.model_validate_json(kept.read_text())
+        known = RepairOutcome.model_validate_json(kept.read_text())
+        if known.summary.candidate == candidate and len(known.summary.rounds) == rounds:
+            return known
     except (OSError, ValidationError):
         pass  # not there yet, or of another version: the run below resumes, and is asked again
     settings = settings_for(candidate, truth.images, out, seed, rounds)
@@ -242,19 +247,30 @@ def summarise(outcomes: Sequence[RepairOutcome], rounds: int) -> RepairBenchmark
     inside = [accuracy for outcome in outcomes for accuracy in outcome.regions.values()]
     compared = [(o.summary, o.summary.comparison) for o in outcomes if o.summary.comparison is not None]
     controls = [arm for arm in ARMS if arm != "targeted"]
-    again = [s.rediscovery.ratio.value for s, _ in compared if s.rediscovery is not None]
+    if not compared:
+        raise ConfigError(
+            "no spiral confirmed a failure mode: there is nothing to compare", hint="plant others"
+        )
+    again = [max(s.rediscovery.ratio.value, _LEAST) for s, _ in compared if s.rediscovery is not None]
     return RepairBenchmark(
         regions={arm: mean([accuracy[arm].value for accuracy in inside]) for arm in (BASE, *ARMS)},
         mended={arm: mean([float(a[arm].value >= MENDED) for a in inside]) for arm in (BASE, *ARMS)},
         retained_change=mean([c.retained_change.value for _, c in compared if c.retained_change]),
         gain=mean([c.targeted_minus_base.value for _, c in compared if c.targeted_minus_base]),
         gain_ratio={
-            arm: geometric_mean([max(r.value, 0.01) for _, c in compared if (r := c.against[arm].gain_ratio)])
+            arm: geometric_mean(
+                [max(r.value, _LEAST) for _, c in compared if (r := c.against[arm].gain_ratio)]
+            )
             for arm in controls
         },
         efficiency={
-            arm: geometric_mean([s.efficiency[f"targeted_vs_{arm}"].ratio.value for s, _ in compared])
+            arm: geometric_mean(ratios)
             for arm in controls
+            if (
+                ratios := [
+                    e.ratio.value for s, _ in compared if (e := s.efficiency.get(f"targeted_vs_{arm}"))
+                ]
+            )
         },
         difference={
             arm: mean([d.value for _, c in compared if (d := c.against[arm].difference)]) for arm in controls

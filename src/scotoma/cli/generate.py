@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from scotoma.cli import console
@@ -115,10 +116,10 @@ def command(
         short = "" if not each.shortfall else f", {each.shortfall} short: {each.ended}"
         table.add_row(
             each.mode_id,
-            each.description,
+            escape(each.description),
             f"{each.kept} of {each.wanted}{short}",
-            "\n".join(f"{count} {reason}" for reason, count in each.tally.rejected.items()),
-            "\n".join(f"{count} {reason}" for reason, count in each.tally.infrastructure.items()),
+            escape("\n".join(f"{count} {reason}" for reason, count in each.tally.rejected.items())),
+            escape("\n".join(f"{count} {reason}" for reason, count in each.tally.infrastructure.items())),
         )
     console.out.print(table)
     console.out.print(f"next: scotoma export {settings.out} --format trl", highlight=False, markup=False)

@@ -31,9 +31,10 @@ _FIRST: tuple[ErrorKind, ...] = ("reasoning", "relation", "counting", "reading",
 
 _EXAMPLES = 3
 
-_NUMBER = re.compile(
-    r"-?\d+([.,]\d+)*\D{0,6}|zero|none|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
-)
+_WRAPPED = re.compile(r"\\boxed\{([^{}]*)\}")
+_DECISION = re.compile(r"(?:yes|no|true|false)\b")
+_NUMBER = re.compile(r"\d|\b(?:zero|none|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b")
+"""Anywhere in the reply: "there are three stars" answers "how many", rightly or not."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def attribute(failure: Observation, parts: Sequence[Part] = ()) -> Attribution:
         kind, evidence = "instruction", f"{asked} was asked for, {given} came"
     elif wrong is not None:
         kind, evidence = kind_of(wrong.skills), f"a part is wrong too: {wrong.question}"
-    elif right:
+    elif right and len(right) == len(parts):
         known = {skill for part in right for skill in part.skills}
         added = tuple(skill for skill in skills if skill not in known) or skills
         kind = kind_of(added)
@@ -105,9 +106,9 @@ def examples(attributions: Sequence[Attribution]) -> tuple[Attribution, ...]:
 
 def _form(text: str, skills: Sequence[str]) -> str:
     """What kind of answer this is. What is read may be a number as well as a word."""
-    said = text.strip().lower().rstrip(".")
+    said = _WRAPPED.sub(r"\1", text.rpartition("</think>")[2]).strip().lower()
     if not said:
         return "nothing"
-    if said in ("yes", "no", "true", "false"):
+    if _DECISION.match(said):
         return "yes or no"
-    return "a number" if _NUMBER.fullmatch(said) and "reading" not in skills else "a word"
+    return "a number" if _NUMBER.search(said) and "reading" not in skills else "a word"

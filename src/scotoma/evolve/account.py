@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from scotoma.core import FailureMode, Observation, Rate
+from scotoma.diagnose.error_kind import skills_of
 from scotoma.diagnose.mixture import Mixture
 from scotoma.discover.account import account_of_discovery, account_of_shrinking
 from scotoma.evolve.diagnosis import Diagnosis
@@ -185,16 +186,11 @@ def _shares(mixture: Mixture, shortfalls: dict[str, int]) -> list[ShareSummary]:
 
 
 def _with_skill(observations: Sequence[Observation], skill: str) -> list[Observation]:
-    return [o for o in part(observations, "retained") if skill in _skill_set(o)]
+    return [o for o in part(observations, "retained") if skill in skills_of(o)]
 
 
 def _skills(observations: Sequence[Observation]) -> list[str]:
-    return sorted({skill for o in part(observations, "retained") for skill in _skill_set(o)})
-
-
-def _skill_set(observation: Observation) -> tuple[str, ...]:
-    skill = observation.tags.get("skill", ())
-    return skill if isinstance(skill, tuple) else (str(skill),)
+    return sorted({skill for o in part(observations, "retained") for skill in skills_of(o)})
 
 
 def _comparison(course: Course, last: dict[str, str]) -> ComparisonSummary | None:

@@ -159,18 +159,22 @@ def _structures(shop: Workshop, mixture: Mixture, targets: Sequence[Target]) -> 
 
 
 def _taught_first(shop: Workshop, arm: Arm, made: Made, number: int) -> list[Sample]:
-    """The samples of the warm start: those of modes without signal, by default each mode once in a run, since every
-    such start costs its neighbours a little. In a control arm, where an arm that knows the modes has such ones in this
-    round, any of its own, so that all arms take the same steps."""
-    told = arm if arm in AIMED else next((a for a in AIMED if a in shop.settings.arms), None)
-    if told is None:
+    """The samples of the warm start, if the round has one: where the arm that knows the modes has some without signal,
+    by default each mode once in a run, since every such start costs its neighbours a little. Then every arm takes as
+    many steps: with the samples of its own modes without signal, or where it has none with any.
+    """
+    told = next((one for one in AIMED if one in shop.settings.arms), None)
+    if told is None or not _new_without_signal(shop, told, number):
         return []
-    modes = _without_signal(shop, told, number)
+    modes = _new_without_signal(shop, arm, number) if arm in AIMED else set()
+    return [sample for sample in made.samples if sample.mode_id in modes] or made.samples
+
+
+def _new_without_signal(shop: Workshop, arm: Arm, number: int) -> set[str]:
+    modes = _without_signal(shop, arm, number)
     if shop.settings.repair.warm_start_once:
-        modes = modes.difference(*(_without_signal(shop, told, n) for n in range(1, number)))
-    if arm not in AIMED:
-        return made.samples if modes else []
-    return [sample for sample in made.samples if sample.mode_id in modes]
+        modes = modes.difference(*(_without_signal(shop, arm, n) for n in range(1, number)))
+    return modes
 
 
 def _without_signal(shop: Workshop, arm: Arm, number: int) -> set[str]:

@@ -30,7 +30,7 @@ from scotoma.core import (
     Predicate,
 )
 from scotoma.diagnose import mixture as mixtures
-from scotoma.diagnose.error_kind import Part, attribute, examples, tally
+from scotoma.diagnose.error_kind import Part, attribute, examples, skills_of, tally
 from scotoma.diagnose.mixture import Mixture
 from scotoma.diagnose.statistics import clustered_rate
 from scotoma.discover.interview import Asked, Interview
@@ -148,11 +148,8 @@ def _parts(
             owners.append(i)
     found: list[list[Part]] = [[] for _ in failures]
     for i, observation in zip(owners, asking.ask(asked, "parts"), strict=True):
-        skills = observation.tags.get("skill", ())
         right = None if observation.outcome == "infrastructure" else observation.outcome == "correct"
-        found[i].append(
-            Part(observation.question, skills if isinstance(skills, tuple) else (str(skills),), right)
-        )
+        found[i].append(Part(observation.question, skills_of(observation), right))
     return found
 
 

@@ -76,9 +76,11 @@ def accuracy(observations: Iterable[Observation]) -> Rate:
 
 def change(after: Sequence[Observation], before: Sequence[Observation], seed: int = 0) -> Rate:
     """Paired difference of accuracy on the questions that both answered, in [-1, 1], clustered by image."""
-    earlier = {_name(o): o for o in before if o.outcome in ("correct", "failure")}
+    earlier = {question_of(o): o for o in before if o.outcome in ("correct", "failure")}
     pairs = [
-        (o, earlier[_name(o)]) for o in after if o.outcome in ("correct", "failure") and _name(o) in earlier
+        (o, earlier[question_of(o)])
+        for o in after
+        if o.outcome in ("correct", "failure") and question_of(o) in earlier
     ]
     return paired_difference(
         [a.outcome == "correct" for a, _ in pairs],
@@ -93,6 +95,6 @@ def part(observations: Iterable[Observation], name: str) -> list[Observation]:
     return [o for o in observations if o.phase.endswith(f"/{name}")]
 
 
-def _name(observation: Observation) -> str:
+def question_of(observation: Observation) -> str:
     """The same for the same question in every phase: `modes/17`."""
     return "/".join(observation.key.rsplit("/", 2)[-2:])

@@ -49,6 +49,10 @@ def decide(
 
 
 def _p_value(after: Sequence[Observation], before: Sequence[Observation]) -> float:
-    earlier = {o.key.rsplit("/", 1)[1]: o for o in before}
-    pairs = [(o, earlier[key]) for o in after if (key := o.key.rsplit("/", 1)[1]) in earlier]
+    earlier = {o.key.rsplit("/", 1)[1]: o for o in before if o.outcome in ("correct", "failure")}
+    pairs = [
+        (o, earlier[key])
+        for o in after
+        if o.outcome in ("correct", "failure") and (key := o.key.rsplit("/", 1)[1]) in earlier
+    ]
     return mcnemar([a.outcome == "correct" for a, _ in pairs], [b.outcome == "correct" for _, b in pairs])

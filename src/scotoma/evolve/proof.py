@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from scotoma.core import Observation, Rate
 from scotoma.diagnose.statistics import bounds, paired_difference, resampled_means
-from scotoma.evolve.examination import change, part
+from scotoma.evolve.examination import change, part, question_of
 from scotoma.store.summary import BiasSummary, DropSummary, EfficiencySummary
 
 Floats = npt.NDArray[np.float64]
@@ -60,7 +60,7 @@ class Course:
         """Samples that the arm needed for `LEVEL` of its final gain on the modes, over the control's for as much.
 
         Between rounds accuracy is taken to grow evenly. A control that never got there counts with all its samples, so
-        that the ratio is at most that.
+        that the ratio is at most that. None where the arm gained nothing; a resample without a gain counts as 1.
         """
         names = [*self.stations[arm], *self.stations[control][1:]]
         if len(self.stations[arm]) < 2 or (found := self._means(names)) is None:
@@ -77,6 +77,8 @@ class Course:
             other, there = self._reached(theirs, level)
             return mine / other, there
 
+        if found.whole[0][split - 1] <= found.whole[0][0]:
+            return None
         value, there = ratio(found.whole[0])
         draws = np.array([ratio(means)[0] for means in found.drawn])
         return EfficiencySummary(ratio=bounds(value, draws, found.n), control_reached=there)
@@ -103,7 +105,7 @@ class Course:
     def bias(self, arm: str) -> BiasSummary | None:
         """The answer whose share of all answers to retained questions moved most, and by how much."""
         before, after = (
-            {_question(o): o for o in part(self.tests[name], "retained") if _answered(o)}
+            {question_of(o): o for o in part(self.tests[name], "retained") if _answered(o)}
             for name in (self.stations[arm][0], self.stations[arm][-1])
         )
         both = [question for question in before if question in after]
@@ -124,7 +126,7 @@ class Course:
 
     def _means(self, names: Sequence[str]) -> _Means | None:
         """Accuracy on the modes of several checkpoints, on the questions that all of them answered."""
-        answers = [{_question(o): o for o in part(self.tests[n], "modes") if _answered(o)} for n in names]
+        answers = [{question_of(o): o for o in part(self.tests[n], "modes") if _answered(o)} for n in names]
         shared = [question for question in answers[0] if all(question in each for each in answers[1:])]
         if not shared:
             return None
@@ -151,8 +153,3 @@ def _answered(observation: Observation) -> bool:
 
 def _said(observation: Observation) -> str:
     return observation.answer.strip().lower()
-
-
-def _question(observation: Observation) -> str:
-    """The same for the same question in every phase: `modes/17`."""
-    return "/".join(observation.key.rsplit("/", 2)[-2:])

@@ -48,7 +48,13 @@ def rediscover(
         return
     again = _settings(settings, policy, run.path / FOLDER / policy.name)
     asking = interview(policy.weights, settings.answers)
-    with Run.open(again.out, command="discover", config=again.model_dump(mode="json")) as looking:
+    with Run.open(
+        again.out,
+        command="discover",
+        config=again.model_dump(mode="json"),
+        # The folder says which weights these are; where they lie may be written in another way.
+        may_change=("out", "candidate"),
+    ) as looking:
         discover(looking, world, asking, again.discover, again.seed, progress)
         modes = confirm(looking, world, asking, again.discover, again.confirm, again.seed, progress)
         looking.write_summary(summarise(looking, again))

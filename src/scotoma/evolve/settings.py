@@ -26,7 +26,7 @@ class RepairSettings(Settings):
     Attributes:
         engine: `shared`, `trl`, `stock`, or `auto`: shared where the model's family can be packed.
         samples: training samples per arm and round, the same for every arm.
-        steps: GRPO steps per arm and round, the same for every arm.
+        steps: GRPO steps per arm and round, the same for every arm that is not ended early (`look_every`).
         images_per_step: pictures per step, with all their questions (≥ 192 questions a step is stable).
         group_size: G, answers per question.
         learning_rate: 3e-5 mends the Pupil without hurting its neighbours; 1e-4 hurts them (FINDINGS.md).

@@ -139,7 +139,7 @@ def deliver(run: Run, origin: Run, work: Commission, progress: Progress) -> list
     Raises:
         ScotomaError: an agent's server cannot be used, a budget is used up, the disk is full.
     """
-    checks = _checks(origin, work.source)
+    checks = _checks(origin, work.source, work.settings)
     run.ledger.put_modes(work.modes)
     for mode in work.modes:
         for stage in _stages(run.ledger, mode.id):
@@ -235,13 +235,15 @@ def _failures(origin: Run, mode: FailureMode, source: ImageSource) -> Iterator[F
             return
 
 
-def _checks(origin: Run, source: ImageSource) -> Checks:
-    """Form, leakage and duplicates. Of a photo a near-copy counts as the photo itself; rendered pictures are as
-    different as their facts, however alike they look.
+def _checks(origin: Run, source: ImageSource, settings: CommissionSettings) -> Checks:
+    """Form, leakage and duplicates. Of a photo a near-copy counts as the photo itself; pictures that exact agents
+    render are as different as their facts, however alike they look.
+
+    What the run never drew of its held-out splits cannot be in the pool; the web may hold a copy of it.
     """
     entries = [entry for split in _HELD_OUT for entry in origin.ledger.images(split)]
     held_out = {entry.id for entry in entries}
-    if isinstance(source, World):
+    if isinstance(source, World) and settings.generate.agents == "exact":
         return Checks([Form(longest_answer=LONGEST_ANSWER), Leakage(held_out), Duplicate()])
     photos: list[ImageRecord] = []
     for entry in entries:
@@ -249,6 +251,13 @@ def _checks(origin: Run, source: ImageSource) -> Checks:
             photos.append(origin.images.get(entry.id))
         except ImageError:  # gone, or never kept: then its id alone is held out
             continue
+    if settings.generate.search.web and not isinstance(source, World):
+        photos += [
+            record
+            for split in _HELD_OUT
+            for record in source.images(split, settings.seed)
+            if record.id not in held_out
+        ]
     # In other words a question may be asked again: the writer does so on purpose.
     near = NearDuplicates(levels=LEVELS)
     return Checks(

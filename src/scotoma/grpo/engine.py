@@ -156,7 +156,7 @@ def _train_here(
         trainer.load_state(state["trainer"])
         reports = [StepReport.model_validate(row) for row in state["reports"]]
         stopped = state.get("stopped", False)
-    elif look is not None:
+    if look is not None and not stopped and trainer.steps_done < config.steps and not good.is_dir():
         trainer.save(good)
     while trainer.steps_done < config.steps and not stopped:
         report = trainer.step(prompts_of_step(prompts, config, trainer.steps_done), reward)

@@ -14,8 +14,12 @@ import ipaddress
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-_NEVER: frozenset[Address] = frozenset({ipaddress.IPv4Address("168.63.129.16")})
-"""Public by number, but Azure's metadata service."""
+_NEVER: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = (
+    ipaddress.IPv4Network("168.63.129.16/32"),
+    ipaddress.IPv4Network("192.0.0.0/24"),
+    ipaddress.IPv6Network("fec0::/10"),
+)
+"""Public to Python, but a metadata service (Azure's, Oracle's), or a site's own."""
 
 
 def is_public(address: str) -> bool:
@@ -26,7 +30,10 @@ def is_public(address: str) -> bool:
     except ValueError:
         return False
     return all(
-        each.is_global and not each.is_multicast and not each.is_reserved and each not in _NEVER
+        each.is_global
+        and not each.is_multicast
+        and not each.is_reserved
+        and not any(each in network for network in _NEVER)
         for each in (parsed, *_embedded(parsed))
         # A mapped address is no public one by itself; what it stands for decides.
         if not (isinstance(each, ipaddress.IPv6Address) and (each.ipv4_mapped is not None or each in _NAT64))

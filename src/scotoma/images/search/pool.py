@@ -17,6 +17,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -111,14 +112,24 @@ def caption(path: Path) -> str:
     try:
         if beside.is_file():
             return beside.read_text(encoding="utf-8", errors="replace")[:LONGEST_CAPTION].strip()
-        lines = (path.parent / "metadata.jsonl").read_text(encoding="utf-8").splitlines()
     except OSError:
         return ""
-    for line in lines:
-        # A line that is broken describes nothing; the others still do.
-        if path.name in line and (row := _row(line)).get("file_name") == path.name:
-            return str(row.get("text") or row.get("caption") or "")[:LONGEST_CAPTION].strip()
-    return ""
+    return _described_together(path.parent).get(path.name, "")
+
+
+@lru_cache(maxsize=64)
+def _described_together(folder: Path) -> dict[str, str]:
+    """File name → caption, of a folder's `metadata.jsonl`; a line that is broken describes nothing, the others do."""
+    try:
+        lines = (folder / "metadata.jsonl").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return {}
+    rows = [_row(line) for line in lines]
+    return {
+        str(row["file_name"]): str(row.get("text") or row.get("caption") or "")[:LONGEST_CAPTION].strip()
+        for row in reversed(rows)
+        if "file_name" in row
+    }
 
 
 def shared_words(texts: Sequence[str]) -> Vectors:

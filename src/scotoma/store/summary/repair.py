@@ -24,7 +24,7 @@ class ShareSummary(Figures):
     name: str = Field(description="the mode's id, or the type of question")
     samples: int = Field(description="samples of the mixture")
     weight: float = Field(description="share of all weights, in [0, 1]")
-    warm_start: bool = Field(description="whether it was (almost) never answered rightly: a supervised start")
+    warm_start: bool = Field(description="(almost) never answered rightly: calls for a supervised start")
     reason: str
     shortfall: int = Field(
         default=0, description="samples that could not be made; retention took their place"
