@@ -32,6 +32,8 @@ def plan_spiral(settings: EvolveSettings) -> Plan:
     rows.append(PlanRow("examine the candidate", _pictures(examination), examination))
     arms = len(settings.arms)
     per_step = min(repair.samples, repair.images_per_step * PER_IMAGE)
+    looks = (repair.steps - 1) // repair.look_every if repair.look_every else 0
+    looked = looks * test.retained_questions // 4
     for number in range(1, settings.rounds + 1):
         knowing = sum(arm in AIMED and (number == 1 or arm == "targeted") for arm in settings.arms)
         diagnosed = min(knowing, 1) * modes * PER_MODE
@@ -45,11 +47,12 @@ def plan_spiral(settings: EvolveSettings) -> Plan:
                 arms * _pictures(repair.samples),
                 trained=arms * repair.steps * per_step * repair.group_size,
             ),
-            PlanRow(f"round {number}: examine", _pictures(examination), arms * examination),
+            PlanRow(f"round {number}: examine", _pictures(examination), arms * (examination + looked)),
         ]
     if settings.rediscover and "targeted" in settings.arms:
         found = [row for row in rows if row.stage in ("discover", "baseline", "confirm")]
         rows += [replace(row, stage=f"rediscover: {row.stage}") for row in found]
+        rows.append(PlanRow("rediscover: ask the untrained candidate", 0, modes * settings.confirm.questions))
     plan = priced(settings, rows, shown)
     trained = memory_of("candidate", settings.candidate, "full", lora=repair.lora_rank > 0)
     return replace(plan, memory=(*plan.memory, trained))
