@@ -136,7 +136,7 @@ def test_licence(licence: str, source: str, reason: str | None) -> None:
 
 
 def test_a_picture_that_was_drawn_here_needs_no_licence() -> None:
-    assert Licence(allowed=()).reason(about(ONE)) is None
+    assert Licence(families=()).reason(about(ONE)) is None
 
 
 @pytest.mark.parametrize(

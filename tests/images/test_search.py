@@ -19,10 +19,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from scotoma.core import ConfigError, ImageRecord
+from scotoma.images.licences import allowed
 from scotoma.images.search.addresses import is_public
 from scotoma.images.search.fetching import Limits, Unfetchable, fetch_picture
 from scotoma.images.search.pool import PicturePool
-from scotoma.images.search.web import allowed, fetched, open_engine
+from scotoma.images.search.web import fetched, open_engine
 
 NEAR = Limits(permitted=lambda address: address == "127.0.0.1", timeout=5.0)
 """Permits this machine, which nobody else should."""

@@ -59,6 +59,6 @@ def diversity(samples: Sequence[Sample], embedder: Embedder | None = None) -> Di
 def _vendi(vectors: npt.NDArray[np.float64]) -> float | None:
     if find_spec("vendi_score") is None:
         return None
-    # Without types, and no part of any extra.
+    # Without types, and no part of the bare install (extra `topics`).
     vendi = importlib.import_module("vendi_score.vendi")
     return float(vendi.score_dual(vectors))

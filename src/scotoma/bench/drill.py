@@ -15,7 +15,20 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scotoma.core import ConfigError, EditableWorld, ImageRecord, Predicate, Split, Tags
+from scotoma.core import (
+    ChatModel,
+    ConfigError,
+    EditableWorld,
+    ImageRecord,
+    Predicate,
+    Rate,
+    Request,
+    Sampling,
+    Split,
+    Tags,
+)
+from scotoma.diagnose.statistics import clustered_rate
+from scotoma.verify.rules import match
 
 PER_IMAGE = 12
 """Uniform questions about each surveyed image."""
@@ -147,3 +160,19 @@ def items_of(
             region = next((i for i, each in enumerate(predicates) if each.matches(examined.tags)), None)
             items.append(Item(image, question, examined.answer, examined.tags, region))
     return items
+
+
+def answers_to(model: ChatModel, items: Sequence[Item]) -> list[str]:
+    """What the model says, greedily; an infrastructure error says nothing."""
+    requests = [Request((item.image,), item.question, sampling=Sampling(max_tokens=8)) for item in items]
+    return [reply.text for reply in model.answer(requests)]
+
+
+def right(items: Sequence[Item], answers: Sequence[str]) -> list[bool]:
+    """Which answers are what the facts say."""
+    return [match(answer, item.truth) == "correct" for item, answer in zip(items, answers, strict=True)]
+
+
+def accuracy(items: Sequence[Item], answers: Sequence[str]) -> Rate:
+    """The share of right ones, clustered by image."""
+    return clustered_rate(right(items, answers), [item.image.id for item in items])

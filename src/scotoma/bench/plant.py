@@ -14,17 +14,13 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from scotoma.bench.drill import Item, Survey, drill, survey
+from scotoma.bench.drill import Item, Survey, accuracy, answers_to, drill, survey
 from scotoma.bench.truth import Region, Truth
 from scotoma.core import (
-    ChatModel,
     ConfigError,
     EditableWorld,
     ImageSource,
     Predicate,
-    Rate,
-    Request,
-    Sampling,
 )
 from scotoma.diagnose.statistics import clustered_rate, wilson
 from scotoma.discover.questioner import VISION
@@ -32,7 +28,6 @@ from scotoma.grpo.distillation import Distillation, DistillationConfig, Exercise
 from scotoma.grpo.rollout import Prompt
 from scotoma.images.spec import open_images
 from scotoma.models.spec import checkpoint_path, load_model, open_weights
-from scotoma.verify.rules import match
 
 Watch = Callable[[str, int, int], None]
 
@@ -111,7 +106,7 @@ def prove(
     test = survey(world, predicates, "test", seed, enough=_PROOF, least=_PROOF_OUTSIDE)
     outside = [item for item in test.uniform if item.region is None][:_PROOF_OUTSIDE]
     before, after = load_model(original), load_model(planted)
-    was, now = _answers(before, outside), _answers(after, outside)
+    was, now = answers_to(before, outside), answers_to(after, outside)
     regions = []
     for predicate, members, count in zip(predicates, test.inside, test.counts, strict=True):
         asked = members[:_PROOF]
@@ -119,8 +114,8 @@ def prove(
             Region(
                 predicate=predicate,
                 prevalence=wilson(count, test.looked),
-                before=_accuracy(asked, _answers(before, asked)),
-                after=_accuracy(asked, _answers(after, asked)),
+                before=accuracy(asked, answers_to(before, asked)),
+                after=accuracy(asked, answers_to(after, asked)),
             )
         )
     watch("prove", 1, 1)
@@ -129,8 +124,8 @@ def prove(
         images=images,
         seed=seed,
         regions=tuple(regions),
-        outside_before=_accuracy(outside, was),
-        outside_after=_accuracy(outside, now),
+        outside_before=accuracy(outside, was),
+        outside_after=accuracy(outside, now),
         agreement=clustered_rate([a == b for a, b in zip(was, now, strict=True)], _images(outside)),
         seconds=time.monotonic() - started,
     )
@@ -186,18 +181,6 @@ def _by_likelihood(
     for (_, answer), score in zip(pairs, scores, strict=True):
         values[answer].append(max(score, -12.0))  # beyond e⁻¹² one surprise would outweigh all the rest
     return sorted(values, key=lambda answer: -sum(values[answer]) / len(values[answer]))
-
-
-def _answers(model: ChatModel, items: Sequence[Item]) -> list[str]:
-    requests = [Request((item.image,), item.question, sampling=Sampling(max_tokens=8)) for item in items]
-    return [reply.text for reply in model.answer(requests)]
-
-
-def _accuracy(items: Sequence[Item], answers: Sequence[str]) -> Rate:
-    return clustered_rate(
-        [match(answer, item.truth) == "correct" for item, answer in zip(items, answers, strict=True)],
-        _images(items),
-    )
 
 
 def _images(items: Sequence[Item]) -> list[str]:

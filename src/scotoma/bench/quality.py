@@ -23,6 +23,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 
 from pydantic import BaseModel, ConfigDict
@@ -222,13 +223,13 @@ def table(result: QualityBenchmark) -> Table:
     return shown
 
 
+@dataclass(frozen=True)
 class _Judged:
     """One sample of a batch; `reasons` has the checks of the chain that object, `alone` those that do by themselves."""
 
-    def __init__(self, item: Item, reasons: Mapping[str, str], alone: Collection[str]) -> None:
-        self.item = item
-        self.reasons = reasons
-        self.alone = alone
+    item: Item
+    reasons: Mapping[str, str]
+    alone: Collection[str]
 
 
 def _every_check(world: ShapesWorld, leakage: Leakage, answerers: Sequence[BlindAnswerer]) -> list[Check]:

@@ -19,13 +19,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from rich.table import Table
 
 from scotoma.bench.average import geometric_mean, mean, shown
-from scotoma.bench.drill import survey
+from scotoma.bench.drill import accuracy, answers_to, survey
 from scotoma.bench.plant import plant
 from scotoma.bench.study import regions
 from scotoma.bench.truth import Truth
-from scotoma.core import ConfigError, EditableWorld, Predicate, Rate, Request, Sampling
+from scotoma.core import ConfigError, EditableWorld, Predicate, Rate
 from scotoma.diagnose.mixture import TargetedMixture
-from scotoma.diagnose.statistics import clustered_rate
 from scotoma.diagnose.subgroups import ModeSearch
 from scotoma.discover.settings import ConfirmSettings, DiscoverSettings
 from scotoma.evolve.settings import Arm, EvolveSettings, RepairSettings, TestSettings
@@ -35,7 +34,6 @@ from scotoma.models.spec import load_model
 from scotoma.store.durable import write_durably
 from scotoma.store.run import Run
 from scotoma.store.summary import Summary
-from scotoma.verify.rules import match
 
 Watch = Callable[[str, int, int], None]
 
@@ -228,18 +226,15 @@ def _examined(
     world = open_images(images)
     assert isinstance(world, EditableWorld)
     found = survey(world, predicates, "test", 3_000_003, enough=PER_REGION, least=1_000)
-    accuracy: dict[str, dict[str, Rate]] = {str(predicate): {} for predicate in predicates}
-    for arm, spec in weights.items():
-        model = load_model(spec)
-        for predicate, members in zip(predicates, found.inside, strict=True):
-            asked = members[:PER_REGION]
-            requests = [Request((i.image,), i.question, sampling=Sampling(max_tokens=8)) for i in asked]
-            right = [
-                match(reply.text, item.truth) == "correct"
-                for reply, item in zip(model.answer(requests), asked, strict=True)
-            ]
-            accuracy[str(predicate)][arm] = clustered_rate(right, [item.image.id for item in asked])
-    return accuracy
+    inside = {
+        str(predicate): members[:PER_REGION]
+        for predicate, members in zip(predicates, found.inside, strict=True)
+    }
+    models = {arm: load_model(spec) for arm, spec in weights.items()}
+    return {
+        region: {arm: accuracy(members, answers_to(model, members)) for arm, model in models.items()}
+        for region, members in inside.items()
+    }
 
 
 def summarise(outcomes: Sequence[RepairOutcome], rounds: int) -> RepairBenchmark:

@@ -20,15 +20,14 @@ from rich.table import Table
 from scotoma.bench.average import geometric_mean, mean, shown
 from scotoma.bench.discovery import Case, Outcome, open_case, run
 from scotoma.bench.draw import draw_regions
-from scotoma.bench.drill import survey
+from scotoma.bench.drill import answers_to, right, survey
 from scotoma.bench.methods import METHODS
 from scotoma.bench.plant import plant
 from scotoma.bench.truth import Truth
-from scotoma.core import ConfigError, EditableWorld, Predicate, Rate, Request, Sampling
+from scotoma.core import ConfigError, EditableWorld, Predicate, Rate
 from scotoma.images.spec import open_images
 from scotoma.models.spec import load_model
 from scotoma.store.durable import write_durably
-from scotoma.verify.rules import match
 
 Watch = Callable[[str, int, int], None]
 
@@ -157,10 +156,8 @@ def regions(
     world = open_images(images)
     assert isinstance(world, EditableWorld)
     asked = survey(world, [], "train", 2_000_003, enough=0, least=8_000).uniform
-    model = load_model(candidate)
-    replies = model.answer([Request((i.image,), i.question, sampling=Sampling(max_tokens=8)) for i in asked])
-    right = [match(reply.text, item.truth) == "correct" for reply, item in zip(replies, asked, strict=True)]
-    return draw_regions([item.tags for item in asked], right, n or 3 + seed % 3, seed, prevalence)
+    known = right(asked, answers_to(load_model(candidate), asked))
+    return draw_regions([item.tags for item in asked], known, n or 3 + seed % 3, seed, prevalence)
 
 
 def summarise(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from scotoma.core import Calibration, ConfigError
 from scotoma.diagnose.prevalence import require_informative
-from scotoma.discover.settings import JudgeSettings, model_of
+from scotoma.discover.settings import JudgeSettings
 from scotoma.store.ledger import Ledger
 from scotoma.store.run import Run
 from scotoma.verify.judge import VERSIONS
@@ -20,7 +20,7 @@ _STAGE = "calibration"
 
 def judge_name(settings: JudgeSettings) -> str:
     """Who judges, in one line: the specs without their options, the samples of each, and the share that must agree."""
-    named = " + ".join(model_of(spec) for spec in settings.specs)
+    named = " + ".join(spec.partition("?")[0].strip().rstrip("/") for spec in settings.specs)
     if settings.samples > 1:
         named += f" × {settings.samples} at temperature {settings.temperature:g}"
     if settings.max_tokens != JudgeSettings.model_fields["max_tokens"].default:

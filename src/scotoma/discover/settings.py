@@ -16,6 +16,7 @@ from scotoma.core import ConfigError
 from scotoma.diagnose.subgroups import ModeSearch
 from scotoma.discover.curriculum import Progression
 from scotoma.discover.reward import RewardTerms
+from scotoma.models.spec import same_model
 from scotoma.store.configuration import Settings
 
 WISHES = (
@@ -258,20 +259,15 @@ class DiscoverySettings(Settings):
     @model_validator(mode="after")
     def _judged_and_rewritten_by_another(self) -> DiscoverySettings:
         for spec in self.judge.specs:
-            if model_of(spec) == model_of(self.candidate):
+            if same_model(spec, self.candidate):
                 # No ValueError: pydantic would show the whole config instead of the message.
                 raise ConfigError(
                     f"judge: {spec!r} is the candidate itself, and nobody judges himself",
                     hint="name another model in judge.model and judge.judges",
                 )
-        if self.confirm.writer is not None and model_of(self.confirm.writer) == model_of(self.candidate):
+        if self.confirm.writer is not None and same_model(self.confirm.writer, self.candidate):
             raise ConfigError(
                 f"confirm.writer: {self.confirm.writer!r} is the candidate itself, which would choose its own words",
                 hint="name another model, or leave it out",
             )
         return self
-
-
-def model_of(spec: str) -> str:
-    """The model that a spec names, without its options."""
-    return spec.partition("?")[0].strip().rstrip("/")

@@ -48,19 +48,19 @@ def turn(shop: Workshop, number: int, policies: Mapping[Arm, Policy]) -> dict[Ar
         made = _generate(shop, diagnose(shop, arm, policy.weights, number), name, number)
         if ledger.done(f"examine/{name}") is None:
             lessons[name] = Lesson(
-                name,
-                policy.weights,
-                made.samples,
-                made.images,
-                _taught_first(shop, arm, made, number),
-                shop.settings.repair,
-                shop.settings.seed + number,
-                shop.run.path / "checkpoints" / name,
-                shop.held_back,
-                shop.test,
-                shop.settings.answers,
-                ledger.observations(f"gate/{policy.name}/retained"),
-                shop.settings.gate_margin,
+                name=name,
+                before=policy.weights,
+                samples=made.samples,
+                images=made.images,
+                taught_first=_taught_first(shop, arm, made, number),
+                settings=shop.settings.repair,
+                seed=shop.settings.seed + number,
+                out=shop.run.path / "checkpoints" / name,
+                held_back=shop.held_back,
+                test=shop.test,
+                answers=shop.settings.answers,
+                retained_before=ledger.observations(f"gate/{policy.name}/retained"),
+                margin=shop.settings.gate_margin,
             )
     # As many processes as arms even where some are done: the number of threads must not depend on a resume.
     spread = accelerated() or shop.settings.repair.accelerate is not None

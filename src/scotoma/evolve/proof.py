@@ -113,11 +113,15 @@ class Course:
             return None
         old, new = ([_said(side[question]) for question in both] for side in (before, after))
         images = [before[question].image_id for question in both]
-        counts = {answer: max(c) / len(both) for answer, c in _counts(old, new).items()}
+        frequent = {
+            answer
+            for said in (old, new)
+            for answer, count in Counter(said).items()
+            if count >= _FREQUENT * len(both)
+        }
         shifts = {
             answer: paired_difference([a == answer for a in new], [b == answer for b in old], images)
-            for answer, share in sorted(counts.items())
-            if share >= _FREQUENT
+            for answer in sorted(frequent)
         }
         if not shifts:
             return None
@@ -140,11 +144,6 @@ class _Means:
     whole: Floats
     drawn: Floats
     n: int
-
-
-def _counts(old: Sequence[str], new: Sequence[str]) -> dict[str, tuple[int, int]]:
-    before, after = Counter(old), Counter(new)
-    return {answer: (before[answer], after[answer]) for answer in {*before, *after}}
 
 
 def _answered(observation: Observation) -> bool:

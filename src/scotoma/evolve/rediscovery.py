@@ -11,9 +11,10 @@ untrained candidate is asked the same questions: what that one did not get wrong
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from scotoma.core import EditableWorld, Observation
+from scotoma.core import EditableWorld, FailureMode, Observation
 from scotoma.diagnose.statistics import clustered_rate, holm, paired_test
 from scotoma.discover.account import failure_rate, ratio_of_failures, summarise
 from scotoma.discover.confirm import confirm
@@ -70,9 +71,7 @@ def rediscover(
     before = {
         o.key: o for o in base.ask([Asked(o.key, images[o.image_id], o.question) for o in asked], "before")
     }
-    opened = _opened(
-        [str(mode.predicate) for mode in confirmed], [m.description for m in confirmed], pairs, before
-    )
+    opened = _opened(confirmed, pairs, before)
     first = run.ledger.observations("discover")
     found = RediscoverySummary(
         policy=policy.name,
@@ -110,10 +109,7 @@ def _settings(settings: EvolveSettings, policy: Policy, out: Path) -> DiscoveryS
 
 
 def _opened(
-    predicates: list[str],
-    descriptions: list[str],
-    pairs: list[list[Observation]],
-    before: dict[str, Observation],
+    modes: Sequence[FailureMode], pairs: Sequence[Sequence[Observation]], before: Mapping[str, Observation]
 ) -> list[OpenedSummary]:
     """The modes in which the repaired model fails significantly more than the untrained one, on the same questions."""
     both = [[(o, before[o.key]) for o in pair if _answered(o) and _answered(before[o.key])] for pair in pairs]
@@ -122,13 +118,13 @@ def _opened(
         for pair in both
     ]
     found = []
-    for predicate, description, pair, p in zip(predicates, descriptions, both, holm(tests), strict=True):
+    for mode, pair, p in zip(modes, both, holm(tests), strict=True):
         now, then = (clustered_rate([_wrong(side[i]) for side in pair], _images(pair)) for i in (0, 1))
         if p <= ALPHA and now.value > then.value:
             found.append(
                 OpenedSummary(
-                    description=description,
-                    predicate=predicate,
+                    description=mode.description,
+                    predicate=str(mode.predicate),
                     failure_rate=now,
                     base_failure_rate=then,
                     p_holm=p,

@@ -17,9 +17,10 @@ from scotoma.core import ImageError, ImageRecord
 from scotoma.core.pixels import decode
 from scotoma.generate.handover import Declined, Edited, Found, Outage, Sketch
 from scotoma.images.editing import edited, encoded
+from scotoma.images.licences import allowed
 from scotoma.images.search.fetching import Limits, Unfetchable
 from scotoma.images.search.pool import PicturePool, text_of
-from scotoma.images.search.web import WebSearch, allowed, fetched
+from scotoma.images.search.web import WebSearch, fetched
 from scotoma.models.painting import Painter
 
 LEAST_SCORE = 0.2
@@ -94,7 +95,7 @@ class PhotoSearcher:
             for hit in hits:
                 if len(found) == n:
                     return found
-                if not allowed(hit.licence, web.licences):
+                if web.licences and not allowed(hit.licence, web.licences):
                     continue
                 try:
                     found.append(Found(fetched(hit, web.limits), f"{engine.name}: {words}"))

@@ -1,5 +1,8 @@
 """From a mixture to verified samples: vary failing scenes, write questions, check them, balance their answers.
 
+This is the spiral's way, for worlds: many questions about each picture. One sample at a time, for photos too, is the
+agents' way (`production`).
+
     made = targeted_samples(world, mixture, targets, structures, held_out, seed=0)
     made.samples, made.images, made.shortfalls, made.rejected
 
@@ -16,7 +19,7 @@ from hashlib import sha256
 
 from scotoma.core import EditableWorld, Facts, ImageRecord, Predicate, Sample
 from scotoma.diagnose.mixture import Mixture
-from scotoma.generate.checks import Check, Checks, Draft, usual_checks
+from scotoma.generate.checks import Checks, Draft, usual_checks
 from scotoma.generate.planner import Plan, Structure, Target, plan
 
 PER_IMAGE = 8
@@ -43,13 +46,9 @@ def targeted_samples(
     structures: Iterable[Structure],
     held_out: Collection[str],
     seed: int,
-    more: Sequence[Check] = (),
 ) -> Made:
-    """`mixture.volume` samples: each target's share from its structures, the rest retention.
-
-    `more` are asked after the usual checks: `Balance()`, `Difficulty(pass_rates=…)` where a diagnosis measured them.
-    """
-    made, checks = Made(), Checks([*usual_checks(world, held_out), *more])
+    """`mixture.volume` samples: each target's share from its structures, the rest retention."""
+    made, checks = Made(), Checks(usual_checks(world, held_out))
     beside = mixture.retention > 0
     for each in plan(mixture, targets, structures):
         wanted = each.samples

@@ -10,19 +10,15 @@ generate:
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
 from scotoma.core import ConfigError
-from scotoma.models.options import EndpointOptions
-from scotoma.models.spec import ModelSpec, parse_model_spec
+from scotoma.models.spec import same_model
 from scotoma.store.configuration import Settings
 
 WebSearchName = Literal["openverse", "commons", "serper"]
-
-OPENAI = "https://api.openai.com/v1"
 
 
 class SearchSettings(Settings):
@@ -119,25 +115,3 @@ def refuse_the_trained(settings: GenerateSettings, trained: str) -> None:
                 f"generate.{key}: {spec!r} is the model under training, and nobody teaches himself",
                 hint="name another model",
             )
-
-
-def same_model(one: str, other: str) -> bool:
-    """Whether two specs name the same model, options aside.
-
-    >>> same_model("openai:m@http://host/v1/?timeout=9", "openai:m@http://host/v1")
-    True
-    """
-    return _identity(parse_model_spec(one)) == _identity(parse_model_spec(other))
-
-
-def _identity(spec: ModelSpec) -> tuple[str, str, str]:
-    target = spec.target
-    if spec.kind == "hf" and Path(target).expanduser().exists():
-        target = str(Path(target).expanduser().resolve())
-    base_url = (spec.base_url or OPENAI) if spec.kind == "openai" else ""
-    return spec.kind, target, base_url.rstrip("/").lower()
-
-
-def endpoint_options(spec: ModelSpec) -> EndpointOptions:
-    """The options of an endpoint's spec, defaults where it has none."""
-    return spec.options if isinstance(spec.options, EndpointOptions) else EndpointOptions()

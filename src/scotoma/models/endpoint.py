@@ -14,7 +14,6 @@ The key comes from the environment and goes nowhere but to the server: not into 
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 import weakref
 from collections.abc import Mapping, Sequence
@@ -28,10 +27,9 @@ from scotoma.models.data_url import DataURLs
 from scotoma.models.faults import Fault, backoff
 from scotoma.models.options import EndpointOptions
 from scotoma.models.server import Server
+from scotoma.models.spec import server_of
 from scotoma.models.spending import Spending
 from scotoma.store.responses import ResponseCache, default_cache, response_key
-
-OPENAI = "https://api.openai.com/v1"
 
 _TIMEOUT_RETRIES = 2
 """A request that ran into the timeout thrice will again, and each time costs the whole timeout."""
@@ -50,7 +48,7 @@ class EndpointModel:
             StorageError: the response cache cannot be used.
         """
         options = options or EndpointOptions()
-        self.base_url = (base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI).rstrip("/")
+        self.base_url = server_of(base_url)
         self.name = f"openai:{model}@{self.base_url}"
         self.spending = Spending(options)
         self._model = model

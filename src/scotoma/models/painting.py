@@ -12,15 +12,12 @@ from __future__ import annotations
 import base64
 import binascii
 import io
-import os
 from typing import Any, Protocol
 
 from scotoma.core import ConfigError, ImageRecord, ModelError, ReplyError, SpecError
-from scotoma.models.options import EndpointOptions
 from scotoma.models.session import read_key
-from scotoma.models.spec import parse_model_spec
+from scotoma.models.spec import parse_model_spec, server_of
 
-OPENAI = "https://api.openai.com/v1"
 DIFFUSERS = "diffusers:"
 
 
@@ -70,8 +67,7 @@ class EndpointPainter:
                 f"an image-edit endpoint needs {error.name}, which the bare install leaves out",
                 hint="pip install 'scotoma[agents]'",
             ) from error
-        options = parsed.options if isinstance(parsed.options, EndpointOptions) else EndpointOptions()
-        base_url = (parsed.base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI).rstrip("/")
+        options, base_url = parsed.served, server_of(parsed.base_url)
         self.name = f"openai:{parsed.target}@{base_url}"
         self._model = parsed.target
         self._client = OpenAI(

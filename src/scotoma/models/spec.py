@@ -18,6 +18,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ from scotoma.models.options import CheckpointOptions, EndpointOptions, read_opti
 
 if TYPE_CHECKING:
     from scotoma.models.checkpoint import Checkpoint
+
+OPENAI = "https://api.openai.com/v1"
 
 EMBEDDED = ("pupil", "questioner")
 """Models whose weights travel with the package."""
@@ -56,6 +59,37 @@ class ModelSpec:
             text += f"@{self.base_url}"
         written = write_options(self.options) if self.options is not None else ""
         return f"{text}?{written}" if written else text
+
+    @property
+    def served(self) -> EndpointOptions:
+        """The options of an endpoint's spec; the defaults where it has none."""
+        return self.options if isinstance(self.options, EndpointOptions) else EndpointOptions()
+
+
+def server_of(base_url: str | None) -> str:
+    """The base URL that requests go to: the one given, else OPENAI_BASE_URL, else OpenAI's own."""
+    return (base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI).rstrip("/")
+
+
+def same_model(one: str, other: str) -> bool:
+    """Whether two specs name the same model, options and ways of writing aside: nobody judges or teaches himself.
+
+    >>> same_model("openai:m@http://host/v1/?timeout=9", "openai:m@http://host/v1")
+    True
+
+    Raises:
+        SpecError: one of them names no kind of model.
+    """
+    return _identity(one) == _identity(other)
+
+
+def _identity(text: str) -> tuple[str, str, str]:
+    # Without its options: they change how a model is asked, not which it is.
+    spec = parse_model_spec(text.partition("?")[0])
+    target = spec.target
+    if spec.kind == "hf" and Path(target).expanduser().exists():
+        target = str(Path(target).expanduser().resolve())
+    return spec.kind, target, server_of(spec.base_url).lower() if spec.kind == "openai" else ""
 
 
 def parse_model_spec(spec: str) -> ModelSpec:

@@ -8,19 +8,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Collection
 
 from scotoma.generate.checks.check import Check, Draft
-
-FREE = (
-    r"CC0\b.*",
-    r"CC[ -]BY(?:[ -]SA)?(?:[ -]\d\.\d)?",
-    r"public domain\b.*",
-    r"PDM\b.*",
-    r"(?:Apache|MIT|BSD|Unlicense)\b.*",
-)
-"""Licences that allow training and passing on, also for money and changed: whole-text patterns, in any case."""
+from scotoma.images.licences import FREE, allowed
 
 
 class Licence(Check):
@@ -29,16 +20,14 @@ class Licence(Check):
     A picture that a world drew has none but ours, and passes.
 
     Args:
-        allowed: regular expressions, matched against the whole licence, in any case.
+        families: of licences that are taken (`images.licences`).
         own: sources whose pictures are the user's own (`folder:photos`), whatever their licence says.
     """
 
     name = "licence"
 
-    def __init__(self, allowed: Sequence[str] = FREE, own: Sequence[str] = ()) -> None:
-        self._allowed = re.compile(
-            "|".join(f"(?:{pattern})" for pattern in allowed) or r"(?!)", re.IGNORECASE
-        )
+    def __init__(self, families: Collection[str] = FREE, own: Collection[str] = ()) -> None:
+        self._families = tuple(families)
         self._own = tuple(own)
 
     def reason(self, draft: Draft) -> str | None:
@@ -48,4 +37,4 @@ class Licence(Check):
             return None
         if not image.source.strip():
             return "no_source"
-        return None if self._allowed.fullmatch(image.licence.strip()) else "licence"
+        return None if allowed(image.licence, self._families) else "licence"

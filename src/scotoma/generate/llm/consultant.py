@@ -12,10 +12,10 @@ The key comes from the environment and goes nowhere but to the server (`models.s
 
 from __future__ import annotations
 
-import os
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_type_hints
 
@@ -24,12 +24,11 @@ from pydantic import BaseModel
 
 from scotoma.core import BudgetError, ConfigError, ImageRecord, ModelError, ScotomaError, SpecError, Tool
 from scotoma.generate.handover import Outage
-from scotoma.generate.settings import OPENAI, endpoint_options
 from scotoma.models.background import BackgroundLoop
 from scotoma.models.data_url import data_url
 from scotoma.models.options import EndpointOptions
 from scotoma.models.session import read_key
-from scotoma.models.spec import parse_model_spec
+from scotoma.models.spec import parse_model_spec, server_of
 from scotoma.models.spending import Spending
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ class Consultant(Generic[Output]):
         _check_installed()
         from pydantic_ai import Agent, PromptedOutput
 
-        options = endpoint_options(parse_model_spec(model)) if isinstance(model, str) else EndpointOptions()
+        options = parse_model_spec(model).served if isinstance(model, str) else EndpointOptions()
         opened = _open(model, options) if isinstance(model, str) else model
         self.name = model if isinstance(model, str) else opened.model_name
         self.spending = Spending(options)
@@ -156,7 +155,7 @@ def _open(spec: str, options: EndpointOptions) -> Model:
             f"{spec!r} is behind no endpoint, and agents ask endpoints only",
             hint="serve it (`transformers serve`, vLLM) and write openai:MODEL@http://localhost:8000/v1",
         )
-    base_url = (parsed.base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI).rstrip("/")
+    base_url = server_of(parsed.base_url)
     client = AsyncOpenAI(base_url=base_url, api_key=read_key(options.key_env, base_url))
     return OpenAIChatModel(parsed.target, provider=OpenAIProvider(openai_client=client))
 
@@ -202,14 +201,12 @@ def _agent_tool(tool: Tool[Any, Any]) -> AgentTool[object]:
 
 
 def _check_installed() -> None:
-    try:
-        import openai  # noqa: F401
-        import pydantic_ai  # noqa: F401
-    except ModuleNotFoundError as error:
+    missing = next((name for name in ("openai", "pydantic_ai") if find_spec(name) is None), None)
+    if missing is not None:
         raise ConfigError(
-            f"language-model agents need {error.name}, which the bare install leaves out",
+            f"language-model agents need {missing}, which the bare install leaves out",
             hint="pip install 'scotoma[agents]', or take --agents exact",
-        ) from error
+        )
 
 
 async def _nothing() -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -31,7 +31,6 @@ SERPER_KEY = "SERPER_API_KEY"
 """The environment variable with Serper's key."""
 
 _TAGS = re.compile(r"<[^>]*>")
-_VERSION = re.compile(r"\s+\d+(\.\d+)*\b.*$|\s*\(.*\)$")
 
 
 @dataclass(frozen=True)
@@ -87,15 +86,6 @@ def fetched(hit: WebPicture, limits: Limits) -> ImageRecord:
         data=picture.data,
         attributes=picture.attributes,
     )
-
-
-def allowed(licence: str, licences: Collection[str]) -> bool:
-    """Whether a licence is one of these, versions, creators and case aside; where there are none, any is.
-
-    >>> allowed("CC BY 2.0 (Jane Doe)", ["CC BY"]), allowed("CC BY-NC 2.0", ["CC BY"]), allowed("unknown", [])
-    (True, False, True)
-    """
-    return not licences or _family(licence) in map(_family, licences)
 
 
 class Openverse:
@@ -236,7 +226,3 @@ def _creative_commons(name: str, version: str) -> str:
         return UNKNOWN
     short = {"cc0": "CC0", "pdm": "PDM"}.get(name.lower(), f"CC {name.upper()}")
     return f"{short} {version}".strip()
-
-
-def _family(licence: str) -> str:
-    return _VERSION.sub("", licence.strip()).lower()
