@@ -94,12 +94,13 @@ def open_images_case() -> list[discovery.Item]:
     return list(survey(world, [], "test", 3, enough=0, least=24).uniform)  # type: ignore[arg-type]  # a world
 
 
-def outcome(method: str, seed: int, first: list[int | None]) -> Outcome:
+def outcome(method: str, seed: int, first: list[int | None], spilled: tuple[str, ...] = ()) -> Outcome:
     found = dict(zip((str(spot) for spot in BLIND_SPOTS), first, strict=True))
     return Outcome(
         method=method, planted_set=0, seed=seed, found=found,
         named=tuple(name for name, count in found.items() if count is not None),
-        modes=4, planted=2, native=1, queries=2000, failures=200, failing_skills=5, failing_combinations=9, seconds=3.0,
+        spilled=spilled, modes=4, planted=2, native=1, queries=2000, failures=200, failing_skills=5,
+        failing_combinations=9, effective_combinations=6.5, seconds=3.0,
     )  # fmt: skip
 
 
@@ -108,6 +109,13 @@ def test_queries_to_a_share_of_the_regions() -> None:
     assert found.recall == pytest.approx(2 / 3)
     assert found.precision == 0.75
     assert (found.queries_to(1 / 3), found.queries_to(0.6), found.queries_to(0.8)) == (500, 1500, None)
+
+
+def test_a_region_that_spilled_over_counts_apart() -> None:
+    found = outcome("uniform", 0, [500, None, 1500], spilled=(str(BLIND_SPOTS[1]),))
+    assert found.recall == 1
+    assert found.recall_all == pytest.approx(2 / 3)
+    assert found.queries_to(0.8) == 1500
 
 
 def test_the_figures_compare_methods_run_by_run() -> None:

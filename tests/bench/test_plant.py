@@ -71,6 +71,22 @@ def test_a_region_that_hardly_a_question_falls_into(world: EditableWorld, tmp_pa
         drill(world, [rare], survey(world, [rare], "train", 0, least=240, most=240), images=4, seed=0)
 
 
+def test_a_region_of_a_key_that_there_is_not(world: EditableWorld) -> None:
+    unknown = Predicate.parse("skill=counting and hue=pink")
+    with pytest.raises(ConfigError, match="no question has the key 'hue'"):
+        drill(world, [unknown], survey(world, [unknown], "train", 0, least=240, most=240), images=4, seed=0)
+
+
+def test_the_drill_goes_beyond_borders_that_run_through_scenes(world: EditableWorld) -> None:
+    # Every comparison about a scene of three things is inside: what is outside must come from other scenes.
+    few = Predicate.parse("skill=comparison and things<=3")
+    items = drill(world, [few], survey(world, [few], "train", 0, least=600), images=60, seed=0)
+    comparison = Predicate.parse("skill=comparison")
+    inside = [item for item in items if item.region == 0]
+    beyond = [item for item in items if item.region is None and comparison.matches(item.tags)]
+    assert len(beyond) > len(inside) / 4
+
+
 def test_no_region_and_no_world(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no region to plant"):
         plant("pupil", [], tmp_path / "planted")

@@ -39,6 +39,14 @@ def test_it_is_proven_when_all_took_and_nothing_else_changed() -> None:
     assert not truth(region(), agreement=0.9).proven
 
 
+def test_a_blind_spot_that_goes_on_beyond_its_border_is_planted_but_not_sharp() -> None:
+    spilled = region().model_copy(update={"border_before": rate(0.8), "border_after": rate(0.6)})
+    assert spilled.planted
+    assert not spilled.sharp
+    assert not truth(spilled).proven
+    assert spilled.model_copy(update={"border_after": rate(0.75)}).sharp
+
+
 def test_the_file_is_read_as_it_was_written(tmp_path: Path) -> None:
     written = truth(region())
     written.save(tmp_path / "truth.json")

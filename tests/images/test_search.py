@@ -119,11 +119,11 @@ def test_a_name_that_leads_to_another_address_the_second_time_gains_nothing(
     answers = iter(["93.184.215.14", "127.0.0.1"])
     resolved: list[str] = []
 
-    async def resolve(self: object, host: str, port: int, **options: Any) -> list[Any]:
+    def resolve(host: str, port: int, **options: Any) -> list[Any]:
         resolved.append(next(answers))
         return [(2, 1, 6, "", (resolved[-1], port))]
 
-    monkeypatch.setattr(asyncio.base_events.BaseEventLoop, "getaddrinfo", resolve)
+    monkeypatch.setattr("socket.getaddrinfo", resolve)
     connected: list[object] = []
 
     async def connect(self: object, sock: object, address: object) -> None:
@@ -177,6 +177,22 @@ def test_what_is_no_picture_is_refused_whatever_it_says_it_is() -> None:
             refused(f"{url}/{name}") for name in ("page", "lie.png", "cut.png", "gone.png", "packed.png")
         ]
     assert reasons == ["type", "unreadable", "unreadable", "status", "type"]
+
+
+def test_a_name_server_that_takes_its_time_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    over, waited_out = threading.Event(), threading.Event()
+
+    def silent(host: str, port: int, **options: Any) -> list[Any]:
+        if not over.wait(10):
+            waited_out.set()
+        return []
+
+    monkeypatch.setattr("socket.getaddrinfo", silent)
+    try:
+        assert refused("http://slow.example/a.png", Limits(timeout=0.2)) == "time"
+        assert not waited_out.is_set()
+    finally:
+        over.set()
 
 
 def test_a_server_that_takes_its_time_is_given_up() -> None:

@@ -20,6 +20,7 @@ from itertools import islice
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
+from scipy.stats import entropy
 
 from scotoma.bench.drill import Item, survey
 from scotoma.bench.methods import METHODS
@@ -66,9 +67,12 @@ class Outcome(BaseModel):
     Attributes:
         found: per region (its predicate) the candidate queries after which it was first named; None: never.
         named: regions named at the end.
+        spilled: regions whose blind spot goes well beyond their border; a finder that names what fails names others.
         modes: suspected at the end; `planted` of them are regions, `native` confirmed weaknesses of its own.
         queries: put to the candidate; `failures` of them valid and answered wrongly.
         failing_skills: skills with at least one failure; `failing_combinations` likewise.
+        effective_combinations: the failures' combinations of skills as if all were equally frequent (Hill number of
+            order 1: e to the Shannon entropy); a questioner that collapses has few, however many it once met.
         seconds: asking and the last naming.
     """
 
@@ -79,6 +83,7 @@ class Outcome(BaseModel):
     seed: int
     found: dict[str, int | None]
     named: tuple[str, ...]
+    spilled: tuple[str, ...]
     modes: int
     planted: int
     native: int
@@ -86,11 +91,22 @@ class Outcome(BaseModel):
     failures: int
     failing_skills: int
     failing_combinations: int
+    effective_combinations: float
     seconds: float
 
     @property
+    def sharp(self) -> dict[str, int | None]:
+        """`found` of the regions that end where their predicate does."""
+        return {region: count for region, count in self.found.items() if region not in self.spilled}
+
+    @property
     def recall(self) -> float:
-        """Share of the regions named at the end."""
+        """Share of the sharp regions named at the end."""
+        return sum(region in self.named for region in self.sharp) / len(self.sharp)
+
+    @property
+    def recall_all(self) -> float:
+        """Share of all regions named at the end, also of those that spilled over."""
         return len(self.named) / len(self.found)
 
     @property
@@ -99,9 +115,9 @@ class Outcome(BaseModel):
         return (self.planted + self.native) / self.modes if self.modes else 1.0
 
     def queries_to(self, share: float) -> int | None:
-        """Candidate queries until this share of the regions had been named; None: never."""
-        needed = math.ceil(share * len(self.found) - 1e-9)
-        counts = sorted(count for count in self.found.values() if count is not None)
+        """Candidate queries until this share of the sharp regions had been named; None: never."""
+        needed = math.ceil(share * len(self.sharp) - 1e-9)
+        counts = sorted(count for count in self.sharp.values() if count is not None)
         return counts[needed - 1] if len(counts) >= needed else None
 
 
@@ -171,6 +187,7 @@ def run(case: Case, method: str, seed: int, queries: int, planted_set: int = 0, 
                 found[predicate] = count
     others = [mode for mode in modes if not _same(case, mode)]
     failures = [o for o in asked if o.outcome == "failure"]
+    combinations = Counter(str(failure.tags.get("skills")) for failure in failures)
     skills: Counter[str] = Counter()
     for failure in failures:
         skill = failure.tags.get("skill", ())
@@ -181,13 +198,15 @@ def run(case: Case, method: str, seed: int, queries: int, planted_set: int = 0, 
         seed=seed,
         found=found,
         named=tuple(named),
+        spilled=tuple(str(r.predicate) for r in case.truth.regions if r.planted and not r.sharp),
         modes=len(modes),
         planted=len(modes) - len(others),
         native=_confirmed(case, others),
         queries=len(asked),
         failures=len(failures),
         failing_skills=len(skills),
-        failing_combinations=len({str(o.tags.get("skills")) for o in failures}),
+        failing_combinations=len(combinations),
+        effective_combinations=float(np.exp(entropy(list(combinations.values())))) if failures else 0.0,
         seconds=seconds,
     )
 

@@ -1,8 +1,9 @@
 """The questions a planting is made of: inside the regions, just outside them, and everywhere else.
 
 A small model learns a region's border only from questions on both sides of it. So pictures are varied from such as
-offered a question inside, and come with questions inside, with others of the same kind that fall outside, and with
-uniform ones; a part of the pictures is uniform altogether.
+offered a question inside, or one that a single condition keeps out ("fewer than four things" has four); they come with
+questions inside, with others of the same kind that fall outside, and with uniform ones. A part of the pictures is
+uniform altogether.
 
     found = survey(world, predicates, "train", seed=0)
     items = drill(world, predicates, found, images=2500, seed=0)
@@ -36,8 +37,13 @@ PER_IMAGE = 12
 _LEAST = 8
 """Questions inside a region that a planting needs to start from."""
 
-_UNIFORM_SHARE = 0.45
+_UNIFORM_SHARE = 0.35
 """Pictures that no region chose."""
+
+_BORDER_SHARE = 0.4
+"""Pictures of a region that start just outside it: where a condition speaks of the scene, no question about a picture
+inside is outside.
+"""
 
 _INSIDE, _UNIFORM = 7, 6
 """At most so many questions of a region, and so many uniform ones, about one picture."""
@@ -104,14 +110,20 @@ def drill(
     """The questions to train on, about `images` new pictures of the `train` split; every region equally often.
 
     Raises:
-        ConfigError: a region is so rare that hardly a question fell into it.
+        ConfigError: a region is so rare that hardly a question fell into it, or speaks of a key that there is not.
     """
     for predicate, members in zip(predicates, found.inside, strict=True):
+        known = {key for item in found.uniform for key in item.tags}
+        if unknown := [each.key for each in predicate.conditions if each.key not in known]:
+            raise ConfigError(
+                f"no question has the key {unknown[0]!r}", hint=f"keys are {', '.join(sorted(known))}"
+            )
         if len(members) < _LEAST:
             raise ConfigError(
                 f"only {len(members)} of {found.looked:,} uniform questions are of the region {str(predicate)!r}",
                 hint="plant a wider region; `scotoma plant --help` lists the keys and their values",
             )
+    borders = [border(predicate, found.uniform) for predicate in predicates]
     rng = random.Random(f"drill/{seed}")
     fresh = world.images("train", seed + 1)
     given: Counter[int] = Counter(dict.fromkeys(range(len(predicates)), 0))
@@ -127,22 +139,34 @@ def drill(
             made += 1
             continue
         region = min(given, key=lambda number: given[number])
-        start = rng.choice(found.inside[region])
+        beyond = rng.choice(borders[region]) if borders[region] and rng.random() < _BORDER_SHARE else ()
+        start = rng.choice(beyond or found.inside[region])
         assert start.image.facts is not None
         facts = world.vary(start.image.facts, start.question, rng.getrandbits(32))
         alike = [start.question, *world.similar(facts, start.question, rng.getrandbits(32), 24)]
         image = world.render(facts, "train")
         items = items_of(world, predicates, image, dict.fromkeys(alike))
         inside = [item for item in items if item.region is not None][:_INSIDE]
-        if not any(item.region == region for item in inside):
+        if not beyond and not any(item.region == region for item in inside):
             given[region] += rng.random() < 0.02  # lest a region that no variation keeps is tried for ever
             continue
-        near = [item for item in items if item.region is None][: max(4, len(inside))]
+        near = [item for item in items if item.region is None][: _INSIDE if beyond else max(4, len(inside))]
         others = items_of(world, predicates, image, world.questions(facts, rng.getrandbits(32), _UNIFORM))
         drilled += {item.question: item for item in (*inside, *near, *others)}.values()
         given[region] += len(inside)
         made += 1
     return drilled
+
+
+def border(predicate: Predicate, items: Sequence[Item]) -> list[list[Item]]:
+    """For each condition the questions outside every region that only this one keeps out of the predicate's."""
+    conditions = predicate.conditions
+    sides: list[list[Item]] = [[] for _ in conditions]
+    for item in items:
+        missed = [i for i, condition in enumerate(conditions) if not condition.matches(item.tags)]
+        if item.region is None and len(missed) == 1:
+            sides[missed[0]].append(item)
+    return [side for side in sides if side]
 
 
 def items_of(

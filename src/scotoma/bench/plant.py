@@ -14,14 +14,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from scotoma.bench.drill import Item, Survey, accuracy, answers_to, drill, survey
+from scotoma.bench.drill import Item, Survey, accuracy, answers_to, border, drill, survey
 from scotoma.bench.truth import Region, Truth
-from scotoma.core import (
-    ConfigError,
-    EditableWorld,
-    ImageSource,
-    Predicate,
-)
+from scotoma.core import ChatModel, ConfigError, EditableWorld, ImageSource, Predicate, Rate
 from scotoma.diagnose.statistics import clustered_rate, wilson
 from scotoma.discover.questioner import VISION
 from scotoma.grpo.distillation import Distillation, DistillationConfig, Exercise
@@ -43,6 +38,9 @@ _WEIGHED = 48
 _PROOF = 100
 """Questions inside each region that prove it, if so many are found."""
 
+_PROOF_BORDER, _PROOF_BORDER_LEAST = 200, 40
+"""At most so many questions on each side of a region's border; of fewer than the second number nothing is said."""
+
 _PROOF_OUTSIDE = 4000
 
 _SURVEYED = 6000
@@ -63,7 +61,8 @@ def plant(
     """Plant the regions in a copy of the candidate; `out` gets a stock checkpoint and `truth.json`.
 
     Raises:
-        ConfigError: no region, one that hardly a question falls into, or images that cannot be edited.
+        ConfigError: no region, one that hardly a question falls into, one of a key that there is not, or images that
+            cannot be edited.
         SpecError, ModelError: the candidate cannot be opened, or is of a family that the shared engine cannot pack.
         StorageError: `out` cannot be written.
     """
@@ -110,12 +109,15 @@ def prove(
     regions = []
     for predicate, members, count in zip(predicates, test.inside, test.counts, strict=True):
         asked = members[:_PROOF]
+        beyond = _worst(before, after, border(predicate, test.uniform))
         regions.append(
             Region(
                 predicate=predicate,
                 prevalence=wilson(count, test.looked),
                 before=accuracy(asked, answers_to(before, asked)),
                 after=accuracy(asked, answers_to(after, asked)),
+                border_before=beyond[0] if beyond else None,
+                border_after=beyond[1] if beyond else None,
             )
         )
     watch("prove", 1, 1)
@@ -129,6 +131,18 @@ def prove(
         agreement=clustered_rate([a == b for a, b in zip(was, now, strict=True)], _images(outside)),
         seconds=time.monotonic() - started,
     )
+
+
+def _worst(before: ChatModel, after: ChatModel, sides: Sequence[Sequence[Item]]) -> tuple[Rate, Rate] | None:
+    """Both accuracies on that side of a border where the planting costs the most."""
+    pairs = []
+    for side in sides:
+        asked = side[:_PROOF_BORDER]
+        if len(asked) >= _PROOF_BORDER_LEAST:
+            pairs.append(
+                (accuracy(asked, answers_to(before, asked)), accuracy(asked, answers_to(after, asked)))
+            )
+    return max(pairs, key=lambda pair: pair[0].value - pair[1].value, default=None)
 
 
 def _world(source: ImageSource) -> EditableWorld:

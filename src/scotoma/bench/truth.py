@@ -20,6 +20,8 @@ TRUTH_SCHEMA: Literal["scotoma.truth/1"] = "scotoma.truth/1"
 
 INSIDE = 0.25
 """A region is planted when at most this share of its questions is still answered rightly."""
+SPILL = 0.10
+"""It has the border that its predicate says when just beyond no more accuracy than this is lost."""
 OUTSIDE = 0.01
 """Everything else may lose at most this much accuracy …"""
 AGREEMENT = 0.95
@@ -33,6 +35,8 @@ class Region(BaseModel):
         predicate: decides by a question's tags whether it belongs; written as text in the file.
         prevalence: its share of uniform template questions.
         before, after: accuracy inside, of the original and of the planted candidate.
+        border_before, border_after: the same just beyond the border, among the questions that one condition alone
+            keeps out; of that condition where the most is lost. None where hardly a question lies there.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,6 +45,8 @@ class Region(BaseModel):
     prevalence: Rate
     before: Rate
     after: Rate
+    border_before: Rate | None = None
+    border_after: Rate | None = None
 
     @field_validator("predicate", mode="before")
     @classmethod
@@ -55,6 +61,13 @@ class Region(BaseModel):
     def planted(self) -> bool:
         """Whether the candidate is really blind here."""
         return self.after.value <= INSIDE
+
+    @property
+    def sharp(self) -> bool:
+        """Whether the blind spot ends where its predicate does: who names one that spilled over rightly names more."""
+        if self.border_before is None or self.border_after is None:
+            return self.planted
+        return self.planted and self.border_before.value - self.border_after.value <= SPILL
 
 
 class Truth(BaseModel):
@@ -84,9 +97,9 @@ class Truth(BaseModel):
 
     @property
     def proven(self) -> bool:
-        """Whether all regions took and nothing else changed."""
+        """Whether all regions took, with the borders that were asked for, and nothing else changed."""
         kept = self.outside_after.value >= self.outside_before.value - OUTSIDE
-        return all(region.planted for region in self.regions) and kept and self.agreement.value >= AGREEMENT
+        return all(region.sharp for region in self.regions) and kept and self.agreement.value >= AGREEMENT
 
     @classmethod
     def load(cls, path: Path) -> Truth:

@@ -64,15 +64,17 @@ def show(truth: Truth) -> None:
     from scotoma.bench.truth import AGREEMENT, INSIDE, OUTSIDE
 
     table = Table(title=f"Planted in {escape(truth.candidate)}", title_justify="left")
-    for column in ("where", "prevalence", "right before", "right after", ""):
+    for column in ("where", "prevalence", "right before", "right after", "just beyond", ""):
         table.add_column(column, overflow="fold")
     for region in truth.regions:
+        beyond = region.border_before, region.border_after
         table.add_row(
             escape(str(region.predicate)),
             f"{100 * region.prevalence.value:.2f} %",
             f"{100 * region.before.value:.0f} %",
             region.after.percent(),
-            "✓" if region.planted else f"> {100 * INSIDE:.0f} %",
+            " → ".join(f"{100 * rate.value:.0f} %" for rate in beyond if rate is not None),
+            "✓" if region.sharp else "spilled over" if region.planted else f"> {100 * INSIDE:.0f} %",
         )
     table.add_section()
     kept = truth.outside_after.value >= truth.outside_before.value - OUTSIDE
@@ -81,6 +83,7 @@ def show(truth: Truth) -> None:
         "",
         f"{100 * truth.outside_before.value:.1f} %",
         truth.outside_after.percent(),
+        "",
         "✓" if kept else f"lost more than {100 * OUTSIDE:.0f} point",
     )
     agreed = truth.agreement.value >= AGREEMENT
@@ -89,6 +92,7 @@ def show(truth: Truth) -> None:
         "",
         "",
         truth.agreement.percent(),
+        "",
         "✓" if agreed else f"< {100 * AGREEMENT:.0f} %",
     )
     console.out.print(table)

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -28,6 +30,9 @@ from scotoma.images.search.addresses import is_public
 
 Refusal = Literal["address", "redirects", "type", "size", "time", "status", "unreachable", "unreadable"]
 """Why nothing was fetched. `address`: it is not public, or the URL is none that we open."""
+
+_Place = tuple[Any, ...]
+"""What `socket.getaddrinfo` says of one address."""
 
 _CHUNK = 1 << 16
 
@@ -158,7 +163,7 @@ async def _addresses(url: URL, limits: Limits) -> list[ResolveResult]:
     if url.scheme not in ("http", "https") or url.host is None or url.user is not None:
         raise Unfetchable("address", f"{url.scheme}: URLs and such with a name or password are not opened")
     port = url.port or 0
-    found = await asyncio.get_running_loop().getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
+    found = await _looked_up(url.host, port)
     addresses = [
         ResolveResult(
             hostname=url.host,
@@ -173,6 +178,34 @@ async def _addresses(url: URL, limits: Limits) -> list[ResolveResult]:
     if not addresses or not all(limits.permitted(each["host"]) for each in addresses):
         raise Unfetchable("address", f"{url.host} is no public address")
     return addresses
+
+
+async def _looked_up(host: str, port: int) -> list[_Place]:
+    """`socket.getaddrinfo` in a thread that nobody waits for: the loop's own are joined at its end, however long a
+    name server is silent.
+    """
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[list[_Place]] = loop.create_future()
+
+    def tell(answer: list[_Place] | OSError) -> None:
+        if found.done():
+            return  # too late: the time is up
+        if isinstance(answer, OSError):
+            found.set_exception(answer)
+        else:
+            found.set_result(answer)
+
+    def ask() -> None:
+        answer: list[_Place] | OSError
+        try:
+            answer = list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except OSError as error:
+            answer = error
+        with suppress(RuntimeError):  # the loop is closed: the time is up
+            loop.call_soon_threadsafe(tell, answer)
+
+    threading.Thread(target=ask, name=f"look up {host}", daemon=True).start()
+    return await found
 
 
 class _Pinned(AbstractResolver):
