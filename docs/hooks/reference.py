@@ -55,6 +55,7 @@ SETTINGS: dict[type[BaseModel], str] = {
     generation.GenerateSettings: "generate",
     generation.SearchSettings: "generate.search",
     generation.EditSettings: "generate.edit",
+    generation.CheckSettings: "generate.checks",
 }
 """Every settings class of a config file, with the key that it stands under."""
 

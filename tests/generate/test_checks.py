@@ -15,7 +15,7 @@ from scotoma.generate.checks import Check, Checks, Draft, usual_checks
 from scotoma.generate.checks.answer import Answer
 from scotoma.generate.checks.balance import Balance
 from scotoma.generate.checks.blind import Blind, BlindModel, Elsewhere, Habits
-from scotoma.generate.checks.difficulty import Difficulty
+from scotoma.generate.checks.difficulty import Difficulty, PassRate
 from scotoma.generate.checks.duplicate import Duplicate, Vectors, gist
 from scotoma.generate.checks.form import Form
 from scotoma.generate.checks.grounding import Grounding
@@ -23,6 +23,7 @@ from scotoma.generate.checks.leakage import Leakage
 from scotoma.generate.checks.licence import Licence
 from scotoma.generate.checks.opinion import Reread, Verified
 from scotoma.generate.checks.single_answer import SingleAnswer
+from scotoma.generate.handover import Outage
 from scotoma.images.duplicates import NearDuplicates
 from scotoma.images.worlds.shapes import ShapesFacts, ShapesWorld
 from scotoma.images.worlds.shapes.scene import Scene, Thing
@@ -153,6 +154,28 @@ def test_the_difficulty_of_a_mode_holds_for_its_samples_that_were_not_measured()
     ]
     assert reasons == ["too_hard", "too_easy", None, None, None]
     assert check.reason(replace(about(ONE), mode_id="dark", pass_rate=0.5)) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (("red", "Red.", "red", "red"), "too_easy"),
+        (("red", "blue", None, "red"), None),
+        (("blue", "blue", "blue", None), "too_hard"),
+    ],
+)
+def test_a_candidate_is_asked_for_the_difficulty_and_failed_calls_count_neither_way(
+    said: tuple[str | None, ...], reason: str | None
+) -> None:
+    candidate = Parrot(*said)
+    check = Difficulty((0.3, 0.8), measure=PassRate(candidate, samples=4))
+    assert check.reason(about(ONE)) == reason
+    assert candidate.shown == 4
+
+
+def test_a_candidate_that_never_answers_is_an_outage() -> None:
+    with pytest.raises(Outage, match="late"):
+        Difficulty(measure=PassRate(Parrot(None, None), samples=2)).reason(about(ONE))
 
 
 def test_balance_caps_an_answers_share_of_its_mode() -> None:
@@ -348,7 +371,7 @@ def test_a_model_that_is_right_without_the_picture_shows_that_none_is_needed() -
     assert sure.shown == 0
 
 
-def test_a_blind_model_that_fails_says_nothing() -> None:
-    model = BlindModel(Parrot(None, None), samples=2)
-    assert Blind(model).reason(about(ONE)) is None
-    assert model.failed == 2
+def test_a_blind_model_that_fails_once_says_nothing_and_one_that_always_does_is_an_outage() -> None:
+    assert Blind(BlindModel(Parrot(None, "red"), samples=2)).reason(about(ONE)) == "blind"
+    with pytest.raises(Outage, match="late"):
+        Blind(BlindModel(Parrot(None, None), samples=2)).reason(about(ONE))

@@ -6,10 +6,17 @@ import json
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from scotoma.core import ConfigError, ModelError
 from scotoma.generate.commission import CommissionSettings, Delivery, accept, deliver
-from scotoma.generate.settings import GenerateSettings, SearchSettings, refuse_the_trained, same_model
+from scotoma.generate.settings import (
+    CheckSettings,
+    GenerateSettings,
+    SearchSettings,
+    refuse_the_trained,
+    same_model,
+)
 from scotoma.report.export.export import export
 from scotoma.store import Run
 from tests import commands, photographs
@@ -161,6 +168,56 @@ def test_a_refusal_of_one_request_is_counted_apart_and_the_rest_goes_on(
     assert delivery.kept == 8
     assert delivery.tally.infrastructure == {"writer: refused": 1}
     assert delivery.tally.rejected == {"writer: nothing to ask": 1}
+
+
+def test_what_a_model_answers_without_the_picture_is_thrown_out(
+    origin: Path, photos: Path, tmp_path: Path
+) -> None:
+    def fault(call: Call, role: str, number: int) -> Act | None:
+        return said("3") if role == "blind" else None
+
+    with HostileServer(Script(fault)) as server:
+        told = CheckSettings(blind=spec("blind", server))
+        delivery = delivered(settings(origin, photos, server, tmp_path / "out", checks=told))
+    assert delivery.tally.rejected["checks: blind"] >= 1
+    with Run.read(tmp_path / "out") as run:
+        kept = run.ledger.samples()
+    assert kept
+    assert all(sample.answer != "3" and "blind" in sample.checks for sample in kept)
+
+
+def test_a_sample_whose_check_could_not_be_asked_is_neither_kept_nor_rejected(
+    origin: Path, photos: Path, tmp_path: Path
+) -> None:
+    def fault(call: Call, role: str, number: int) -> Act | None:
+        return Act(status=400, body={"error": {"message": "not this one"}}) if role == "blind" else None
+
+    with HostileServer(Script(fault)) as server:
+        told = CheckSettings(blind=spec("blind", server))
+        delivery = delivered(settings(origin, photos, server, tmp_path / "out", checks=told))
+    assert delivery.kept == 0
+    assert set(delivery.tally.infrastructure) == {"checks: refused"}
+    assert delivery.tally.rejected == {}
+
+
+def test_only_samples_that_the_candidate_answers_now_and_then_are_kept(
+    origin: Path, photos: Path, tmp_path: Path
+) -> None:
+    def fault(call: Call, role: str, number: int) -> Act | None:
+        return said("2" if number % 2 else "9") if role == "candidate" else None
+
+    with HostileServer(Script(fault)) as server:
+        told = CheckSettings(band=(0.3, 0.8), pass_samples=4)
+        wanted = settings(origin, photos, server, tmp_path / "out", checks=told)
+        delivery = delivered(wanted.model_copy(update={"candidate": spec("candidate", server)}))
+    assert delivery.tally.rejected["checks: too_hard"] >= 1
+    with Run.read(tmp_path / "out") as run:
+        assert {sample.answer for sample in run.ledger.samples()} == {"2"}
+
+
+def test_a_band_is_written_from_low_to_high() -> None:
+    with pytest.raises(ValidationError, match="lower pass rate first"):
+        CheckSettings(band=(0.8, 0.3))
 
 
 def test_a_server_that_refuses_the_key_stops_everything(origin: Path, photos: Path, tmp_path: Path) -> None:

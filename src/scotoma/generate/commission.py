@@ -29,7 +29,10 @@ from scotoma.core import (
     World,
 )
 from scotoma.generate.attempt import Attempt, Tally, tally
-from scotoma.generate.checks import Checks, Draft
+from scotoma.generate.checks import Check, Checks, Draft
+from scotoma.generate.checks.balance import Balance
+from scotoma.generate.checks.blind import Blind, BlindModel
+from scotoma.generate.checks.difficulty import Difficulty, PassRate
 from scotoma.generate.checks.duplicate import Duplicate
 from scotoma.generate.checks.form import Form
 from scotoma.generate.checks.leakage import LEVELS, Leakage
@@ -40,6 +43,7 @@ from scotoma.generate.settings import GenerateSettings, refuse_the_trained
 from scotoma.images.attributes import KEYS
 from scotoma.images.duplicates import NearDuplicates
 from scotoma.images.spec import open_images
+from scotoma.models.spec import load_model
 from scotoma.store import Run
 from scotoma.store.configuration import Settings
 from scotoma.store.ledger import Ledger
@@ -116,6 +120,8 @@ class Commission:
     modes: tuple[FailureMode, ...]
     source: ImageSource
     crew: Crew
+    further: tuple[Check, ...]
+    """Checks that the settings ask for beside those that are always there."""
 
 
 def accept(origin: Run, settings: CommissionSettings) -> Commission:
@@ -130,7 +136,8 @@ def accept(origin: Run, settings: CommissionSettings) -> Commission:
     modes = proven_modes(origin, settings.modes)
     source = open_images(settings.images)
     pool = pool_of(source, settings.generate, settings.seed)
-    return Commission(settings, tuple(modes), source, open_crew(settings.generate, source, pool))
+    crew = open_crew(settings.generate, source, pool)
+    return Commission(settings, tuple(modes), source, crew, tuple(_further(settings)))
 
 
 def deliver(run: Run, origin: Run, work: Commission, progress: Progress) -> list[Delivery]:
@@ -139,7 +146,7 @@ def deliver(run: Run, origin: Run, work: Commission, progress: Progress) -> list
     Raises:
         ScotomaError: an agent's server cannot be used, a budget is used up, the disk is full.
     """
-    checks = _checks(origin, work.source, work.settings)
+    checks = Checks([*_checks(origin, work.source, work.settings), *work.further])
     run.ledger.put_modes(work.modes)
     for mode in work.modes:
         for stage in _stages(run.ledger, mode.id):
@@ -235,7 +242,18 @@ def _failures(origin: Run, mode: FailureMode, source: ImageSource) -> Iterator[F
             return
 
 
-def _checks(origin: Run, source: ImageSource, settings: CommissionSettings) -> Checks:
+def _further(settings: CommissionSettings) -> Iterator[Check]:
+    """Cheap before dear."""
+    told = settings.generate.checks
+    if told.balance is not None:
+        yield Balance(told.balance)
+    if told.blind is not None:
+        yield Blind(BlindModel(load_model(told.blind)))
+    if told.band is not None:
+        yield Difficulty(told.band, measure=PassRate(load_model(settings.candidate), told.pass_samples))
+
+
+def _checks(origin: Run, source: ImageSource, settings: CommissionSettings) -> list[Check]:
     """Form, leakage and duplicates. Of a photo a near-copy counts as the photo itself; pictures that exact agents
     render are as different as their facts, however alike they look.
 
@@ -244,7 +262,7 @@ def _checks(origin: Run, source: ImageSource, settings: CommissionSettings) -> C
     entries = [entry for split in _HELD_OUT for entry in origin.ledger.images(split)]
     held_out = {entry.id for entry in entries}
     if isinstance(source, World) and settings.generate.agents == "exact":
-        return Checks([Form(longest_answer=LONGEST_ANSWER), Leakage(held_out), Duplicate()])
+        return [Form(longest_answer=LONGEST_ANSWER), Leakage(held_out), Duplicate()]
     photos: list[ImageRecord] = []
     for entry in entries:
         try:
@@ -260,9 +278,7 @@ def _checks(origin: Run, source: ImageSource, settings: CommissionSettings) -> C
         ]
     # In other words a question may be asked again: the writer does so on purpose.
     near = NearDuplicates(levels=LEVELS)
-    return Checks(
-        [Form(longest_answer=LONGEST_ANSWER), Leakage(held_out, photos), Duplicate(near=near)],
-    )
+    return [Form(longest_answer=LONGEST_ANSWER), Leakage(held_out, photos), Duplicate(near=near)]
 
 
 def _facts(source: ImageSource) -> FactsBuilder | None:

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from scotoma.core import FaultKind, ImageRecord, Predicate, ScotomaError, Tags
+from scotoma.core import FaultKind, ImageRecord, Predicate, Reply, ScotomaError, Tags
 from scotoma.images.editing import PictureEdit
 
 Role = Literal["planner", "searcher", "editor", "writer", "validator"]
@@ -140,6 +140,12 @@ class Outage(ScotomaError):
     def __init__(self, kind: FaultKind, message: str) -> None:
         super().__init__(message)
         self.kind: FaultKind = kind
+
+    @classmethod
+    def of(cls, replies: Sequence[Reply]) -> Outage:
+        """The last of the errors that a model had in place of any answer."""
+        error = next(reply.error for reply in reversed(replies) if reply.error is not None)
+        return cls(error.kind, error.message)
 
 
 class Planner(Protocol):

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from typing import Literal
 
 from scotoma.core import ImageError, ImageRecord, Sample, Tags
 from scotoma.diagnose.wording import wording_tags
@@ -217,7 +218,7 @@ def _validated(written: Written, image: ImageRecord, validator: Validator) -> _F
         return _Finished(written, ending=_ending("validator", error))
 
 
-def _ending(role: Role, error: Declined | Outage | ImageError) -> Attempt:
+def _ending(role: Role | Literal["checks"], error: Declined | Outage | ImageError) -> Attempt:
     if isinstance(error, Outage):
         return Attempt(outcome="infrastructure", agent=role, reason=error.kind, detail=error.message)
     reason = error.message if isinstance(error, Declined) else "unusable picture"
@@ -248,14 +249,21 @@ def _judged(
                 ending = _disagreement(finished) or _outside(each.sketch, tags)
             if ending is None:
                 sample = _sample(each, finished, tags, brief, crew, checks)
-                reason = checks.objection(Draft.of(sample, image))
-                if reason is None:
+                ending = _checked(checks, Draft.of(sample, image))
+                if ending.outcome == "kept":
                     samples.append(sample)
                     images[image.id] = image
                     answers[finished.written.answer] += 1
-                ending = _rejected("checks", reason) if reason else Attempt(outcome="kept")
             attempts.append(_described(ending, each, finished))
     return Batch(tuple(attempts), tuple(samples), tuple(images.values()))
+
+
+def _checked(checks: Checks, draft: Draft) -> Attempt:
+    try:
+        reason = checks.objection(draft)
+    except Outage as error:
+        return _ending("checks", error)
+    return _rejected("checks", reason) if reason else Attempt(outcome="kept")
 
 
 def _tags(finished: _Finished, image: ImageRecord) -> Tags:

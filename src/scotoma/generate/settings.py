@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from scotoma.core import ConfigError
 from scotoma.models.spec import same_model
@@ -55,6 +55,32 @@ class EditSettings(Settings):
     model: str | None = None
 
 
+class CheckSettings(Settings):
+    """What a sample must pass beside form, leakage and duplicates (licences are the searcher's). Each is off by
+    default: it costs calls, or samples.
+
+    Attributes:
+        blind: a model that is asked each question without its picture, five times; what it always answers rightly is
+            thrown out.
+        band: least and greatest pass rate of the candidate, in [0, 1], asked for each sample: what it never, or always,
+            answers rightly teaches it nothing by GRPO (DPE: .3 and .8).
+        pass_samples: answers of the candidate to each sample (DPE: 9).
+        balance: the greatest share of one answer among a mode's samples, in (0, 1]; from the 21st sample on.
+    """
+
+    blind: str | None = None
+    band: tuple[float, float] | None = None
+    pass_samples: int = Field(default=9, ge=1)
+    balance: float | None = Field(default=None, gt=0, le=1)
+
+    @field_validator("band")
+    @classmethod
+    def _in_order(cls, band: tuple[float, float] | None) -> tuple[float, float] | None:
+        if band is not None and not 0 <= band[0] < band[1] <= 1:
+            raise ValueError("write the lower pass rate first, both in [0, 1]")
+        return band
+
+
 class GenerateSettings(Settings):
     """Everything that the making of samples is decided by.
 
@@ -64,6 +90,7 @@ class GenerateSettings(Settings):
             agent in any crew, made without arguments (`generate.handover` has the protocols).
         searcher, editor: a `module:Class` in place of the usual one.
         search, edit: the tools.
+        checks: what a finished sample must pass.
         at_once: sketches that are worked on at the same time.
         questions: written about each picture.
         tries: attempts per wanted sample, before it is given up.
@@ -81,6 +108,7 @@ class GenerateSettings(Settings):
     validator: str | None = None
     search: SearchSettings = SearchSettings()
     edit: EditSettings = EditSettings()
+    checks: CheckSettings = CheckSettings()
     at_once: int = Field(default=8, ge=1, le=256)
     questions: int = Field(default=2, ge=1, le=8)
     tries: int = Field(default=5, ge=1)

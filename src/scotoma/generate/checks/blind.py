@@ -18,6 +18,7 @@ from typing import Protocol
 
 from scotoma.core import ChatModel, Facts, Request, Sampling
 from scotoma.generate.checks.check import Check, Draft
+from scotoma.generate.handover import Outage
 from scotoma.verify.rules import match
 
 LONGEST = 4
@@ -129,17 +130,20 @@ class Habits:
 class BlindModel:
     """A model that is asked without the picture, several times; its confidence is the share of its commonest answer.
 
-    Calls that fail are `failed`, and say nothing of the question.
+    Calls that fail say nothing of the question.
     """
 
     def __init__(self, model: ChatModel, samples: int = 5, temperature: float = 0.7) -> None:
         self._model = model
         self._samples = samples
         self._temperature = temperature
-        self.failed = 0
 
     def guess(self, draft: Draft) -> Guess | None:
-        """See `BlindAnswerer`."""
+        """See `BlindAnswerer`.
+
+        Raises:
+            Outage: not one call was answered.
+        """
         text = draft.question + (f" ({' / '.join(draft.options)})" if draft.options else "")
         requests: Sequence[Request] = [
             Request(images=(), text=text, sampling=Sampling(temperature=self._temperature, seed=seed))
@@ -147,9 +151,8 @@ class BlindModel:
         ]
         replies = self._model.answer(requests)
         said = [reply.text for reply in replies if reply.error is None]
-        self.failed += len(replies) - len(said)
         if not said:
-            return None
+            raise Outage.of(replies)
         agreeing = {text: sum(match(other, text) == "correct" for other in said) for text in said}
         answer = max(agreeing, key=lambda text: agreeing[text])
         return Guess(answer, agreeing[answer] / len(said))

@@ -7,9 +7,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from scotoma.core import ChatModel, Request, Sampling
 from scotoma.generate.checks.check import Check, Draft
+from scotoma.generate.handover import Outage
+from scotoma.verify.rules import match
+
+
+class PassRate:
+    """How often a model answers a draft rightly, of `samples` sampled answers (DPE: 9).
+
+    Rules decide; calls that fail, and answers that no rule can judge, count neither way.
+    """
+
+    def __init__(self, model: ChatModel, samples: int = 9, temperature: float = 1.0) -> None:
+        self._model = model
+        self._samples = samples
+        self._temperature = temperature
+
+    def __call__(self, draft: Draft) -> float | None:
+        """In [0, 1]; None where no answer could be judged.
+
+        Raises:
+            Outage: not one call was answered.
+        """
+        text = draft.question + (f" ({' / '.join(draft.options)})" if draft.options else "")
+        replies = self._model.answer(
+            [
+                Request(
+                    images=(draft.image,),
+                    text=text,
+                    sampling=Sampling(temperature=self._temperature, seed=seed),
+                )
+                for seed in range(self._samples)
+            ]
+        )
+        said = [reply.text for reply in replies if reply.error is None]
+        if not said:
+            raise Outage.of(replies)
+        judged = [match(answer, draft.answer or "") for answer in said]
+        decided = [found for found in judged if found != "undecided"]
+        return decided.count("correct") / len(decided) if decided else None
 
 
 class Difficulty(Check):
@@ -19,19 +58,28 @@ class Difficulty(Check):
         band: least and greatest share of right answers, both allowed, in [0, 1].
         pass_rates: mode id → pass rate in [0, 1], as the diagnosis measured it; holds for the mode's samples that were
             not measured one by one.
+        measure: how a draft is measured that was not, a `PassRate` say; None: it is not.
     """
 
     name = "difficulty"
 
     def __init__(
-        self, band: tuple[float, float] = (0.3, 0.8), pass_rates: Mapping[str, float] | None = None
+        self,
+        band: tuple[float, float] = (0.3, 0.8),
+        pass_rates: Mapping[str, float] | None = None,
+        measure: Callable[[Draft], float | None] | None = None,
     ) -> None:
         self._low, self._high = band
         self._pass_rates = pass_rates or {}
+        self._measure = measure
 
     def reason(self, draft: Draft) -> str | None:
         """`too_hard` or `too_easy`."""
-        rate = draft.pass_rate if draft.pass_rate is not None else self._pass_rates.get(draft.mode_id or "")
+        rate = draft.pass_rate
+        if rate is None and self._measure is not None:
+            rate = self._measure(draft)
+        if rate is None:
+            rate = self._pass_rates.get(draft.mode_id or "")
         if rate is None:
             return None
         if rate < self._low:
