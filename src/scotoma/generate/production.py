@@ -62,7 +62,7 @@ class Pace:
     """How it is worked.
 
     Attributes:
-        at_once: sketches that are worked on at the same time, ≥ 1. It changes no sample.
+        at_once: sketches that are worked on at the same time, ≥ 1. It changes no sample of exact agents.
         batch: sketches that are planned together, ≥ 1: what a stop may cost.
         pictures: found pictures of which a sketch takes the first that can be edited, ≥ 1.
         questions: written about each picture, ≥ 1; phrasings of one question included.
