@@ -5,8 +5,8 @@ again along the way the modes are named from all that was asked so far. A region
 hold the same held-out questions (Jaccard ≥ 0.5). A mode counts as right if it is a planted region, or a weakness of the
 original candidate that fresh questions confirm (one-sided test, Benjamini–Hochberg).
 
-    study = Study(truths, methods=("scotoma", "uniform"), seeds=3, queries=5000)
-    result = study.measure(out=Path("runs/bench/discovery"))
+    case = open_case("hf:planted", Truth.load(Path("planted/truth.json")))
+    run(case, "scotoma", seed=0, queries=5000).recall
 """
 
 from __future__ import annotations
@@ -198,7 +198,7 @@ def run(case: Case, method: str, seed: int, queries: int, planted_set: int = 0, 
         seed=seed,
         found=found,
         named=tuple(named),
-        spilled=tuple(str(r.predicate) for r in case.truth.regions if r.planted and not r.sharp),
+        spilled=case.truth.spilled,
         modes=len(modes),
         planted=len(modes) - len(others),
         native=_confirmed(case, others),

@@ -112,8 +112,8 @@ def drill(
     Raises:
         ConfigError: a region is so rare that hardly a question fell into it, or speaks of a key that there is not.
     """
+    known = {key for item in found.uniform for key in item.tags}
     for predicate, members in zip(predicates, found.inside, strict=True):
-        known = {key for item in found.uniform for key in item.tags}
         if unknown := [each.key for each in predicate.conditions if each.key not in known]:
             raise ConfigError(
                 f"no question has the key {unknown[0]!r}", hint=f"keys are {', '.join(sorted(known))}"

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 from scotoma.bench.drill import Item, Survey, accuracy, answers_to, border, drill, survey
 from scotoma.bench.truth import Region, Truth
-from scotoma.core import ChatModel, ConfigError, EditableWorld, ImageSource, Predicate, Rate
+from scotoma.core import ConfigError, EditableWorld, ImageSource, Predicate, Rate
 from scotoma.diagnose.statistics import clustered_rate, wilson
 from scotoma.discover.questioner import VISION
 from scotoma.grpo.distillation import Distillation, DistillationConfig, Exercise
@@ -25,6 +26,9 @@ from scotoma.images.spec import open_images
 from scotoma.models.spec import checkpoint_path, load_model, open_weights
 
 Watch = Callable[[str, int, int], None]
+
+_Key = tuple[str, str]
+"""A question about a picture: the picture's id, and the text."""
 
 PICTURES = 2500
 """Pictures that a planting trains on."""
@@ -105,19 +109,32 @@ def prove(
     test = survey(world, predicates, "test", seed, enough=_PROOF, least=_PROOF_OUTSIDE)
     outside = [item for item in test.uniform if item.region is None][:_PROOF_OUTSIDE]
     before, after = load_model(original), load_model(planted)
-    was, now = answers_to(before, outside), answers_to(after, outside)
+    borders = [_asked_beyond(predicate, test.uniform) for predicate in predicates]
+    inside = [members[:_PROOF] for members in test.inside]
+    # Many a question is outside and just beyond a border as well: each is asked once.
+    items = {_key(item): item for item in chain(outside, *inside, *chain(*borders))}
+    was, now = (
+        dict(zip(items, answers_to(model, list(items.values())), strict=True)) for model in (before, after)
+    )
+
+    def right(members: Sequence[Item], said: Mapping[_Key, str]) -> Rate:
+        return accuracy(members, [said[_key(item)] for item in members])
+
     regions = []
-    for predicate, members, count in zip(predicates, test.inside, test.counts, strict=True):
-        asked = members[:_PROOF]
-        beyond = _worst(before, after, border(predicate, test.uniform))
+    for predicate, members, sides, count in zip(predicates, inside, borders, test.counts, strict=True):
+        beyond = max(
+            ((right(side, was), right(side, now)) for side in sides),
+            key=lambda pair: pair[0].value - pair[1].value,
+            default=(None, None),
+        )
         regions.append(
             Region(
                 predicate=predicate,
                 prevalence=wilson(count, test.looked),
-                before=accuracy(asked, answers_to(before, asked)),
-                after=accuracy(asked, answers_to(after, asked)),
-                border_before=beyond[0] if beyond else None,
-                border_after=beyond[1] if beyond else None,
+                before=right(members, was),
+                after=right(members, now),
+                border_before=beyond[0],
+                border_after=beyond[1],
             )
         )
     watch("prove", 1, 1)
@@ -126,23 +143,23 @@ def prove(
         images=images,
         seed=seed,
         regions=tuple(regions),
-        outside_before=accuracy(outside, was),
-        outside_after=accuracy(outside, now),
-        agreement=clustered_rate([a == b for a, b in zip(was, now, strict=True)], _images(outside)),
+        outside_before=right(outside, was),
+        outside_after=right(outside, now),
+        agreement=clustered_rate(
+            [was[_key(item)] == now[_key(item)] for item in outside], [item.image.id for item in outside]
+        ),
         seconds=time.monotonic() - started,
     )
 
 
-def _worst(before: ChatModel, after: ChatModel, sides: Sequence[Sequence[Item]]) -> tuple[Rate, Rate] | None:
-    """Both accuracies on that side of a border where the planting costs the most."""
-    pairs = []
-    for side in sides:
-        asked = side[:_PROOF_BORDER]
-        if len(asked) >= _PROOF_BORDER_LEAST:
-            pairs.append(
-                (accuracy(asked, answers_to(before, asked)), accuracy(asked, answers_to(after, asked)))
-            )
-    return max(pairs, key=lambda pair: pair[0].value - pair[1].value, default=None)
+def _asked_beyond(predicate: Predicate, items: Sequence[Item]) -> list[list[Item]]:
+    """What is asked on each side of the region's border, of such sides as have enough."""
+    sides = border(predicate, items)
+    return [side[:_PROOF_BORDER] for side in sides if len(side) >= _PROOF_BORDER_LEAST]
+
+
+def _key(item: Item) -> _Key:
+    return item.image.id, item.question
 
 
 def _world(source: ImageSource) -> EditableWorld:
@@ -195,7 +212,3 @@ def _by_likelihood(
     for (_, answer), score in zip(pairs, scores, strict=True):
         values[answer].append(max(score, -12.0))  # beyond e⁻¹² one surprise would outweigh all the rest
     return sorted(values, key=lambda answer: -sum(values[answer]) / len(values[answer]))
-
-
-def _images(items: Sequence[Item]) -> list[str]:
-    return [item.image.id for item in items]

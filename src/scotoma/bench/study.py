@@ -258,7 +258,8 @@ def _read(file: Path, truth: Truth) -> Outcome | None:
         outcome = Outcome.model_validate_json(file.read_text())
     except (OSError, ValidationError):
         return None
-    return outcome if set(outcome.found) == {str(r.predicate) for r in truth.regions if r.planted} else None
+    same = set(outcome.found) == {str(r.predicate) for r in truth.regions if r.planted}
+    return outcome if same and outcome.spilled == truth.spilled else None
 
 
 def _result(outcomes: Sequence[Outcome]) -> MethodResult:

@@ -101,6 +101,11 @@ class Truth(BaseModel):
         kept = self.outside_after.value >= self.outside_before.value - OUTSIDE
         return all(region.sharp for region in self.regions) and kept and self.agreement.value >= AGREEMENT
 
+    @property
+    def spilled(self) -> tuple[str, ...]:
+        """The regions (their predicates) that took, and went on beyond their border."""
+        return tuple(str(r.predicate) for r in self.regions if r.planted and not r.sharp)
+
     @classmethod
     def load(cls, path: Path) -> Truth:
         """Read a file.

@@ -16,9 +16,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from scotoma.core import ChatModel, Facts, Request, Sampling
+from scotoma.core import ChatModel, Facts
 from scotoma.generate.checks.check import Check, Draft
-from scotoma.generate.handover import Outage
+from scotoma.generate.checks.sampling import sampled
 from scotoma.verify.rules import match
 
 LONGEST = 4
@@ -144,15 +144,7 @@ class BlindModel:
         Raises:
             Outage: not one call was answered.
         """
-        text = draft.question + (f" ({' / '.join(draft.options)})" if draft.options else "")
-        requests: Sequence[Request] = [
-            Request(images=(), text=text, sampling=Sampling(temperature=self._temperature, seed=seed))
-            for seed in range(self._samples)
-        ]
-        replies = self._model.answer(requests)
-        said = [reply.text for reply in replies if reply.error is None]
-        if not said:
-            raise Outage.of(replies)
+        said = sampled(self._model, draft, self._samples, self._temperature, blind=True)
         agreeing = {text: sum(match(other, text) == "correct" for other in said) for text in said}
         answer = max(agreeing, key=lambda text: agreeing[text])
         return Guess(answer, agreeing[answer] / len(said))

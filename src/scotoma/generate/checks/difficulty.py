@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from scotoma.core import ChatModel, Request, Sampling
+from scotoma.core import ChatModel
 from scotoma.generate.checks.check import Check, Draft
-from scotoma.generate.handover import Outage
+from scotoma.generate.checks.sampling import sampled
 from scotoma.verify.rules import match
 
 
@@ -32,20 +32,7 @@ class PassRate:
         Raises:
             Outage: not one call was answered.
         """
-        text = draft.question + (f" ({' / '.join(draft.options)})" if draft.options else "")
-        replies = self._model.answer(
-            [
-                Request(
-                    images=(draft.image,),
-                    text=text,
-                    sampling=Sampling(temperature=self._temperature, seed=seed),
-                )
-                for seed in range(self._samples)
-            ]
-        )
-        said = [reply.text for reply in replies if reply.error is None]
-        if not said:
-            raise Outage.of(replies)
+        said = sampled(self._model, draft, self._samples, self._temperature)
         judged = [match(answer, draft.answer or "") for answer in said]
         decided = [found for found in judged if found != "undecided"]
         return decided.count("correct") / len(decided) if decided else None

@@ -1,0 +1,35 @@
+"""What a model says to a draft when it is asked several times, with the picture or without.
+
+    said = sampled(model, draft, samples=9, temperature=1.0)               # ["3", "3", "2", …]
+    said = sampled(model, draft, samples=5, temperature=0.7, blind=True)
+
+Calls that fail are left out; where all did, nothing is known, and that is no rejection.
+"""
+
+from __future__ import annotations
+
+from scotoma.core import ChatModel, Request, Sampling
+from scotoma.generate.checks.check import Draft
+from scotoma.generate.handover import Outage
+
+
+def sampled(
+    model: ChatModel, draft: Draft, samples: int, temperature: float, blind: bool = False
+) -> list[str]:
+    """Up to `samples` answers, at least one; `blind`: the picture is not shown.
+
+    Raises:
+        Outage: not one call was answered.
+    """
+    text = draft.question + (f" ({' / '.join(draft.options)})" if draft.options else "")
+    images = () if blind else (draft.image,)
+    replies = model.answer(
+        [
+            Request(images=images, text=text, sampling=Sampling(temperature=temperature, seed=seed))
+            for seed in range(samples)
+        ]
+    )
+    said = [reply.text for reply in replies if reply.error is None]
+    if not said:
+        raise Outage.of(replies)
+    return said
