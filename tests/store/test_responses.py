@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
@@ -87,6 +89,24 @@ def test_several_processes_write_at_once(tmp_path: Path) -> None:
     assert {key: reply.text for key, reply in ResponseCache.open(path).get(keys).items()} == {
         key: key[0] for key in keys
     }
+
+
+def test_processes_that_start_together_wait_for_each_other(tmp_path: Path) -> None:
+    # Without waiting, one round in thirteen failed.
+    forked = multiprocessing.get_context("fork")
+
+    def start(path: Path, barrier: Barrier) -> None:
+        barrier.wait()
+        ResponseCache.open(path)
+
+    for n in range(20):
+        barrier = forked.Barrier(4)
+        starts = [forked.Process(target=start, args=(tmp_path / f"{n}.sqlite", barrier)) for _ in range(4)]
+        for process in starts:
+            process.start()
+        for process in starts:
+            process.join(timeout=60)
+        assert [process.exitcode for process in starts] == [0] * 4
 
 
 def test_a_file_that_is_no_cache_or_another_versions_is_refused_untouched(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import json
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,9 @@ _TABLE = """CREATE TABLE IF NOT EXISTS responses (
 
 _AT_ONCE = 500
 """Keys looked up by one statement."""
+
+_PATIENCE = 30.0
+"""Seconds that other processes may hold the file."""
 
 
 def default_cache() -> Path:
@@ -77,7 +81,9 @@ class ResponseCache:
         """
         with _cache_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(path, isolation_level=None, timeout=30.0, check_same_thread=False)
+            connection = sqlite3.connect(
+                path, isolation_level=None, timeout=_PATIENCE, check_same_thread=False
+            )
             try:
                 version = connection.execute("PRAGMA user_version").fetchone()[0]
                 if version not in (0, CACHE_VERSION):
@@ -85,7 +91,7 @@ class ResponseCache:
                         f"the response cache {path} is of version {version}, this Scotoma reads {CACHE_VERSION}",
                         hint="name another file in SCOTOMA_CACHE",
                     )
-                connection.execute("PRAGMA journal_mode = WAL")
+                _write_ahead(connection)
                 # What was committed survives a killed process; only a power cut could take the last replies.
                 connection.execute("PRAGMA synchronous = NORMAL")
                 connection.execute(_TABLE)
@@ -130,6 +136,20 @@ class ResponseCache:
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """SQLite does not wait for others at this one change, whatever its timeout: of processes that start together all
+    but one would fail."""
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
 
 
 @contextmanager
