@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests import commands
+from tests import commands, photographs
 
 
 def refused(cwd: Path, *arguments: str, code: int, says: str) -> None:
@@ -58,6 +58,23 @@ def test_a_value_of_the_wrong_type(tmp_path: Path) -> None:
 
 def test_an_arm_that_does_not_exist(tmp_path: Path) -> None:
     refused(tmp_path, "evolve", "--arms", "targeted,lucky", code=2, says="lucky")
+
+
+def test_photos_of_which_nobody_makes_samples(tmp_path: Path) -> None:
+    photographs.write(tmp_path / "photos", 8)
+    arguments = ("evolve", "--images", "folder:photos", "--out", "run")
+    refused(tmp_path, *arguments, code=2, says="set generate.agents: llm")
+
+
+def test_a_model_that_would_teach_itself(tmp_path: Path) -> None:
+    agents = {"agents": "llm", "planner": "hf:mine", "writer": "hf:mine", "validator": "hf:mine"}
+    name = config(tmp_path, candidate="hf:mine", generate=agents)
+    refused(tmp_path, "evolve", "--config", name, code=2, says="nobody teaches himself")
+
+
+def test_agents_that_would_not_be_asked(tmp_path: Path) -> None:
+    name = config(tmp_path, generate={"planner": "openai:gpt-5-mini"})
+    refused(tmp_path, "evolve", "--config", name, code=2, says="set generate.agents: llm")
 
 
 def test_a_checkpoint_that_is_no_vision_language_model(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ with progress_bars() as progress:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ from scotoma.discover.progress import Progress as Watcher
 from scotoma.store.summary import Summary
 
 if TYPE_CHECKING:
-    from scotoma.discover.plan import Plan
+    from scotoma.discover.plan import Plan, PlanRow
 
 out = Console()
 err = Console(stderr=True)
@@ -127,25 +127,30 @@ def show_mixture(summary: Summary) -> None:
     out.print(table)
 
 
+def _plan_table(title: str, plan: Plan, rows: Sequence[PlanRow], roles: Sequence[str]) -> None:
+    table = Table(title=title, title_justify="left")
+    table.add_column("stage")
+    for column in ("images", *roles):
+        table.add_column("completions" if column == "trained" else column, justify="right")
+    for row in rows:
+        calls = (row.calls(role) for role in roles)
+        table.add_row(row.stage, f"{row.images:,}", *(f"{count:,}" if count else "" for count in calls))
+    table.add_section()
+    table.add_row("calls in all", "", *(f"{plan.total(role):,}" for role in roles))
+    out.print(table)
+
+
 def show_plan(plan: Plan) -> None:
     """What a run will take, as tables; nothing was spent."""
-    table = Table(title="Plan: at most", title_justify="left")
-    table.add_column("stage")
-    for column in ("images", "candidate", "questioner", "judge", "tagger", "completions trained on"):
-        table.add_column(column, justify="right")
-    for row in plan.rows:
-        table.add_row(
-            row.stage,
-            f"{row.images:,}",
-            *(
-                f"{count:,}" if count else ""
-                for count in (row.candidate, row.questioner, row.judge, row.tagger, row.trained)
-            ),
-        )
-    table.add_section()
-    totals = [plan.total(role) for role in ("candidate", "questioner", "judge", "tagger", "trained")]
-    table.add_row("calls in all", "", *(f"{total:,}" for total in totals))
-    out.print(table)
+    # In two tables where one would be too wide for a terminal of 80 columns.
+    asked = [role for role in plan.roles if role in ("candidate", "questioner", "judge", "tagger")]
+    made = [role for role in plan.roles if role not in asked]
+    if len(asked) + len(made) <= 5:
+        _plan_table("Plan: at most", plan, plan.rows, [*asked, *made])
+    else:
+        _plan_table("Plan: at most", plan, plan.rows, asked)
+        rows = [row for row in plan.rows if any(row.calls(role) for role in made)]
+        _plan_table("Samples and training: at most", plan, rows, made)
     for role, (read, written) in plan.tokens.items():
         price = f", about ${plan.cost[role]:,.2f}" if role in plan.cost else ""
         out.print(f"{role}: about {read / 1e6:,.1f} M tokens read, {written / 1e6:,.1f} M written{price}")

@@ -18,7 +18,7 @@ def command(
         Path | None, typer.Option(help="A YAML file, e.g. configs/pupil.yaml; flags win.")
     ] = None,
     candidate: Annotated[str | None, typer.Option(help="The model to mend: pupil or hf:PATH_OR_ID.")] = None,
-    images: Annotated[str | None, typer.Option(help="A world, e.g. worlds:shapes.")] = None,
+    images: Annotated[str | None, typer.Option(help="A world, or photos with generate.agents: llm.")] = None,
     out: Annotated[Path | None, typer.Option(help="The run folder; an existing one is resumed.")] = None,
     rounds: Annotated[int | None, typer.Option(help="Turns of the spiral; more can be added later.")] = None,
     arms: Annotated[
@@ -36,6 +36,9 @@ def command(
 ) -> None:
     """Discover, confirm, then rounds of diagnose → generate → reinforce → examine, in every arm at equal volume.
 
+    In a world failing scenes are varied into samples. Of photos, language-model agents make them, and a judge rules:
+    see configs/photos-evolve.yaml.
+
     Beside the targeted arm, controls: uniform (template questions), random (made alike, from questions drawn by
     chance), targeted-frozen (the first diagnosis in all rounds), dpe (the paper's bands). At the end a fresh questioner
     looks at the repaired model.
@@ -48,6 +51,7 @@ def command(
         scotoma evolve --config configs/pupil.yaml --rounds 3 --seed 1 --out runs/seed1
         scotoma evolve --config configs/pupil.yaml --arms targeted,uniform,random,targeted-frozen --out runs/arms
         scotoma evolve --config configs/pupil.yaml --candidate hf:my/checkpoint --out runs/mine
+        scotoma evolve --config configs/photos-evolve.yaml --images folder:photos --dry-run
     """
     overrides = {
         "candidate": candidate,
@@ -65,10 +69,11 @@ def command(
         console.show_plan(plan_spiral(settings))
         return
 
-    from scotoma.evolve.spiral import evolve
+    from scotoma.evolve.spiral import evolve, means_of
     from scotoma.report.build import build
     from scotoma.report.headline import headline
 
+    means = means_of(settings)
     with (
         Run.open(
             settings.out,
@@ -78,7 +83,7 @@ def command(
         ) as run,
         console.progress_bars() as progress,
     ):
-        summary = evolve(run, settings, progress)
+        summary = evolve(run, settings, progress, means)
     report = build(settings.out)
     if json:
         typer.echo(summary.to_json())

@@ -22,6 +22,7 @@ from scotoma.core import (
     SampledAnswer,
     Sampling,
     Tag,
+    Tags,
     Verdict,
     Verifier,
 )
@@ -45,7 +46,7 @@ def put(question: str, answers: AnswerSettings) -> str:
 @dataclass(frozen=True)
 class Asked:
     """One question for the candidate. `selection` is the probability with which it was picked, (0, 1]; `verdict` is
-    what is known of its validity already, so that nobody judges it twice.
+    what is known of its validity already, and `tags` of what it is about, so that nobody judges or tags it twice.
     """
 
     key: str
@@ -56,6 +57,7 @@ class Asked:
     step: int = 0
     selection: float = 1.0
     verdict: Verdict | None = None
+    tags: Tags | None = None
 
 
 @dataclass(frozen=True)
@@ -103,8 +105,7 @@ class Interview:
         )
         given = dict(zip(valid, answers, strict=True))
         concluded = [_conclude(verdict, given.get(i, [])) for i, verdict in enumerate(verdicts)]
-        claims = [Claim(image=item.image, question=item.question) for item in asked]
-        tags = self.tagger.tags(claims, [each.verdict for each in concluded])
+        tags = self._tags(asked, [each.verdict for each in concluded])
         return [
             self._observation(item, phase, concluded[i], given.get(i, []), tags[i])
             for i, item in enumerate(asked)
@@ -120,6 +121,12 @@ class Interview:
         claims = [Claim(image=asked[i].image, question=asked[i].question) for i in new]
         judged = dict(zip(new, self.verifier.judge(claims), strict=True))
         return [item.verdict or judged[i] for i, item in enumerate(asked)]
+
+    def _tags(self, asked: Sequence[Asked], verdicts: Sequence[Verdict]) -> list[dict[str, Tag]]:
+        new = [i for i, item in enumerate(asked) if item.tags is None]
+        claims = [Claim(image=asked[i].image, question=asked[i].question) for i in new]
+        told = dict(zip(new, self.tagger.tags(claims, [verdicts[i] for i in new]), strict=True))
+        return [told[i] if item.tags is None else dict(item.tags) for i, item in enumerate(asked)]
 
     def _answers(
         self, asked: Sequence[Asked], known: Sequence[Verdict], k: int, temperature: float

@@ -10,7 +10,7 @@ its questions). Tokens, memory and money are estimates; `Plan.notes` says from w
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -22,10 +22,22 @@ from scotoma.discover.settings import PROPOSED_PER_EXPLORED, DiscoverySettings
 from scotoma.models.size import parameters
 from scotoma.models.spec import parse_model_spec
 
-TEXT_TOKENS = {"candidate": 40, "questioner": 90, "judge": 330, "tagger": 420}
-"""Tokens of a prompt without its image, by role, about."""
+ROLES = ("candidate", "questioner", "judge", "tagger", "planner", "writer", "validator", "trained")
+"""Whoever is called; `trained` are completions."""
 
-REPLY_TOKENS = {"questioner": 20, "judge": 60, "tagger": 60}
+TEXT_TOKENS = {
+    **{"candidate": 40, "questioner": 90, "judge": 330, "tagger": 420},
+    **{"planner": 1600, "writer": 450, "validator": 280},
+}
+"""Tokens of a prompt without its images, by role, about."""
+
+IMAGES = {"tagger": 0, "planner": 3}
+"""Images of a prompt, where it is not one."""
+
+REPLY_TOKENS = {
+    **{"questioner": 20, "judge": 60, "tagger": 60},
+    **{"planner": 600, "writer": 80, "validator": 30},
+}
 """Tokens of a reply, about; the candidate's are bounded by `answers.max_tokens`."""
 
 PIXELS_PER_TOKEN = 28 * 28
@@ -44,6 +56,9 @@ class PlanRow:
     questioner: int = 0
     judge: int = 0
     tagger: int = 0
+    planner: int = 0
+    writer: int = 0
+    validator: int = 0
     trained: int = 0
     """Completions that a training samples and learns from."""
 
@@ -72,6 +87,11 @@ class Plan:
     memory: tuple[Memory, ...] = ()
     cost: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    @property
+    def roles(self) -> list[str]:
+        """Those of `ROLES` that have any calls."""
+        return [role for role in ROLES if self.total(role)]
 
     def total(self, role: str) -> int:
         """Calls of one role over all stages."""
@@ -137,8 +157,13 @@ def _qualifying(
         yield PlanRow("shrink", most, most)
 
 
-def priced(settings: DiscoverySettings, rows: Iterable[PlanRow], shown: Iterable[ImageRecord]) -> Plan:
-    """Rows with tokens, memory and money."""
+def priced(
+    settings: DiscoverySettings,
+    rows: Iterable[PlanRow],
+    shown: Iterable[ImageRecord],
+    agents: Mapping[str, str] | None = None,
+) -> Plan:
+    """Rows with tokens, memory and money. `agents`: role → spec of those who make samples."""
     plan = Plan(tuple(rows))
     image_tokens = _image_tokens(shown)
     specs = {
@@ -146,12 +171,12 @@ def priced(settings: DiscoverySettings, rows: Iterable[PlanRow], shown: Iterable
         "questioner": (settings.discover.questioner,),
         "judge": settings.judge.specs,
         "tagger": (settings.tagging.model,) if settings.tagging.model is not None else (),
+        **{role: (spec,) for role, spec in (agents or {}).items()},
     }
     replies = {**REPLY_TOKENS, "candidate": settings.answers.max_tokens}
     tokens = {
         role: (
-            # A tagger is shown no picture.
-            plan.total(role) * (TEXT_TOKENS[role] + (0 if role == "tagger" else image_tokens)),
+            plan.total(role) * (TEXT_TOKENS[role] + IMAGES.get(role, 1) * image_tokens),
             plan.total(role) * replies[role],
         )
         for role in specs

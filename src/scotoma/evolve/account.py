@@ -155,6 +155,7 @@ def _arm(
         mixture=_shares(diagnosis.mixture, made.get("shortfalls", {})),
         retention=diagnosis.mixture.retention,
         rejected=made.get("rejected", {}),
+        infrastructure=made.get("infrastructure", {}),
         per_mode={
             mode.id: ModeAccuracy(
                 before=accuracy(_members(mode, before)), after=accuracy(_members(mode, after))

@@ -8,18 +8,18 @@ which take the time, side by side.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from scotoma.core import ImageRecord, Sample
+from scotoma.core import Sample
 from scotoma.diagnose.mixture import Mixture
-from scotoma.evolve.diagnosis import AIMED, Diagnosis, diagnose
+from scotoma.evolve.diagnosis import AIMED, diagnose
 from scotoma.evolve.gate import decide
-from scotoma.evolve.lesson import Examined, Learnt, Lesson, examine, interview
+from scotoma.evolve.lesson import Examined, Learnt, Lesson, examine
 from scotoma.evolve.settings import Arm
+from scotoma.evolve.supply import supply
 from scotoma.evolve.worker import processes_for, side_by_side
 from scotoma.evolve.workshop import Policy, Workshop
-from scotoma.generate.pipeline import Made, targeted_samples, uniform_samples
-from scotoma.generate.planner import Structure, Target
+from scotoma.generate.pipeline import Made
 from scotoma.models.checkpoint import accelerated
 from scotoma.store.ledger import CurvePoint
 
@@ -27,7 +27,7 @@ from scotoma.store.ledger import CurvePoint
 def examine_base(shop: Workshop, base: Policy) -> None:
     """What the untrained candidate answers."""
     if shop.run.ledger.done(f"examine/{base.name}") is None:
-        asking = interview(base.weights, shop.settings.answers)
+        asking = shop.interview(base.weights)
         examined = examine(asking, base.name, shop.held_back, shop.test, shop.progress)
         _write_down(shop, base.name, examined)
 
@@ -45,7 +45,7 @@ def turn(shop: Workshop, number: int, policies: Mapping[Arm, Policy]) -> dict[Ar
         diagnose(shop, arm, policies[arm].weights, number)
     for arm, policy in policies.items():
         name = f"round{number}/{arm}"
-        made = _generate(shop, diagnose(shop, arm, policy.weights, number), name, number)
+        made = supply(shop, diagnose(shop, arm, policy.weights, number), arm, policy, number)
         if ledger.done(f"examine/{name}") is None:
             lessons[name] = Lesson(
                 name=name,
@@ -59,6 +59,7 @@ def turn(shop: Workshop, number: int, policies: Mapping[Arm, Policy]) -> dict[Ar
                 held_back=shop.held_back,
                 test=shop.test,
                 answers=shop.settings.answers,
+                judge=shop.settings.judge,
                 retained_before=ledger.observations(f"gate/{policy.name}/retained"),
                 margin=shop.settings.gate_margin,
             )
@@ -105,57 +106,6 @@ def _note_training(shop: Workshop, name: str, learnt: Learnt, taught_first: bool
         },
         curve=curve,
     )
-
-
-def _generate(shop: Workshop, diagnosis: Diagnosis, name: str, number: int) -> Made:
-    """The samples, from the ledger when they were made before."""
-    ledger, mixture = shop.run.ledger, diagnosis.mixture
-    stage = f"{name}/generate"
-    if ledger.done(stage) is None:
-        shop.progress(f"generate {name}", 0, mixture.volume)
-        held_out = {entry.id for split in ("discover", "confirm", "test") for entry in ledger.images(split)}
-        seed = shop.settings.seed * 1000 + number
-        if mixture.shares:
-            targets = diagnosis.targets(shop.modes)
-            made = targeted_samples(
-                shop.world, mixture, targets, _structures(shop, mixture, targets), held_out, seed
-            )
-        else:
-            made = uniform_samples(shop.world, mixture.volume, held_out, seed)
-        kept = shop.run.images.put_all(made.images.values())
-        ledger.finish(
-            stage,
-            {"samples": len(made.samples), "shortfalls": made.shortfalls, "rejected": dict(made.rejected)},
-            samples=made.samples,
-            images=kept,
-        )
-        shop.progress(f"generate {name}", mixture.volume, mixture.volume)
-    samples: list[Sample] = ledger.samples(stage)
-    images: dict[str, ImageRecord] = {
-        image_id: shop.run.images.get(image_id) for image_id in dict.fromkeys(s.image_id for s in samples)
-    }
-    done = ledger.done(stage) or {}
-    return Made(samples, images, done.get("shortfalls", {}))
-
-
-def _structures(shop: Workshop, mixture: Mixture, targets: Sequence[Target]) -> list[Structure]:
-    """The scenes of the `discover` split in which the candidate failed, read back with their facts; for `random` those
-    of all uniform questions, right or wrong.
-    """
-    ledger = shop.run.ledger
-    if mixture.kind == "random":
-        asked = [o for o in ledger.observations("baseline") if o.outcome in ("correct", "failure")]
-    else:
-        asked = [
-            o for phase in ("discover", "baseline") for o in ledger.observations(phase, outcome="failure")
-        ]
-    found: list[Structure] = []
-    for observation in asked:
-        if any(target.predicate.matches(observation.tags) for target in targets):
-            record = shop.run.images.get(observation.image_id, facts=shop.world.facts)
-            if record.facts is not None:
-                found.append(Structure(record.facts, observation.question, observation.tags))
-    return found
 
 
 def _taught_first(shop: Workshop, arm: Arm, made: Made, number: int) -> list[Sample]:

@@ -35,7 +35,6 @@ from scotoma.diagnose.mixture import Mixture
 from scotoma.diagnose.statistics import clustered_rate
 from scotoma.discover.interview import Asked, Interview
 from scotoma.discover.pool import Candidacy
-from scotoma.evolve.lesson import interview
 from scotoma.evolve.settings import Arm
 from scotoma.evolve.workshop import Workshop
 from scotoma.generate.planner import Target
@@ -46,27 +45,32 @@ PER_MODE = 40
 ATTRIBUTED = 16
 """Failures per mode whose parts are asked."""
 
-CATEGORY = "type"
-"""The tag whose values are the categories of `dpe` and `random`."""
+CATEGORIES = ("type", "skills")
+"""The tag whose values are the categories of `dpe` and `random`: a world's types of questions or, where there are none,
+the combinations of skills."""
 
 AIMED: tuple[Arm, ...] = ("targeted", "targeted-frozen")
 """The arms that know the failure modes."""
 
 
 class Diagnosis(BaseModel):
-    """The mixture of the next round and, where modes were asked about, what was found of each."""
+    """The mixture of the next round and, where modes were asked about, what was found of each. Categories are values of
+    the tag `category`."""
 
     model_config = ConfigDict(frozen=True)
 
     mixture: Mixture
     modes: tuple[ModeDiagnosis, ...] = ()
+    category: str = CATEGORIES[0]
 
     def targets(self, modes: Sequence[FailureMode]) -> list[Target]:
         """What the shares of the mixture are aimed at."""
         if self.mixture.kind == "targeted":
             return [Target(mode.id, mode.predicate) for mode in modes]
         return [
-            Target(share.name, Predicate(conditions=(Condition(key=CATEGORY, op="=", value=share.name),)))
+            Target(
+                share.name, Predicate(conditions=(Condition(key=self.category, op="=", value=share.name),))
+            )
             for share in self.mixture.shares
         ]
 
@@ -80,16 +84,26 @@ def diagnose(shop: Workshop, arm: Arm, weights: str | Path, number: int) -> Diag
     if arm == "targeted-frozen" and (first := _first(shop, number)) is not None:
         found = Diagnosis(mixture=first.mixture)
     elif arm in AIMED:
-        found = _of_modes(shop, interview(weights, shop.settings.answers), name)
+        found = _of_modes(shop, shop.interview(weights), name)
     elif arm == "dpe":
-        found = Diagnosis(mixture=mixtures.dpe(_by_category(shop, weights, name), repair.samples))
+        key = _category(shop)
+        accuracies = _by_category(shop, weights, name, key)
+        found = Diagnosis(mixture=mixtures.dpe(accuracies, repair.samples), category=key)
     elif arm == "random":
-        categories = sorted({str(item.tags[CATEGORY]) for item in shop.held_back.uniform})
-        found = Diagnosis(mixture=mixtures.random(categories, repair.samples, repair.mixture.retention))
+        key = _category(shop)
+        categories = sorted({str(item.tags[key]) for item in shop.held_back.uniform})
+        mixture = mixtures.random(categories, repair.samples, repair.mixture.retention)
+        found = Diagnosis(mixture=mixture, category=key)
     else:
         found = Diagnosis(mixture=mixtures.uniform(repair.samples))
     shop.run.ledger.finish(f"{name}/diagnose", found.model_dump(mode="json"))
     return found
+
+
+def _category(shop: Workshop) -> str:
+    """The tag that categories are told by."""
+    exact = all(CATEGORIES[0] in item.tags for item in shop.held_back.uniform)
+    return CATEGORIES[0] if exact else CATEGORIES[1]
 
 
 def _first(shop: Workshop, number: int) -> Diagnosis | None:
@@ -136,14 +150,14 @@ def _parts(
     shop: Workshop, asking: Interview, failures: Sequence[Observation], images: dict[str, ImageRecord]
 ) -> list[list[Part]]:
     """What each failed question is made of, asked; nothing where the world cannot tell."""
-    if not isinstance(shop.world, ComposedWorld):
+    if not isinstance(shop.source, ComposedWorld):
         return [[] for _ in failures]
     asked: list[Asked] = []
     owners: list[int] = []
     for i, failure in enumerate(failures):
         image = images[failure.image_id]
         assert image.facts is not None
-        for question in shop.world.parts(image.facts, failure.question):
+        for question in shop.source.parts(image.facts, failure.question):
             asked.append(Asked(f"{failure.key}/parts/{len(asked)}", image, question))
             owners.append(i)
     found: list[list[Part]] = [[] for _ in failures]
@@ -153,10 +167,10 @@ def _parts(
     return found
 
 
-def _by_category(shop: Workshop, weights: str | Path, name: str) -> dict[str, float]:
-    """Accuracy by type of question, on uniform questions of the `confirm` split."""
+def _by_category(shop: Workshop, weights: str | Path, name: str, key: str) -> dict[str, float]:
+    """Accuracy by category, on uniform questions of the `confirm` split."""
     shop.progress(f"diagnose {name}", 0, 1)
-    asking = interview(weights, shop.settings.answers)
+    asking = shop.interview(weights)
     items = shop.held_back.uniform
     answered = asking.ask(
         [_asked(f"{name}/diagnose/{i}", item) for i, item in enumerate(items)], f"{name}/diagnose"
@@ -164,12 +178,12 @@ def _by_category(shop: Workshop, weights: str | Path, name: str) -> dict[str, fl
     scores: dict[str, list[bool]] = {}
     for o in answered:
         if o.outcome in ("correct", "failure"):
-            scores.setdefault(str(o.tags[CATEGORY]), []).append(o.outcome == "correct")
+            scores.setdefault(str(o.tags[key]), []).append(o.outcome == "correct")
     return {category: fmean(right) for category, right in sorted(scores.items())}
 
 
 def _asked(key: str, item: Candidacy) -> Asked:
-    return Asked(key, item.image, item.question, verdict=item.verdict)
+    return Asked(key, item.image, item.question, verdict=item.verdict, tags=item.tags)
 
 
 def _as_it_fails_now(modes: Sequence[FailureMode], rates: dict[str, float]) -> list[FailureMode]:

@@ -1,19 +1,27 @@
 """The examination: the same held-out questions put to every checkpoint, so that changes are paired.
 
-examination = Examination.draw(pool, "test", seed, modes, settings)
-observations = examination.ask(interview, "test/round1/targeted")
+    examination = Examination.draw(pool, "test", seed, modes, in_modes=1500, retained=4000, limit=60_000)
+    observations = examination.ask(interview, "test/round1/targeted")
+
+A world draws the same questions in every session of a run. What a model asked and another judged is kept in the run
+instead (`payload`, `read`), and never drawn again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from scotoma.core import FailureMode, ImageRecord, Observation, Rate, Split
+from scotoma.core import FailureMode, ImageRecord, ImageSource, Observation, Rate, Split, Verdict
 from scotoma.diagnose.statistics import clustered_rate, paired_difference
 from scotoma.discover.confirm import draw
 from scotoma.discover.interview import Asked, Interview
 from scotoma.discover.pool import Candidacy, Pool
+from scotoma.evolve.paper import pictures_of
+from scotoma.store.run import Run
+
+_PARTS = ("modes", "retained", "uniform")
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,39 @@ class Examination:
         items = (*self.modes, *self.retained, *self.uniform)
         return list({item.image.id: item.image for item in items}.values())
 
+    def payload(self) -> dict[str, Any]:
+        """For the ledger; `read` is the other way round."""
+        return {
+            name: [
+                [item.image.id, item.question, item.verdict.model_dump(), dict(item.tags)]
+                for item in getattr(self, name)
+            ]
+            for name in _PARTS
+        }
+
+    @classmethod
+    def read(cls, payload: Mapping[str, Any], run: Run, source: ImageSource) -> Examination:
+        """What was kept.
+
+        Raises:
+            ImageError: a picture is missing or damaged.
+        """
+        images = pictures_of(run, source, [line[0] for name in _PARTS for line in payload[name]])
+        return cls(
+            *(
+                tuple(
+                    Candidacy(
+                        images[image],
+                        question,
+                        {k: tuple(v) if isinstance(v, list) else v for k, v in tags.items()},
+                        Verdict.model_validate(verdict),
+                    )
+                    for image, question, verdict, tags in payload[name]
+                )
+                for name in _PARTS
+            )
+        )
+
     def ask(self, interview: Interview, phase: str) -> list[Observation]:
         """Observations under the phases `phase/modes` and `phase/retained`."""
         return self._part(interview, phase, "modes", self.modes) + self.ask_retained(interview, phase)
@@ -62,7 +103,7 @@ class Examination:
     @staticmethod
     def _part(interview: Interview, phase: str, name: str, items: Sequence[Candidacy]) -> list[Observation]:
         asked = [
-            Asked(f"{phase}/{name}/{i}", item.image, item.question, verdict=item.verdict)
+            Asked(f"{phase}/{name}/{i}", item.image, item.question, verdict=item.verdict, tags=item.tags)
             for i, item in enumerate(items)
         ]
         return interview.ask(asked, f"{phase}/{name}")

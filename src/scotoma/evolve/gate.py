@@ -25,14 +25,15 @@ class Gate:
 def decide(
     before: Sequence[Observation], after: Sequence[Observation], margin: float, alpha: float = 0.05
 ) -> Gate:
-    """Per question type (tag `type`): a fall beyond `margin` that is significant at q ≤ `alpha` keeps the old weights.
+    """Per question type (tag `type`; of photos, combination of skills): a fall beyond `margin` that is significant at
+    q ≤ `alpha` keeps the old weights.
 
     Paired McNemar tests on the same questions, Benjamini–Hochberg over the types.
     """
-    types = sorted({str(o.tags.get("type", "any")) for o in before})
+    types = sorted({_type(o) for o in before})
     falls = []
     for name in types:
-        old = [o for o in before if str(o.tags.get("type", "any")) == name]
+        old = [o for o in before if _type(o) == name]
         keys = {o.key.rsplit("/", 1)[1] for o in old}
         new = [o for o in after if o.key.rsplit("/", 1)[1] in keys]
         difference = change(new, old)
@@ -46,6 +47,10 @@ def decide(
     if worse:
         return Gate(False, "; ".join(worse))
     return Gate(True, "no retained skill fell significantly")
+
+
+def _type(observation: Observation) -> str:
+    return str(observation.tags.get("type", observation.tags.get("skills", "any")))
 
 
 def _p_value(after: Sequence[Observation], before: Sequence[Observation]) -> float:

@@ -16,14 +16,14 @@ from pathlib import Path
 from scotoma.core import ImageRecord, Observation, Sample
 from scotoma.discover.interview import Interview
 from scotoma.discover.progress import Progress
-from scotoma.discover.settings import AnswerSettings
+from scotoma.discover.settings import AnswerSettings, JudgeSettings
+from scotoma.discover.verification import open_verifier
 from scotoma.evolve.examination import Examination
 from scotoma.evolve.gate import decide
 from scotoma.evolve.reinforce import reinforce
 from scotoma.evolve.settings import RepairSettings
 from scotoma.grpo.report import StepReport, TrainingReport
 from scotoma.models.spec import load_model
-from scotoma.verify.facts import FactsVerifier
 
 LOOK_ALPHA = 0.01
 """Stricter than the gate: looks are many, and each may err."""
@@ -61,6 +61,7 @@ class Lesson:
     held_back: Examination
     test: Examination
     answers: AnswerSettings
+    judge: JudgeSettings
     retained_before: list[Observation]
     """What the weights that it begins from answered to the gate's questions."""
     margin: float
@@ -86,12 +87,14 @@ class Lesson:
             self._good,
         )
         seconds = time.monotonic() - started
-        asking = interview(self.out / "policy", self.answers)
+        asking = interview(self.out / "policy", self.answers, self.judge)
         return Learnt(trained, examine(asking, self.name, self.held_back, self.test, report), seconds)
 
     def _good(self, checkpoint: Path) -> bool:
         """Whether no retained skill has fallen so far."""
-        now = self.held_back.ask_retained(interview(checkpoint, self.answers), f"look/{self.name}")
+        now = self.held_back.ask_retained(
+            interview(checkpoint, self.answers, self.judge), f"look/{self.name}"
+        )
         return decide(self.retained_before, now, self.margin, LOOK_ALPHA).accepted
 
 
@@ -107,7 +110,7 @@ def examine(
     return Examined(gate, answers)
 
 
-def interview(policy: str | Path, answers: AnswerSettings) -> Interview:
-    """An interview of a model spec or checkpoint folder, judged by facts."""
+def interview(policy: str | Path, answers: AnswerSettings, judge: JudgeSettings) -> Interview:
+    """An interview of a model spec or checkpoint folder, judged by facts, then by the judge if there is one."""
     spec = f"hf:{policy}" if isinstance(policy, Path) else policy
-    return Interview(load_model(spec), FactsVerifier(), answers)
+    return Interview(load_model(spec), open_verifier(judge), answers)

@@ -83,7 +83,7 @@ class Paper:
         kept = run.ledger.done(stage)
         assert kept is not None
         lines = [(part, line) for part in ("uniform", "members") for line in kept[part]]
-        images = _images(run, source, [image for _, (image, _, _) in lines])
+        images = pictures_of(run, source, [image for _, (image, _, _) in lines])
         items: dict[str, list[Candidacy]] = {"uniform": [], "members": []}
         for part, (image, question, verdict) in lines:
             items[part].append(_candidacy(images[image], question, Verdict.model_validate(verdict)))
@@ -103,7 +103,7 @@ class Paper:
                 f"the run {run.path} holds no proof whose questions could be asked",
                 hint=f"a discovery first needs `scotoma confirm {run.path}`",
             )
-        images = _images(run, source, [row.image_id for row in (*uniform, *members)])
+        images = pictures_of(run, source, [row.image_id for row in (*uniform, *members)])
         drawn = [
             tuple(
                 _candidacy(
@@ -146,8 +146,12 @@ def _candidacy(image: ImageRecord, question: str, verdict: Verdict) -> Candidacy
     return Candidacy(image, question, question_tags(image, question, verdict.truth), verdict)
 
 
-def _images(run: Run, source: ImageSource, ids: Sequence[str]) -> dict[str, ImageRecord]:
-    """The pictures, with their facts: rebuilt by a world, or found again in the source that knows them."""
+def pictures_of(run: Run, source: ImageSource, ids: Sequence[str]) -> dict[str, ImageRecord]:
+    """The pictures of a run, with their facts: rebuilt by a world, or found again in the source that knows them.
+
+    Raises:
+        ImageError: one is missing or damaged, or its facts are gone.
+    """
     facts = source.facts if isinstance(source, World) else None
     images = {image: run.images.get(image, facts=facts) for image in dict.fromkeys(ids)}
     if facts is None:

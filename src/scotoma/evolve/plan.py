@@ -15,6 +15,7 @@ from scotoma.discover.pool import open_source
 from scotoma.evolve.diagnosis import AIMED, ATTRIBUTED, PER_MODE
 from scotoma.evolve.settings import EvolveSettings
 from scotoma.generate.pipeline import PER_IMAGE
+from scotoma.generate.production import Pace
 
 
 def plan_spiral(settings: EvolveSettings) -> Plan:
@@ -26,10 +27,19 @@ def plan_spiral(settings: EvolveSettings) -> Plan:
     """
     source = open_source(settings)
     shown = list(islice(source.images("discover", settings.seed), 8))
-    rows = discovery_rows(settings, isinstance(source, World))
+    judged = not isinstance(source, World)
+    rulings = max(1, len(settings.judge.specs)) * settings.judge.samples if judged else 0
+    rows = discovery_rows(settings, not judged)
     repair, test, modes = settings.repair, settings.test, settings.discover.search.max_modes
     examination = test.mode_questions + test.retained_questions + test.retained_questions // 4
-    rows.append(PlanRow("examine the candidate", _pictures(examination), examination))
+    if judged:
+        looked_through = test.pool + test.pool // 4
+        rows.append(
+            PlanRow(
+                "draw the examination", _pictures(looked_through), 0, looked_through, looked_through * rulings
+            )
+        )
+    rows.append(_row("examine the candidate", _pictures(examination), examination, rulings))
     arms = len(settings.arms)
     per_step = min(repair.samples, repair.images_per_step * PER_IMAGE)
     looks = (repair.steps - 1) // repair.look_every if repair.look_every else 0
@@ -40,22 +50,53 @@ def plan_spiral(settings: EvolveSettings) -> Plan:
         # Each is also asked once more, and of some failures every part; `dpe` asks uniform questions.
         asked = diagnosed * (repair.pass_samples + 1) + min(knowing, 1) * modes * ATTRIBUTED * 3
         asked += test.retained_questions // 4 if "dpe" in settings.arms else 0
+        rows.append(_row(f"round {number}: diagnose", diagnosed, asked, rulings))
+        if settings.generate.agents == "llm":
+            rows.append(_agents(settings, f"round {number}: generate"))
         rows += [
-            PlanRow(f"round {number}: diagnose", diagnosed, asked),
             PlanRow(
                 f"round {number}: train {arms} arm{'s' if arms > 1 else ''}",
                 arms * _pictures(repair.samples),
                 trained=arms * repair.steps * per_step * repair.group_size,
             ),
-            PlanRow(f"round {number}: examine", _pictures(examination), arms * (examination + looked)),
+            _row(f"round {number}: examine", _pictures(examination), arms * (examination + looked), rulings),
         ]
     if settings.rediscover and "targeted" in settings.arms:
         found = [row for row in rows if row.stage in ("discover", "baseline", "confirm")]
         rows += [replace(row, stage=f"rediscover: {row.stage}") for row in found]
-        rows.append(PlanRow("rediscover: ask the untrained candidate", 0, modes * settings.confirm.questions))
-    plan = priced(settings, rows, shown)
+        rows.append(
+            _row("rediscover: ask the untrained candidate", 0, modes * settings.confirm.questions, rulings)
+        )
+    told = settings.generate
+    agents = {role: spec for role in ("planner", "writer", "validator") if (spec := getattr(told, role))}
+    plan = priced(settings, rows, shown, agents)
     trained = memory_of("candidate", settings.candidate, "full", lora=repair.lora_rank > 0)
     return replace(plan, memory=(*plan.memory, trained))
+
+
+def _row(stage: str, images: int, asked: int, rulings: int) -> PlanRow:
+    """Questions whose validity is known; each answer may need the judge, where rules do not decide."""
+    return PlanRow(stage, images, asked, judge=asked * rulings)
+
+
+def _agents(settings: EvolveSettings, stage: str) -> PlanRow:
+    """What the agents of a round are asked at the most, where every sample takes all of its tries."""
+    told, volume = settings.generate, settings.repair.samples
+    retention = int(volume * settings.repair.mixture.retention)
+    aimed = sum(volume - retention for arm in settings.arms if arm not in ("uniform", "dpe"))
+    aimed += volume if "dpe" in settings.arms else 0
+    unaimed = volume if "uniform" in settings.arms else retention
+    sketches = told.tries * (aimed + unaimed)
+    measured = told.tries * aimed * told.checks.pass_samples if told.checks.band is not None else 0
+    return PlanRow(
+        stage,
+        sketches,
+        candidate=measured,
+        # Nobody plans what is unaimed.
+        planner=-(-told.tries * aimed // Pace().batch),
+        writer=sketches,
+        validator=sketches,
+    )
 
 
 def _pictures(questions: int) -> int:

@@ -5,7 +5,7 @@ find. It is a run of its own, in the folder `rediscovery` of the spiral's run: `
 begins anew from the same warm start, with another seed and the same budget. What it finds is confirmed, and the
 untrained candidate is asked the same questions: what that one did not get wrong, the repair opened.
 
-    rediscover(run, world, settings, Policy("round2/targeted", weights), progress)
+    rediscover(run, source, settings, Policy("round2/targeted", weights), progress)
     account_of_rediscovery(run, {"targeted": "round2/targeted"}).ratio
 """
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from scotoma.core import EditableWorld, FailureMode, Observation
+from scotoma.core import FailureMode, ImageSource, Observation, Verdict
 from scotoma.diagnose.statistics import clustered_rate, holm, paired_test
 from scotoma.discover.account import failure_rate, ratio_of_failures, summarise
 from scotoma.discover.confirm import confirm
@@ -22,7 +22,9 @@ from scotoma.discover.interview import Asked
 from scotoma.discover.loop import discover
 from scotoma.discover.progress import Progress
 from scotoma.discover.settings import DiscoverySettings
+from scotoma.discover.verification import open_interview
 from scotoma.evolve.lesson import interview
+from scotoma.evolve.paper import pictures_of
 from scotoma.evolve.settings import EvolveSettings
 from scotoma.evolve.workshop import Policy
 from scotoma.store.run import Run
@@ -37,7 +39,7 @@ ALPHA = 0.05
 
 
 def rediscover(
-    run: Run, world: EditableWorld, settings: EvolveSettings, policy: Policy, progress: Progress
+    run: Run, source: ImageSource, settings: EvolveSettings, policy: Policy, progress: Progress
 ) -> None:
     """Look at the repaired policy once more, confirm what is found and ask the untrained candidate the same; resumes.
 
@@ -48,7 +50,7 @@ def rediscover(
     if run.ledger.done(stage) is not None:
         return
     again = _settings(settings, policy, run.path / FOLDER / policy.name)
-    asking = interview(policy.weights, settings.answers)
+    asking = open_interview(again)
     with Run.open(
         again.out,
         command="discover",
@@ -56,8 +58,8 @@ def rediscover(
         # The folder says which weights these are; where they lie may be written in another way.
         may_change=("out", "candidate"),
     ) as looking:
-        discover(looking, world, asking, again.discover, again.seed, progress)
-        modes = confirm(looking, world, asking, again.discover, again.confirm, again.seed, progress)
+        discover(looking, source, asking, again.discover, again.seed, progress)
+        modes = confirm(looking, source, asking, again.discover, again.confirm, again.seed, progress)
         looking.write_summary(summarise(looking, again))
         now = looking.ledger.observations("discover")
         confirmed = [mode for mode in modes if mode.status == "confirmed"]
@@ -66,10 +68,14 @@ def rediscover(
             for mode in confirmed
         ]
         asked = list({o.key: o for pair in pairs for o in pair}.values())
-        images = {name: looking.images.get(name, facts=world.facts) for name in {o.image_id for o in asked}}
-    base = interview(settings.candidate, settings.answers)
+        images = pictures_of(looking, source, [o.image_id for o in asked])
+    base = interview(settings.candidate, settings.answers, settings.judge)
     before = {
-        o.key: o for o in base.ask([Asked(o.key, images[o.image_id], o.question) for o in asked], "before")
+        o.key: o
+        for o in base.ask(
+            [Asked(o.key, images[o.image_id], o.question, verdict=_bare(o), tags=o.tags) for o in asked],
+            "before",
+        )
     }
     opened = _opened(confirmed, pairs, before)
     first = run.ledger.observations("discover")
@@ -131,6 +137,11 @@ def _opened(
                 )
             )
     return found
+
+
+def _bare(observation: Observation) -> Verdict:
+    """What is known of the question, without what was ruled on the answer."""
+    return observation.verdict.model_copy(update={"correct": None, "error": None})
 
 
 def _images(pair: list[tuple[Observation, Observation]]) -> list[str]:

@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from scotoma.core import ConfigError
 from scotoma.diagnose.mixture import TargetedMixture
 from scotoma.discover.settings import DiscoverySettings
+from scotoma.generate.settings import CheckSettings, GenerateSettings, refuse_the_trained
 from scotoma.store.configuration import Settings
 
 Arm = Literal["targeted", "uniform", "random", "targeted-frozen", "dpe"]
@@ -84,8 +85,8 @@ class TestSettings(Settings):
     __test__ = False  # not a pytest class
 
     mode_questions: int = Field(default=1500, ge=10)
-    retained_questions: int = Field(default=4000, ge=100)
-    pool: int = Field(default=60_000, ge=1000)
+    retained_questions: int = Field(default=4000, ge=40)
+    pool: int = Field(default=60_000, ge=100)
 
 
 class EvolveSettings(DiscoverySettings):
@@ -94,8 +95,11 @@ class EvolveSettings(DiscoverySettings):
     Attributes:
         rounds: turns of the spiral; may grow on a resume.
         arms: `targeted` (the mixture follows the diagnosis), and controls of the same volume and steps: `uniform`
-            (template questions), `random` (made like the targeted ones, from questions drawn by chance),
-            `targeted-frozen` (the first diagnosis in all rounds), `dpe` (the paper's bands by type of question).
+            (template questions; of photos, what the same agents make unaimed), `random` (made like the targeted ones,
+            from questions drawn by chance), `targeted-frozen` (the first diagnosis in all rounds), `dpe` (the paper's
+            bands by type of question).
+        generate: who makes the samples. `agents: exact` varies the failing scenes of a world; `llm` has language models
+            plan, search, edit, write and validate, which is the only way with photos.
         repair: how the candidate is trained.
         test: how it is examined.
         rediscover: afterwards a fresh questioner looks for what is left, and for what the repair opened.
@@ -104,17 +108,27 @@ class EvolveSettings(DiscoverySettings):
 
     rounds: int = Field(default=2, ge=1)
     arms: tuple[Arm, ...] = ("targeted", "uniform")
+    generate: GenerateSettings = GenerateSettings()
     repair: RepairSettings = RepairSettings()
     test: TestSettings = TestSettings()
     rediscover: bool = True
     gate_margin: float = Field(default=0.02, ge=0, le=1)
 
     @model_validator(mode="after")
-    def _mended_by_facts(self) -> EvolveSettings:
+    def _made_by_agents_that_can(self) -> EvolveSettings:
+        told = self.generate
+        if told.agents == "llm":
+            refuse_the_trained(told, self.candidate)
+            return self
         if self.tagging.topics in ("beside", "only"):
             raise ConfigError(
                 f"tagging.topics: {self.tagging.topics}: samples are made by exact tags, and no topic is one",
-                hint="use auto or never; `scotoma discover` can find modes by topics",
+                hint="use auto or never, or generate.agents: llm; `scotoma discover` can find modes by topics",
+            )
+        if told.models or told.checks != CheckSettings():
+            raise ConfigError(
+                "generate names agents or checks, which a spiral that varies failing scenes does not ask",
+                hint="set generate.agents: llm, or leave them out",
             )
         return self
 

@@ -1,51 +1,85 @@
 """The spiral, from the top: discover, confirm, then rounds × arms, and what came of it.
 
     with Run.open(settings.out, command="evolve", config=settings.model_dump(mode="json")) as run:
-        summary = evolve(run, settings)
+        summary = evolve(run, settings, progress, means_of(settings))
 
 Read `evolve` first: it is the picture on the first page of DESIGN.md.
 """
 
 from __future__ import annotations
 
-from scotoma.core import ConfigError, EditableWorld, FailureMode, ImageSource
+from dataclasses import dataclass
+from typing import Any
+
+from scotoma.core import ConfigError, EditableWorld, FailureMode, ImageSource, World
+from scotoma.discover.calibration import adopt_calibration, read_calibration
 from scotoma.discover.confirm import confirm
 from scotoma.discover.loop import discover
-from scotoma.discover.pool import Pool, open_source
+from scotoma.discover.pool import Pool, check_source, open_source
 from scotoma.discover.progress import Progress, silent
+from scotoma.discover.tagging import Tagger
+from scotoma.discover.topics import adopt_topics
+from scotoma.discover.verification import open_interview, open_verifier
 from scotoma.evolve.account import BASE, summarise
 from scotoma.evolve.arm import examine_base, turn
 from scotoma.evolve.examination import Examination
-from scotoma.evolve.lesson import interview
 from scotoma.evolve.rediscovery import rediscover
 from scotoma.evolve.settings import Arm, EvolveSettings
 from scotoma.evolve.workshop import Policy, Workshop
+from scotoma.generate.crew import open_crew, pool_of
+from scotoma.generate.production import Crew
+from scotoma.generate.standards import leakage_of
 from scotoma.models.spec import checkpoint_path
 from scotoma.store.run import Run
 from scotoma.store.summary import Summary
 
 
-def evolve(run: Run, settings: EvolveSettings, progress: Progress = silent) -> Summary:
+@dataclass(frozen=True)
+class Means:
+    """The pictures, and who makes samples of them (None: failing scenes are varied)."""
+
+    source: ImageSource
+    crew: Crew | None
+
+
+def means_of(settings: EvolveSettings) -> Means:
+    """Open them, and refuse what could not be mended: before an hour's work, and before any run is begun.
+
+    Raises:
+        ConfigError: nobody could make samples of these images or judge them, or the candidate cannot be trained.
+        ModelError, ImageError, SpecError: see `scotoma.core.errors`.
+    """
+    source = open_source(settings)
+    checkpoint_path(settings.candidate)
+    crew = _crew(source, settings)
+    check_source(source, settings.seed, judged=bool(settings.judge.specs))
+    read_calibration(settings.judge)
+    return Means(source, crew)
+
+
+def evolve(
+    run: Run, settings: EvolveSettings, progress: Progress = silent, means: Means | None = None
+) -> Summary:
     """Find, prove and mend, every arm at equal volume; resumes where it was stopped.
 
     Raises:
-        ConfigError: the images are not from a world, or the candidate cannot be trained.
+        ConfigError: see `means_of`.
         ModelError, BudgetError, StorageError: see `scotoma.core.errors`.
     """
-    world = _world(settings)
-    checkpoint_path(
-        settings.candidate
-    )  # a candidate without weights cannot be mended: say so before an hour's work
-    asking = interview(settings.candidate, settings.answers)
-    discover(run, world, asking, settings.discover, settings.seed, progress)
-    modes = confirm(run, world, asking, settings.discover, settings.confirm, settings.seed, progress)
+    means = means or means_of(settings)
+    source, crew = means.source, means.crew
+    asking = open_interview(settings)
+    adopt_calibration(run, settings.judge)
+    discover(run, source, asking, settings.discover, settings.seed, progress)
+    modes = confirm(run, source, asking, settings.discover, settings.confirm, settings.seed, progress)
+    tagger = asking.tagger
     del asking  # a large candidate would keep the device's memory from the training
     run.write_summary(summarise(run, settings))
 
     proven = tuple(mode for mode in modes if mode.status in ("confirmed", "repaired", "open", "regressed"))
     if not proven:
         return summarise(run, settings)
-    shop = _workshop(run, world, settings, proven, progress)
+    shop = _workshop(run, source, settings, proven, tagger, crew, progress)
     base = Policy(BASE, settings.candidate)
     examine_base(shop, base)
     policies: dict[Arm, Policy] = dict.fromkeys(settings.arms, base)
@@ -53,7 +87,7 @@ def evolve(run: Run, settings: EvolveSettings, progress: Progress = silent) -> S
         policies = turn(shop, number, policies)
         run.write_summary(summarise(run, settings))
     if settings.rediscover and "targeted" in policies and policies["targeted"] != base:
-        rediscover(run, world, settings, policies["targeted"], progress)
+        rediscover(run, source, settings, policies["targeted"], progress)
     summary = summarise(run, settings)
     run.ledger.put_modes(_restated(proven, summary))
     summary = summarise(run, settings)
@@ -61,25 +95,49 @@ def evolve(run: Run, settings: EvolveSettings, progress: Progress = silent) -> S
     return summary
 
 
-def _world(settings: EvolveSettings) -> EditableWorld:
-    source: ImageSource = open_source(settings)
+def _crew(source: ImageSource, settings: EvolveSettings) -> Crew | None:
+    """Who makes samples; None: failing scenes are varied."""
+    if settings.generate.agents == "llm":
+        return open_crew(settings.generate, source, pool_of(source, settings.generate, settings.seed))
     if not isinstance(source, EditableWorld):
         raise ConfigError(
-            f"images: {settings.images} has no scenes that can be edited, which is how samples are made",
-            hint="use worlds:shapes; editing photographs comes with a later release",
+            f"images: {settings.images} has no scenes that can be edited, so somebody must make the samples",
+            hint="set generate.agents: llm with a planner, a writer and a validator, or use worlds:shapes",
         )
-    return source
+    return None
 
 
 def _workshop(
     run: Run,
-    world: EditableWorld,
+    source: ImageSource,
     settings: EvolveSettings,
     proven: tuple[FailureMode, ...],
+    tagger: Tagger,
+    crew: Crew | None,
     progress: Progress,
 ) -> Workshop:
     """The held-out questions, the same in every session of the run, and their pictures in the ledger."""
-    pool, test = Pool(world, settings.discover), settings.test
+    kept = (run.ledger.done("draw") or {}).get("papers")
+    if kept is not None:
+        held_back, final = (Examination.read(kept[name], run, source) for name in ("held_back", "test"))
+    else:
+        held_back, final = _drawn(run, source, settings, proven, tagger, progress)
+    leakage = leakage_of(run, source, settings.generate, settings.seed) if crew is not None else None
+    return Workshop(run, source, settings, proven, held_back, final, progress, crew, leakage)
+
+
+def _drawn(
+    run: Run,
+    source: ImageSource,
+    settings: EvolveSettings,
+    proven: tuple[FailureMode, ...],
+    tagger: Tagger,
+    progress: Progress,
+) -> tuple[Examination, Examination]:
+    """The questions of the `confirm` and of the `test` split."""
+    adopt_topics(run, tagger)
+    pool = Pool(source, settings.discover, open_verifier(settings.judge), tagger=tagger)
+    test = settings.test
     progress("draw", 0, 2)
     each = min(test.mode_questions, 60 * len(proven))
     held_back = Examination.draw(
@@ -93,10 +151,12 @@ def _workshop(
     if run.ledger.done("draw") is None:
         images = [*held_back.images, *final.images]
         run.images.put_all(images)
-        run.ledger.finish(
-            "draw", {"held_back": len(held_back.modes), "test": len(final.modes)}, images=images
-        )
-    return Workshop(run, world, settings, proven, held_back, final, progress)
+        document: dict[str, Any] = {"held_back": len(held_back.modes), "test": len(final.modes)}
+        if not isinstance(source, World):
+            document["unjudged"] = dict(pool.unjudged)
+            document["papers"] = {"held_back": held_back.payload(), "test": final.payload()}
+        run.ledger.finish("draw", document, images=images)
+    return held_back, final
 
 
 def _restated(proven: tuple[FailureMode, ...], summary: Summary) -> list[FailureMode]:

@@ -21,7 +21,8 @@ class Attempt(BaseModel):
     """One question about one picture, or a sketch that did not come so far.
 
     `agent` is whose work ended it (`checks` where it was finished and then rejected; None where it was kept), `reason`
-    a word or two that can be counted, `detail` the particulars. `ruling` is the validator's own answer.
+    a word or two that can be counted, `detail` the particulars. `ruling` is the validator's own answer; `offered` the
+    picture that the searcher offered first. `begins` is the sketch's first attempt: each question about it is one.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -34,6 +35,8 @@ class Attempt(BaseModel):
     shows: str = ""
     asks: str = ""
     found: str = ""
+    offered: str | None = None
+    begins: bool = True
     operations: tuple[str, ...] = ()
     image_id: str | None = None
     question: str | None = None

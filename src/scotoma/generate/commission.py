@@ -11,52 +11,25 @@ Each batch of sketches is a stage of the ledger (`generate/MODE/NUMBER`) with ev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from scotoma.core import (
-    ConfigError,
-    FailureMode,
-    ImageError,
-    ImageRecord,
-    ImageSource,
-    Predicate,
-    RunError,
-    Split,
-    World,
-)
+from scotoma.core import ConfigError, FailureMode, ImageSource, RunError, World
 from scotoma.generate.attempt import Attempt, Tally, tally
+from scotoma.generate.briefing import brief_for, described
 from scotoma.generate.checks import Check, Checks, Draft
-from scotoma.generate.checks.balance import Balance
-from scotoma.generate.checks.blind import Blind, BlindModel
-from scotoma.generate.checks.difficulty import Difficulty, PassRate
-from scotoma.generate.checks.duplicate import Duplicate
-from scotoma.generate.checks.form import Form
-from scotoma.generate.checks.leakage import LEVELS, Leakage
 from scotoma.generate.crew import open_crew, pool_of
-from scotoma.generate.handover import Brief, FailedQuestion
 from scotoma.generate.production import Crew, Pace, batches
 from scotoma.generate.settings import GenerateSettings, refuse_the_trained
-from scotoma.images.attributes import KEYS
-from scotoma.images.duplicates import NearDuplicates
+from scotoma.generate.standards import further_standards, leakage_of, standards
 from scotoma.images.spec import open_images
-from scotoma.models.spec import load_model
 from scotoma.store import Run
 from scotoma.store.configuration import Settings
 from scotoma.store.ledger import Ledger
 from scotoma.store.pictures import FactsBuilder
-
-FAILURES = 200
-"""Failures of a mode that agents are told of, the first; each costs a look into the images of its run."""
-
-LONGEST_ANSWER = 120
-"""Characters. What is longer is no short answer, and no rule can compare it."""
-
-_HELD_OUT: tuple[Split, ...] = ("discover", "confirm", "test")
-_WORDING = ("skill", "skills", "asks", "words", "negated", "composed", "answer_kind")
 
 Progress = Callable[[str, int, int], None]
 """Called with a phase, what is done, and the total."""
@@ -137,7 +110,13 @@ def accept(origin: Run, settings: CommissionSettings) -> Commission:
     source = open_images(settings.images)
     pool = pool_of(source, settings.generate, settings.seed)
     crew = open_crew(settings.generate, source, pool)
-    return Commission(settings, tuple(modes), source, crew, tuple(_further(settings)))
+    return Commission(
+        settings,
+        tuple(modes),
+        source,
+        crew,
+        tuple(further_standards(settings.generate.checks, settings.candidate)),
+    )
 
 
 def deliver(run: Run, origin: Run, work: Commission, progress: Progress) -> list[Delivery]:
@@ -146,7 +125,9 @@ def deliver(run: Run, origin: Run, work: Commission, progress: Progress) -> list
     Raises:
         ScotomaError: an agent's server cannot be used, a budget is used up, the disk is full.
     """
-    checks = Checks([*_checks(origin, work.source, work.settings), *work.further])
+    settings = work.settings
+    leakage = leakage_of(origin, work.source, settings.generate, settings.seed)
+    checks = Checks([*standards(leakage, work.source, settings.generate), *work.further])
     run.ledger.put_modes(work.modes)
     for mode in work.modes:
         for stage in _stages(run.ledger, mode.id):
@@ -188,7 +169,10 @@ def _delivered(
     so_far = [_attempts(run.ledger, stage) for stage in known]
     told = settings.generate
     pace = Pace(at_once=told.at_once, questions=told.questions, tries=told.tries)
-    brief = _brief(origin, mode, settings, work.source)
+    brief = brief_for(
+        origin, mode.id, described(mode), mode.predicate,
+        wanted=settings.samples, seed=str(settings.seed), source=work.source,
+    )  # fmt: skip
     kept = _account(run.ledger, mode, settings.samples).kept
     phase = f"generate {mode.id}"
     progress(phase, kept, settings.samples)
@@ -205,80 +189,6 @@ def _delivered(
         kept += len(batch.samples)
         progress(phase, kept, settings.samples)
     return _account(run.ledger, mode, settings.samples)
-
-
-def _brief(origin: Run, mode: FailureMode, settings: CommissionSettings, source: ImageSource) -> Brief:
-    exact = isinstance(source, World)
-    tagging = origin.config.get("tagging")
-    tagged = isinstance(tagging, dict) and tagging.get("model") is not None
-    # What a model or topics told of the questions of that run, nobody tells of new ones.
-    known = KEYS if tagged else (*KEYS, *_WORDING)
-    decidable = tuple(c for c in mode.predicate.conditions if exact or c.key in known)
-    return Brief(
-        mode_id=mode.id,
-        description=f"{mode.title}: {mode.description}" if mode.title else mode.description,
-        predicate=mode.predicate,
-        wanted=settings.samples,
-        decidable=Predicate(conditions=decidable),
-        failures=tuple(_failures(origin, mode, source)),
-        seed=str(settings.seed),
-    )
-
-
-def _failures(origin: Run, mode: FailureMode, source: ImageSource) -> Iterator[FailedQuestion]:
-    """Those of the `discover` split, with their pictures; one whose picture is gone is no example."""
-    found = 0
-    for item in origin.ledger.each_observation(outcome="failure"):
-        entry = origin.ledger.image(item.image_id)
-        if entry is None or entry.split != "discover" or not mode.predicate.matches(item.tags):
-            continue
-        try:
-            image = origin.images.get(item.image_id, facts=_facts(source))
-        except ImageError:
-            continue
-        yield FailedQuestion(image, item.question, item.answer, item.verdict.truth or "", item.tags)
-        found += 1
-        if found == FAILURES:
-            return
-
-
-def _further(settings: CommissionSettings) -> Iterator[Check]:
-    """Cheap before dear."""
-    told = settings.generate.checks
-    if told.balance is not None:
-        yield Balance(told.balance)
-    if told.blind is not None:
-        yield Blind(BlindModel(load_model(told.blind)))
-    if told.band is not None:
-        yield Difficulty(told.band, measure=PassRate(load_model(settings.candidate), told.pass_samples))
-
-
-def _checks(origin: Run, source: ImageSource, settings: CommissionSettings) -> list[Check]:
-    """Form, leakage and duplicates. Of a photo a near-copy counts as the photo itself; pictures that exact agents
-    render are as different as their facts, however alike they look.
-
-    What the run never drew of its held-out splits cannot be in the pool; the web may hold a copy of it.
-    """
-    entries = [entry for split in _HELD_OUT for entry in origin.ledger.images(split)]
-    held_out = {entry.id for entry in entries}
-    if isinstance(source, World) and settings.generate.agents == "exact":
-        return [Form(longest_answer=LONGEST_ANSWER), Leakage(held_out), Duplicate()]
-    photos: list[ImageRecord] = []
-    for entry in entries:
-        try:
-            photos.append(origin.images.get(entry.id))
-        except ImageError:  # gone, or never kept: then its id alone is held out
-            continue
-    if settings.generate.search.web and not isinstance(source, World):
-        photos += [
-            record
-            for split in _HELD_OUT
-            for record in source.images(split, settings.seed)
-            if record.id not in held_out
-        ]
-    # In other words a question may be asked again: the writer does so on purpose.
-    near = NearDuplicates(levels=LEVELS)
-    return [Form(longest_answer=LONGEST_ANSWER), Leakage(held_out, photos), Duplicate(near=near)]
 
 
 def _facts(source: ImageSource) -> FactsBuilder | None:

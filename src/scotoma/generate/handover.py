@@ -14,7 +14,7 @@ Every agent is replaceable: any class with the method of its protocol will do (`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -72,6 +72,8 @@ class Sketch:
         scene_edits: names of operations on a scene graph, for pictures with exact facts (`RetouchableWorld.edit`).
         must: what the tags of question and picture together must satisfy, where tags can say.
         like: the failure that the sketch is modelled on.
+        offered: how often each picture was the first to be offered for this brief, by id: one caption is not to make
+            all samples.
     """
 
     shows: str
@@ -83,6 +85,7 @@ class Sketch:
     must: Predicate = field(default_factory=Predicate)
     purpose: Purpose = "mode"
     like: FailedQuestion | None = None
+    offered: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def key(self) -> str:

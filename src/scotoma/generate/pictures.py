@@ -6,8 +6,6 @@ PhotoEditor(painter=None).edit(sketch, found)
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -48,8 +46,6 @@ class PhotoSearcher:
     def __init__(self, pool: PicturePool, web: Web | None = None) -> None:
         self._pool = pool
         self._web = web
-        self._offered: Counter[str] = Counter()
-        self._lock = threading.Lock()
 
     def search(self, sketch: Sketch, n: int) -> Sequence[Found]:
         """Up to `n` pictures.
@@ -62,7 +58,7 @@ class PhotoSearcher:
             for hit in self._pool.search(sketch.search, _WIDER * n)
             if hit.score >= LEAST_SCORE and _shows(sketch, hit.image)
         ]
-        found = self._rarest([Found(hit.image, f"words: {sketch.search}") for hit in hits], n)
+        found = _rarest(sketch, [Found(hit.image, f"words: {sketch.search}") for hit in hits], n)
         outage: Outage | None = None
         if len(found) < n and self._web is not None:
             try:
@@ -71,17 +67,14 @@ class PhotoSearcher:
                 outage = error
         if not found:
             own = sketch.like.image if sketch.like is not None else None
-            alike = self._pool.like(own, _WIDER * n, where=lambda image: _shows(sketch, image))
-            found = self._rarest([Found(hit.image, "looks like a failure") for hit in alike], n)
+            # With nothing to compare with, all are alike: those come first that were offered least.
+            most = _WIDER * n if own is not None else len(self._pool.records)
+            alike = self._pool.like(own, most, where=lambda image: _shows(sketch, image))
+            how = "looks like a failure" if own is not None else "any picture"
+            found = _rarest(sketch, [Found(hit.image, how) for hit in alike], n)
         if not found and outage is not None:
             raise outage
-        with self._lock:
-            self._offered.update(each.image.id for each in found[:1])
         return found
-
-    def _rarest(self, found: Sequence[Found], n: int) -> list[Found]:
-        with self._lock:
-            return sorted(found, key=lambda each: self._offered[each.image.id])[:n]
 
     def _from_the_web(self, web: Web, words: str, n: int) -> list[Found]:
         found: list[Found] = []
@@ -105,6 +98,10 @@ class PhotoSearcher:
         if not found and silent is not None:
             raise Outage("timeout" if silent.reason == "time" else "crashed", silent.message)
         return found
+
+
+def _rarest(sketch: Sketch, found: Sequence[Found], n: int) -> list[Found]:
+    return sorted(found, key=lambda each: sketch.offered.get(each.image.id, 0))[:n]
 
 
 def _shows(sketch: Sketch, image: ImageRecord) -> bool:

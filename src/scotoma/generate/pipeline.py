@@ -19,6 +19,7 @@ from hashlib import sha256
 
 from scotoma.core import EditableWorld, Facts, ImageRecord, Predicate, Sample
 from scotoma.diagnose.mixture import Mixture
+from scotoma.generate.attempt import Tally
 from scotoma.generate.checks import Checks, Draft, usual_checks
 from scotoma.generate.planner import Plan, Structure, Target, plan
 
@@ -31,12 +32,19 @@ MOST_OF_A_MODE = 5
 
 @dataclass
 class Made:
-    """What the pipeline made. `shortfalls`: mode id → samples that could not be made."""
+    """What was made. `shortfalls`: mode id → samples that could not be made; `rejected` and `infrastructure`: reason →
+    attempts that a check ended, or that failed without anybody's fault."""
 
     samples: list[Sample] = field(default_factory=list)
     images: dict[str, ImageRecord] = field(default_factory=dict)
     shortfalls: dict[str, int] = field(default_factory=dict)
     rejected: Counter[str] = field(default_factory=Counter)
+    infrastructure: Counter[str] = field(default_factory=Counter)
+
+    def count(self, tally: Tally) -> None:
+        """Add how the agents' attempts ended."""
+        self.rejected.update(tally.rejected)
+        self.infrastructure.update(tally.infrastructure)
 
 
 def targeted_samples(

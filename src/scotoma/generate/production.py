@@ -3,9 +3,10 @@
     for batch in batches(brief, crew, checks, Pace(), so_far=[]):
         batch.samples, batch.images, batch.attempts
 
-The agents work on several sketches at once; what they made is then judged one after the other, in the order of the
-sketches, so that exact agents make the same samples however many threads there are. Shortfalls are said, never filled
-with something else.
+Pictures are searched for one sketch after the other, since each search knows what was offered before; then editor,
+writer and validator work on several sketches at once, and what they made is judged in the order of the sketches. So
+agents that answer alike make the same samples however many threads there are, and wherever a run was stopped.
+Shortfalls are said, never filled with something else.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Literal
@@ -62,7 +64,7 @@ class Pace:
     """How it is worked.
 
     Attributes:
-        at_once: sketches that are worked on at the same time, ≥ 1. It changes no sample of exact agents.
+        at_once: sketches that are worked on at the same time, ≥ 1. It changes no sample.
         batch: sketches that are planned together, ≥ 1: what a stop may cost.
         pictures: found pictures of which a sketch takes the first that can be edited, ≥ 1.
         questions: written about each picture, ≥ 1; phrasings of one question included.
@@ -96,10 +98,20 @@ class _Finished:
 
 
 @dataclass(frozen=True)
+class _Searched:
+    """A sketch with what was offered for it. `ending`: why that is nothing."""
+
+    sketch: Sketch
+    offered: tuple[Found, ...] = ()
+    ending: Attempt | None = None
+
+
+@dataclass(frozen=True)
 class _Worked:
     """A sketch after all agents had it. `ending`: why there is no picture or no question."""
 
     sketch: Sketch
+    offered: str | None = None
     found: Found | None = None
     edited: Edited | None = None
     finished: tuple[_Finished, ...] = ()
@@ -112,6 +124,7 @@ class _Progress:
     tried: int = 0
     barren: int = 0
     answers: Counter[str] = field(default_factory=Counter)
+    offered: Counter[str] = field(default_factory=Counter)
     sketches: list[Sketch] = field(default_factory=list)
 
     def add(self, attempts: Sequence[Attempt]) -> None:
@@ -120,6 +133,10 @@ class _Progress:
         # What infrastructure struck was never tried: the cap on barren batches bounds it.
         self.tried += sum(attempt.outcome != "infrastructure" for attempt in attempts)
         self.answers.update(attempt.answer or "" for attempt in kept)
+        # From the attempts alone, so that a run that was stopped goes on as if it had not been.
+        begun = [attempt for attempt in attempts if attempt.begins]
+        self.offered.update(attempt.offered for attempt in begun if attempt.offered is not None)
+        self.sketches += [Sketch(attempt.shows, attempt.asks) for attempt in begun if attempt.shows]
         idle = all(attempt.outcome == "infrastructure" or attempt.agent == "planner" for attempt in attempts)
         self.barren = self.barren + 1 if idle else 0
 
@@ -136,7 +153,6 @@ def batches(
     progress = _Progress()
     for attempts in so_far:
         progress.add(attempts)
-        progress.sketches += [Sketch(a.shows, a.asks) for a in attempts if a.shows]
     # Started again, it is worth another try: the server may be back.
     progress.barren = 0
     number = len(so_far)
@@ -144,11 +160,11 @@ def batches(
         while _ended(progress, brief, pace) is None:
             wanted = brief.wanted - progress.kept
             sketches, ending = _planned(brief, crew, pace, progress, wanted, number)
-            worked = list(threads.map(lambda sketch: _work(sketch, crew, pace), sketches))
+            searched = _searched(sketches, crew.searcher, pace.pictures, progress.offered)
+            worked = list(threads.map(lambda each: _work(each, crew, pace), searched))
             batch = _judged(worked, brief, crew, checks, progress.answers, wanted)
             attempts = (*batch.attempts, *((ending,) if ending else ()))
             progress.add(attempts)
-            progress.sketches += sketches
             number += 1
             yield Batch(attempts, batch.samples, batch.images, _ended(progress, brief, pace))
 
@@ -176,39 +192,52 @@ def _planned(
     return sketches, None
 
 
-def _work(sketch: Sketch, crew: Crew, pace: Pace) -> _Worked:
-    """One sketch through searcher, editor, writer and validator; whatever fails becomes an ending."""
-    role: Role = "searcher"
+def _searched(
+    sketches: Sequence[Sketch], searcher: Searcher, n: int, offered: Counter[str]
+) -> list[_Searched]:
+    """In order, each with what was offered before it; whatever fails becomes an ending."""
+    before, found = offered.copy(), []
+    for sketch in sketches:
+        told = replace(sketch, offered=before.copy())
+        try:
+            pictures = tuple(searcher.search(told, n))
+            if not pictures:
+                raise Declined("no picture")
+        except (Declined, Outage, ImageError) as error:
+            found.append(_Searched(sketch, ending=_ending("searcher", error)))
+            continue
+        before[pictures[0].image.id] += 1
+        found.append(_Searched(sketch, pictures))
+    return found
+
+
+def _work(searched: _Searched, crew: Crew, pace: Pace) -> _Worked:
+    """One sketch through editor, writer and validator; whatever fails becomes an ending."""
+    sketch = searched.sketch
+    if searched.ending is not None:
+        return _Worked(sketch, ending=searched.ending)
+    first = searched.offered[0].image.id
+    role: Role = "editor"
     found: Found | None = None
     edited: Edited | None = None
     try:
-        offered = crew.searcher.search(sketch, pace.pictures)
-        role = "editor"
-        found, edited = _first_edited(sketch, offered, crew.editor)
+        found, edited = _first_edited(sketch, searched.offered, crew.editor)
         role = "writer"
         written = crew.writer.write(sketch, edited, pace.questions)
         if not written:
             raise Declined("no question")
     except (Declined, Outage, ImageError) as error:
-        # Of no picture the searcher is the cause, though it is the editor that misses it.
-        role = "searcher" if isinstance(error, _NoPicture) else role
-        return _Worked(sketch, found, edited, ending=_ending(role, error))
+        return _Worked(sketch, first, found, edited, ending=_ending(role, error))
     finished = tuple(_validated(each, edited.image, crew.validator) for each in written[: pace.questions])
-    return _Worked(sketch, found, edited, finished)
-
-
-class _NoPicture(Declined):
-    """The searcher found none."""
+    return _Worked(sketch, first, found, edited, finished)
 
 
 def _first_edited(sketch: Sketch, offered: Sequence[Found], editor: Editor) -> tuple[Found, Edited]:
-    refused: Declined | ImageError = _NoPicture("no picture")
-    for found in offered:
-        try:
+    """Of at least one picture."""
+    for found in offered[:-1]:
+        with suppress(Declined, ImageError):
             return found, editor.edit(sketch, found)
-        except (Declined, ImageError) as error:
-            refused = error
-    raise refused
+    return offered[-1], editor.edit(sketch, offered[-1])
 
 
 def _validated(written: Written, image: ImageRecord, validator: Validator) -> _Finished:
@@ -241,7 +270,7 @@ def _judged(
             continue
         image = each.edited.image
         # The rarest answer so far first: where only one of two is still wanted, none becomes the mode's own.
-        for finished in sorted(each.finished, key=lambda f: answers[f.written.answer]):
+        for n, finished in enumerate(sorted(each.finished, key=lambda f: answers[f.written.answer])):
             if len(samples) >= wanted:
                 break
             ending, tags = finished.ending, _tags(finished, image)
@@ -254,7 +283,7 @@ def _judged(
                     samples.append(sample)
                     images[image.id] = image
                     answers[finished.written.answer] += 1
-            attempts.append(_described(ending, each, finished))
+            attempts.append(_described(ending, each, finished).model_copy(update={"begins": n == 0}))
     return Batch(tuple(attempts), tuple(samples), tuple(images.values()))
 
 
@@ -306,6 +335,7 @@ def _described(ending: Attempt, worked: _Worked, finished: _Finished | None = No
             "shows": worked.sketch.shows,
             "asks": worked.sketch.asks,
             "found": "" if found is None else found.how,
+            "offered": worked.offered,
             "operations": () if edited is None else edited.operations,
             "image_id": None if edited is None else edited.image.id,
             "question": None if finished is None else finished.written.question,

@@ -64,6 +64,9 @@ class ArmSummary(Figures):
     rejected: dict[str, int] = Field(
         default_factory=dict, description="samples that a quality check threw out, by reason"
     )
+    infrastructure: dict[str, int] = Field(
+        default_factory=dict, description="samples lost to infrastructure errors, by agent and kind"
+    )
     per_mode: dict[str, ModeAccuracy] = Field(default_factory=dict, description="by mode id")
     per_skill: dict[str, ModeAccuracy] = Field(default_factory=dict, description="by skill")
     seconds: float = 0.0

@@ -1,0 +1,207 @@
+"""The supply: what an arm trains on in a round, made as its mixture says, and read from the ledger ever after.
+
+There are two ways. In a world failing scenes are varied and asked about (`generate.pipeline`). Of photos agents make
+samples one by one (`generate.production`), for each share of the mixture and, of the same crew without a word of any
+weakness, the unaimed ones: a targeted arm's retention is the beginning of the uniform arm's samples, so that between
+the two nothing but the aim differs. Every batch of the agents is a stage of the ledger.
+
+    made = supply(shop, diagnosis, "targeted", Policy("base", "hf:my/model"), number=1)
+    made.samples, made.images, made.shortfalls
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from scotoma.core import EditableWorld, ImageRecord, Sample, World
+from scotoma.diagnose.mixture import Mixture
+from scotoma.evolve.diagnosis import Diagnosis
+from scotoma.evolve.settings import Arm
+from scotoma.evolve.workshop import Policy, Workshop
+from scotoma.generate.attempt import Attempt, Tally, tally
+from scotoma.generate.briefing import brief_for, described
+from scotoma.generate.checks import Checks, Draft
+from scotoma.generate.handover import Brief
+from scotoma.generate.pipeline import Made, targeted_samples, uniform_samples
+from scotoma.generate.planner import Structure, Target
+from scotoma.generate.production import Crew, Pace, batches
+from scotoma.generate.settings import CheckSettings
+from scotoma.generate.standards import further_standards, standards
+from scotoma.generate.unaimed import UnaimedPlanner, unaimed
+
+UNAIMED = "unaimed"
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What agents made of a brief."""
+
+    samples: list[Sample]
+    tally: Tally
+
+
+def supply(shop: Workshop, diagnosis: Diagnosis, arm: Arm, policy: Policy, number: int) -> Made:
+    """The samples of an arm in round `number`, from the ledger when they were made before.
+
+    Raises:
+        ScotomaError: an agent's server cannot be used, a budget is used up, the disk is full.
+    """
+    ledger, mixture = shop.run.ledger, diagnosis.mixture
+    name = f"round{number}/{arm}"
+    stage = f"{name}/generate"
+    if ledger.done(stage) is None:
+        shop.progress(f"generate {name}", 0, mixture.volume)
+        if shop.crew is not None:
+            made = _by_agents(shop, shop.crew, diagnosis, arm, policy, number)
+        else:
+            made = _by_variation(shop, diagnosis, number)
+        ledger.finish(
+            stage,
+            {
+                "samples": len(made.samples),
+                "shortfalls": made.shortfalls,
+                "rejected": dict(made.rejected),
+                "infrastructure": dict(made.infrastructure),
+            },
+            samples=made.samples,
+            images=shop.run.images.put_all(made.images.values()),
+        )
+        shop.progress(f"generate {name}", mixture.volume, mixture.volume)
+    samples = ledger.samples(stage)
+    done = ledger.done(stage) or {}
+    return Made(samples, _pictures(shop, samples), done.get("shortfalls", {}))
+
+
+def _by_variation(shop: Workshop, diagnosis: Diagnosis, number: int) -> Made:
+    world, mixture = shop.source, diagnosis.mixture
+    assert isinstance(world, EditableWorld)
+    ledger = shop.run.ledger
+    held_out = {entry.id for split in ("discover", "confirm", "test") for entry in ledger.images(split)}
+    seed = shop.settings.seed * 1000 + number
+    if not mixture.shares:
+        return uniform_samples(world, mixture.volume, held_out, seed)
+    targets = diagnosis.targets(shop.modes)
+    return targeted_samples(
+        world, mixture, targets, _structures(shop, world, mixture, targets), held_out, seed
+    )
+
+
+def _structures(
+    shop: Workshop, world: EditableWorld, mixture: Mixture, targets: Sequence[Target]
+) -> list[Structure]:
+    """The scenes of the `discover` split in which the candidate failed, read back with their facts; for `random` those
+    of all uniform questions, right or wrong.
+    """
+    ledger = shop.run.ledger
+    if mixture.kind == "random":
+        asked = [o for o in ledger.observations("baseline") if o.outcome in ("correct", "failure")]
+    else:
+        asked = [
+            o for phase in ("discover", "baseline") for o in ledger.observations(phase, outcome="failure")
+        ]
+    found: list[Structure] = []
+    for observation in asked:
+        if any(target.predicate.matches(observation.tags) for target in targets):
+            record = shop.run.images.get(observation.image_id, facts=world.facts)
+            if record.facts is not None:
+                found.append(Structure(record.facts, observation.question, observation.tags))
+    return found
+
+
+def _by_agents(
+    shop: Workshop, crew: Crew, diagnosis: Diagnosis, arm: Arm, policy: Policy, number: int
+) -> Made:
+    """Each share by its brief; the rest of the volume, shortfalls too, unaimed."""
+    settings, mixture, made = shop.settings, diagnosis.mixture, Made()
+    name, seed = f"round{number}/{arm}", f"{settings.seed}/{number}"
+    trained = policy.weights if isinstance(policy.weights, str) else f"hf:{policy.weights}"
+    checks = _checks(shop, settings.generate.checks, trained)
+    words = {mode.id: described(mode) for mode in shop.modes}
+    targets = {target.id: target for target in diagnosis.targets(shop.modes)}
+    for share in mixture.shares:
+        brief = brief_for(
+            shop.run,
+            share.name,
+            words.get(share.name, f"questions of the kind {share.name}"),
+            targets[share.name].predicate,
+            wanted=share.samples,
+            seed=seed,
+            source=shop.source,
+            by_chance=mixture.kind == "random",
+        )
+        work = _worked(shop, f"{name}/agents/{share.name}", brief, crew, checks)
+        made.samples += work.samples
+        made.count(work.tally)
+        if len(work.samples) < share.samples:
+            made.shortfalls[share.name] = share.samples - len(work.samples)
+    known = {sample.id for sample in made.samples}
+    rest = mixture.volume - len(known)
+    beside = _unaimed(shop, crew, rest, number)
+    # What an aimed sample is already is left out, and as much is made besides.
+    if again := len(known & {sample.id for sample in beside.samples}):
+        beside = _unaimed(shop, crew, rest + again, number)
+    made.count(beside.tally)
+    purpose = "retention" if mixture.shares else "uniform"
+    fresh = [sample for sample in beside.samples if sample.id not in known][:rest]
+    made.samples += [sample.model_copy(update={"purpose": purpose, "mode_id": None}) for sample in fresh]
+    made.images = _pictures(shop, made.samples)
+    return made
+
+
+def _unaimed(shop: Workshop, crew: Crew, wanted: int, number: int) -> _Work:
+    """The first so many unaimed samples of a round, the same for every arm; no check looks at any arm's policy."""
+    settings = shop.settings
+    checks = _checks(shop, settings.generate.checks.model_copy(update={"band": None}), settings.candidate)
+    asked = {str(o.tags["skills"]) for o in shop.run.ledger.observations("baseline") if o.verdict.valid}
+    plain = replace(crew, planner=UnaimedPlanner(sorted(asked) or ["looking"]))
+    brief = unaimed(wanted, f"{settings.seed}/{number}")
+    work = _worked(shop, f"{UNAIMED}/{number}", brief, plain, checks)
+    return _Work(work.samples[: max(wanted, 0)], work.tally)
+
+
+def _checks(shop: Workshop, told: CheckSettings, trained: str) -> Checks:
+    assert shop.leakage is not None
+    usual = standards(shop.leakage, shop.source, shop.settings.generate)
+    return Checks([*usual, *further_standards(told, trained)])
+
+
+def _worked(shop: Workshop, stage: str, brief: Brief, crew: Crew, checks: Checks) -> _Work:
+    """The samples of a brief, batch by batch; those made before a stop are not made again."""
+    run, told = shop.run, shop.settings.generate
+    known = [run.ledger.done(name) or {} for name in run.ledger.stages(f"{stage}/")]
+    made = _samples(known)
+    pictures = _pictures(shop, made)
+    for sample in made:
+        checks.keep(Draft.of(sample, pictures[sample.image_id]))
+    pace = Pace(at_once=told.at_once, questions=told.questions, tries=told.tries)
+    shop.progress(stage, len(made), brief.wanted)
+    for number, batch in enumerate(
+        batches(brief, crew, checks, pace, [_attempts(each) for each in known]), start=len(known)
+    ):
+        document = {
+            "attempts": [attempt.model_dump(mode="json") for attempt in batch.attempts],
+            # In the document and no rows of their own: they become the samples of the arms that take them.
+            "samples": [sample.model_dump(mode="json") for sample in batch.samples],
+            "ended": batch.ended,
+        }
+        run.ledger.finish(f"{stage}/{number}", document, images=run.images.put_all(batch.images))
+        known.append(document)
+        made += batch.samples
+        shop.progress(stage, len(made), brief.wanted)
+    return _Work(made, tally(attempt for each in known for attempt in _attempts(each)))
+
+
+def _attempts(document: dict[str, Any]) -> list[Attempt]:
+    return [Attempt.model_validate(attempt) for attempt in document["attempts"]]
+
+
+def _samples(documents: Iterable[dict[str, Any]]) -> list[Sample]:
+    return [Sample.model_validate(sample) for each in documents for sample in each["samples"]]
+
+
+def _pictures(shop: Workshop, samples: Sequence[Sample]) -> dict[str, ImageRecord]:
+    facts = shop.source.facts if isinstance(shop.source, World) else None
+    ids = dict.fromkeys(sample.image_id for sample in samples)
+    return {image_id: shop.run.images.get(image_id, facts=facts) for image_id in ids}

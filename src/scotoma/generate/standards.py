@@ -1,0 +1,78 @@
+"""Standards: what every sample that agents make must pass, by the settings, and compared with what the run holds out.
+
+Checks([*standards(run, source, settings, seed=0), *further_standards(settings.checks, "hf:my/model")])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from scotoma.core import ImageError, ImageRecord, ImageSource, Split, World
+from scotoma.generate.checks import Check
+from scotoma.generate.checks.balance import Balance
+from scotoma.generate.checks.blind import Blind, BlindModel
+from scotoma.generate.checks.difficulty import Difficulty, PassRate
+from scotoma.generate.checks.duplicate import Duplicate
+from scotoma.generate.checks.form import Form
+from scotoma.generate.checks.leakage import LEVELS, Leakage
+from scotoma.generate.settings import CheckSettings, GenerateSettings
+from scotoma.images.duplicates import NearDuplicates
+from scotoma.models.spec import load_model
+from scotoma.store import Run
+
+LONGEST_ANSWER = 120
+"""Characters. What is longer is no short answer, and no rule can compare it."""
+
+_HELD_OUT: tuple[Split, ...] = ("discover", "confirm", "test")
+
+
+def leakage_of(run: Run, source: ImageSource, settings: GenerateSettings, seed: int) -> Leakage:
+    """The check against everything that the run holds out, near-copies of photos among it: worth keeping, as it looks
+    at every one of those.
+
+    What the run never drew of its held-out splits cannot be in the pool; the web may hold a copy of it.
+    """
+    entries = [entry for split in _HELD_OUT for entry in run.ledger.images(split)]
+    held_out = {entry.id for entry in entries}
+    if _rendered(source, settings):
+        return Leakage(held_out)
+    photos: list[ImageRecord] = []
+    for entry in entries:
+        try:
+            photos.append(run.images.get(entry.id))
+        except ImageError:  # gone, or never kept: then its id alone is held out
+            continue
+    if settings.search.web and not isinstance(source, World):
+        photos += [
+            record
+            for split in _HELD_OUT
+            for record in source.images(split, seed)
+            if record.id not in held_out
+        ]
+    return Leakage(held_out, photos)
+
+
+def standards(leakage: Leakage, source: ImageSource, settings: GenerateSettings) -> list[Check]:
+    """Form, leakage and duplicates. Of a photo a near-copy counts as the photo itself; pictures that exact agents
+    render are as different as their facts, however alike they look."""
+    # In other words a question may be asked again: the writer does so on purpose.
+    near = None if _rendered(source, settings) else NearDuplicates(levels=LEVELS)
+    return [Form(longest_answer=LONGEST_ANSWER), leakage, Duplicate(near=near)]
+
+
+def further_standards(told: CheckSettings, candidate: str) -> Iterator[Check]:
+    """What the settings ask for besides, cheap before dear. `candidate`: the model that will be trained, as it is now.
+
+    Raises:
+        SpecError, ModelError: a model cannot be opened.
+    """
+    if told.balance is not None:
+        yield Balance(told.balance)
+    if told.blind is not None:
+        yield Blind(BlindModel(load_model(told.blind)))
+    if told.band is not None:
+        yield Difficulty(told.band, measure=PassRate(load_model(candidate), told.pass_samples))
+
+
+def _rendered(source: ImageSource, settings: GenerateSettings) -> bool:
+    return isinstance(source, World) and settings.agents == "exact"
