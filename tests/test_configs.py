@@ -55,6 +55,6 @@ def test_the_plan_of_a_spiral_on_photos_counts_judge_and_agents(tmp_path: Path) 
     rows = {row.stage: row for row in planned.rows}
     # 400 aimed and 800 unaimed samples (a targeted arm's retention is the beginning of those), three tries each.
     made = rows["round 1: generate"]
-    assert (made.planner, made.writer, made.validator) == (3 * 400 // 8, 3 * 1200, 3 * 1200)
+    assert (made.planner, made.writer, made.validator) == (3 * 400, 3 * 1200, 3 * 1200)
     assert rows["round 2: examine"].judge == rows["round 2: examine"].candidate > 0
     assert set(planned.cost) >= {"judge", "questioner", "planner", "writer", "validator"}

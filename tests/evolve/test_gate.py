@@ -38,3 +38,17 @@ def test_a_significant_fall_within_the_margin_passes() -> None:
     before, after = answers("before", "counting", 2000, 2000), answers("after", "counting", 1980, 2000)
     assert decide(before, after, margin=0.02).accepted
     assert not decide(before, after, margin=0.001).accepted
+
+
+def test_without_types_every_skill_counts_and_all_questions_together() -> None:
+    def photos(phase: str, right: int) -> list[Observation]:
+        found = answers(phase, "any", right, 150)
+        skills = [
+            {"skill": ("counting", f"rare{i % 50}"), "skills": f"counting+rare{i % 50}"} for i in range(150)
+        ]
+        return [o.model_copy(update={"tags": tags}) for o, tags in zip(found, skills, strict=True)]
+
+    gate = decide(photos("before", 120), photos("after", 90), margin=0.02)
+    assert not gate.accepted
+    assert "counting fell by 20.0 points" in gate.reason
+    assert "everything retained fell by 20.0 points" in gate.reason

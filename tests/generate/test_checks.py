@@ -173,6 +173,18 @@ def test_a_candidate_is_asked_for_the_difficulty_and_failed_calls_count_neither_
     assert candidate.shown == 4
 
 
+def test_a_candidate_is_asked_as_in_training() -> None:
+    class Listener(Parrot):
+        def answer(self, requests: Sequence[Request]) -> list[Reply]:
+            assert {(r.text, r.sampling.max_tokens) for r in requests} == {
+                ("what colour is the star ? In one word.", 5)
+            }
+            return super().answer(requests)
+
+    rate = PassRate(Listener("red", "red"), 2, put=lambda question: f"{question} In one word.", max_tokens=5)
+    assert rate(about(ONE)) == 1.0
+
+
 def test_a_candidate_that_never_answers_is_an_outage() -> None:
     with pytest.raises(Outage, match="late"):
         Difficulty(measure=PassRate(Parrot(None, None), samples=2)).reason(about(ONE))

@@ -39,9 +39,9 @@ def command(
     In a world failing scenes are varied into samples. Of photos, language-model agents make them, and a judge rules:
     see configs/photos-evolve.yaml.
 
-    Beside the targeted arm, controls: uniform (template questions), random (made alike, from questions drawn by
-    chance), targeted-frozen (the first diagnosis in all rounds), dpe (the paper's bands). At the end a fresh questioner
-    looks at the repaired model.
+    Beside the targeted arm, controls: uniform (template questions; of photos, unaimed samples), random (made alike,
+    from questions drawn by chance), targeted-frozen (the first diagnosis in all rounds), dpe (the paper's bands). At
+    the end a fresh questioner looks at the repaired model.
 
     Killed or stopped with Ctrl-C, the same command goes on where it was.
 
@@ -79,7 +79,7 @@ def command(
             settings.out,
             command="evolve",
             config=settings.model_dump(mode="json"),
-            may_change=("out", "repair.accelerate", "repair.vllm"),  # how fast, not what
+            may_change=("out", "repair.accelerate", "repair.vllm", "generate.at_once"),  # how fast, not what
         ) as run,
         console.progress_bars() as progress,
     ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as jsons
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -61,10 +62,14 @@ def command(
             --planner openai:gpt-5-mini --writer openai:gpt-5-mini --validator openai:gpt-5
         scotoma export runs/samples --format trl
     """
+    from scotoma.discover.interview import put
+    from scotoma.discover.settings import AnswerSettings
     from scotoma.generate.commission import CommissionSettings, accept, deliver
+    from scotoma.generate.standards import Trainee
 
     with Run.read(run_dir) as origin:
         own = {key: origin.config.get(key) for key in ("candidate", "images", "seed")}
+        answers = AnswerSettings.model_validate(origin.config.get("answers") or {})
     if not isinstance(own["candidate"], str):
         raise ConfigError(
             f"{run_dir} does not say which model it is about", hint="give a discovery or a spiral"
@@ -92,7 +97,8 @@ def command(
         CommissionSettings, None, overrides | {f"generate.{key}": value for key, value in flags.items()}
     )
     with Run.read(run_dir) as origin:
-        work = accept(origin, settings)
+        trainee = Trainee(settings.candidate, partial(put, answers=answers), answers.max_tokens)
+        work = accept(origin, settings, trainee)
         with (
             Run.open(
                 settings.out,

@@ -22,21 +22,21 @@ from scotoma.discover.settings import PROPOSED_PER_EXPLORED, DiscoverySettings
 from scotoma.models.size import parameters
 from scotoma.models.spec import parse_model_spec
 
-ROLES = ("candidate", "questioner", "judge", "tagger", "planner", "writer", "validator", "trained")
+ROLES = ("candidate", "questioner", "judge", "tagger", "planner", "writer", "validator", "blind", "trained")
 """Whoever is called; `trained` are completions."""
 
 TEXT_TOKENS = {
     **{"candidate": 40, "questioner": 90, "judge": 330, "tagger": 420},
-    **{"planner": 1600, "writer": 450, "validator": 280},
+    **{"planner": 1600, "writer": 450, "validator": 280, "blind": 40},
 }
 """Tokens of a prompt without its images, by role, about."""
 
-IMAGES = {"tagger": 0, "planner": 3}
+IMAGES = {"tagger": 0, "blind": 0, "planner": 3}
 """Images of a prompt, where it is not one."""
 
 REPLY_TOKENS = {
     **{"questioner": 20, "judge": 60, "tagger": 60},
-    **{"planner": 600, "writer": 80, "validator": 30},
+    **{"planner": 600, "writer": 80, "validator": 30, "blind": 8},
 }
 """Tokens of a reply, about; the candidate's are bounded by `answers.max_tokens`."""
 
@@ -59,6 +59,7 @@ class PlanRow:
     planner: int = 0
     writer: int = 0
     validator: int = 0
+    blind: int = 0
     trained: int = 0
     """Completions that a training samples and learns from."""
 

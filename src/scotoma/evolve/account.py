@@ -17,6 +17,7 @@ from scotoma.evolve.examination import accuracy, change, part
 from scotoma.evolve.proof import Course
 from scotoma.evolve.rediscovery import account_of_rediscovery
 from scotoma.evolve.settings import EvolveSettings
+from scotoma.evolve.supply import UNAIMED
 from scotoma.store.run import Run
 from scotoma.store.summary import (
     AgainstSummary,
@@ -140,7 +141,7 @@ def _arm(
     old_kept, new_kept = part(before, "retained"), part(after, "retained")
     kind: Gate = "accepted" if gate["accepted"] else "kept_old"
     return ArmSummary(
-        samples=made.get("samples", 0),
+        samples=trained.get("samples", made.get("samples", 0)),
         steps=trained.get("steps", 0),
         stopped_early=trained.get("stopped", False),
         modes_accuracy_before=accuracy(old_modes),
@@ -153,6 +154,7 @@ def _arm(
         gate_reason=gate["reason"],
         diagnosis=list(diagnosis.modes),
         mixture=_shares(diagnosis.mixture, made.get("shortfalls", {})),
+        unmade=made.get("shortfalls", {}).get(UNAIMED, 0),
         retention=diagnosis.mixture.retention,
         rejected=made.get("rejected", {}),
         infrastructure=made.get("infrastructure", {}),

@@ -16,7 +16,7 @@ from scotoma.evolve.diagnosis import AIMED, diagnose
 from scotoma.evolve.gate import decide
 from scotoma.evolve.lesson import Examined, Learnt, Lesson, examine
 from scotoma.evolve.settings import Arm
-from scotoma.evolve.supply import supply
+from scotoma.evolve.supply import evened, supply
 from scotoma.evolve.worker import processes_for, side_by_side
 from scotoma.evolve.workshop import Policy, Workshop
 from scotoma.generate.pipeline import Made
@@ -43,9 +43,14 @@ def turn(shop: Workshop, number: int, policies: Mapping[Arm, Policy]) -> dict[Ar
     # Those that know the modes first: what they find decides the others' warm start, and the frozen arm's mixture.
     for arm in sorted(policies, key=lambda arm: (arm not in AIMED, arm != "targeted")):
         diagnose(shop, arm, policies[arm].weights, number)
+    supplies = evened(
+        {
+            arm: supply(shop, diagnose(shop, arm, policy.weights, number), arm, policy, number)
+            for arm, policy in policies.items()
+        }
+    )
     for arm, policy in policies.items():
-        name = f"round{number}/{arm}"
-        made = supply(shop, diagnose(shop, arm, policy.weights, number), arm, policy, number)
+        name, made = f"round{number}/{arm}", supplies[arm]
         if ledger.done(f"examine/{name}") is None:
             lessons[name] = Lesson(
                 name=name,
@@ -69,7 +74,7 @@ def turn(shop: Workshop, number: int, policies: Mapping[Arm, Policy]) -> dict[Ar
     for name, learnt in side_by_side(lessons, at_once, shop.progress):
         # A stop may have come between the two: then only the examination is new.
         if ledger.done(f"{name}/reinforce") is None:
-            _note_training(shop, name, learnt, taught_first=bool(lessons[name].taught_first))
+            _note_training(shop, lessons[name], learnt)
         _write_down(shop, name, learnt.examined)
     return {arm: _gated(shop, f"round{number}/{arm}", policy) for arm, policy in policies.items()}
 
@@ -89,19 +94,20 @@ def _write_down(shop: Workshop, name: str, examined: Examined) -> None:
     shop.run.ledger.finish(f"examine/{name}", observations=[*examined.gate, *examined.test])
 
 
-def _note_training(shop: Workshop, name: str, learnt: Learnt, taught_first: bool) -> None:
+def _note_training(shop: Workshop, lesson: Lesson, learnt: Learnt) -> None:
     curve: list[CurvePoint] = []
     for step in learnt.report.steps:
         if step.reward_mean is not None:
             curve.append(CurvePoint(step.step, "reward", step.reward_mean))
         curve.append(CurvePoint(step.step, "kl", step.kl))
     shop.run.ledger.finish(
-        f"{name}/reinforce",
+        f"{lesson.name}/reinforce",
         {
             "engine": learnt.report.engine,
             "steps": len(learnt.report.steps),
             "stopped": learnt.report.stopped,
-            "warm_start_steps": shop.settings.repair.warm_start_steps if taught_first else 0,
+            "samples": len(lesson.samples),
+            "warm_start_steps": shop.settings.repair.warm_start_steps if lesson.taught_first else 0,
             "seconds": learnt.seconds,
         },
         curve=curve,

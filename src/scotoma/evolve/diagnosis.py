@@ -6,7 +6,7 @@ Every arm has its own way from one to the other, which is all that tells the arm
 - `targeted-frozen`: the mixture of the first round, ever again: is diagnosing again worth it?
 - `dpe`: the paper's bands (arXiv 2602.22859) on the accuracy in each type of question.
 - `random`: made like `targeted`, from questions drawn by chance.
-- `uniform`: template questions about fresh pictures.
+- `uniform`: template questions about fresh pictures; of photos, samples that agents make unaimed.
 
     found = diagnose(shop, "targeted", policy.weights, number=1)
     found.mixture.shares, found.modes

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scotoma.core import Observation
+from scotoma.diagnose.error_kind import skills_of
 from scotoma.diagnose.statistics import benjamini_hochberg, mcnemar
 from scotoma.evolve.examination import change
 
@@ -25,15 +26,15 @@ class Gate:
 def decide(
     before: Sequence[Observation], after: Sequence[Observation], margin: float, alpha: float = 0.05
 ) -> Gate:
-    """Per question type (tag `type`; of photos, combination of skills): a fall beyond `margin` that is significant at
-    q ≤ `alpha` keeps the old weights.
+    """Per question type (tag `type`): a fall beyond `margin` that is significant at q ≤ `alpha` keeps the old weights.
+    Photos have no types; there it is every skill by itself, and all questions together, since a skill may have few.
 
     Paired McNemar tests on the same questions, Benjamini–Hochberg over the types.
     """
-    types = sorted({_type(o) for o in before})
+    types = sorted({name for o in before for name in _types(o)})
     falls = []
     for name in types:
-        old = [o for o in before if _type(o) == name]
+        old = [o for o in before if name in _types(o)]
         keys = {o.key.rsplit("/", 1)[1] for o in old}
         new = [o for o in after if o.key.rsplit("/", 1)[1] in keys]
         difference = change(new, old)
@@ -49,8 +50,9 @@ def decide(
     return Gate(True, "no retained skill fell significantly")
 
 
-def _type(observation: Observation) -> str:
-    return str(observation.tags.get("type", observation.tags.get("skills", "any")))
+def _types(observation: Observation) -> tuple[str, ...]:
+    kind = observation.tags.get("type")
+    return (str(kind),) if kind is not None else (*skills_of(observation), "everything retained")
 
 
 def _p_value(after: Sequence[Observation], before: Sequence[Observation]) -> float:

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
-from scotoma.core import ImageRecord, Observation, Sample
+from scotoma.core import ImageRecord, Observation, Sample, Verifier
 from scotoma.discover.interview import Interview
 from scotoma.discover.progress import Progress
 from scotoma.discover.settings import AnswerSettings, JudgeSettings
+from scotoma.discover.tagging import Tagger
 from scotoma.discover.verification import open_verifier
 from scotoma.evolve.examination import Examination
 from scotoma.evolve.gate import decide
@@ -110,7 +112,15 @@ def examine(
     return Examined(gate, answers)
 
 
-def interview(policy: str | Path, answers: AnswerSettings, judge: JudgeSettings) -> Interview:
+def interview(
+    policy: str | Path, answers: AnswerSettings, judge: JudgeSettings, tagger: Tagger | None = None
+) -> Interview:
     """An interview of a model spec or checkpoint folder, judged by facts, then by the judge if there is one."""
     spec = f"hf:{policy}" if isinstance(policy, Path) else policy
-    return Interview(load_model(spec), open_verifier(judge), answers)
+    return Interview(load_model(spec), verifier_of(judge), answers, tagger)
+
+
+@lru_cache(maxsize=1)
+def verifier_of(judge: JudgeSettings) -> Verifier:
+    """Opened once in a process, so that a judge's budget bounds all that it is asked there."""
+    return open_verifier(judge)

@@ -11,21 +11,25 @@ from itertools import islice
 
 from scotoma.core import World
 from scotoma.discover.plan import Plan, PlanRow, discovery_rows, memory_of, priced
-from scotoma.discover.pool import open_source
+from scotoma.discover.pool import check_source, open_source
 from scotoma.evolve.diagnosis import AIMED, ATTRIBUTED, PER_MODE
 from scotoma.evolve.settings import EvolveSettings
+from scotoma.evolve.supply import check_makers
+from scotoma.generate.checks.blind import BLIND_SAMPLES
 from scotoma.generate.pipeline import PER_IMAGE
-from scotoma.generate.production import Pace
 
 
 def plan_spiral(settings: EvolveSettings) -> Plan:
     """The plan of `scotoma evolve`. Nothing is loaded but a few images.
 
     Raises:
+        ConfigError: nobody could make samples of these images, or judge them.
         SpecError: a spec names nothing.
         ImageError: the images cannot be read.
     """
     source = open_source(settings)
+    check_makers(source, settings)
+    check_source(source, settings.seed, judged=bool(settings.judge.specs))
     shown = list(islice(source.images("discover", settings.seed), 8))
     judged = not isinstance(source, World)
     rulings = max(1, len(settings.judge.specs)) * settings.judge.samples if judged else 0
@@ -36,7 +40,11 @@ def plan_spiral(settings: EvolveSettings) -> Plan:
         looked_through = test.pool + test.pool // 4
         rows.append(
             PlanRow(
-                "draw the examination", _pictures(looked_through), 0, looked_through, looked_through * rulings
+                "draw the examination",
+                _pictures(looked_through),
+                questioner=looked_through,
+                judge=looked_through * rulings,
+                tagger=looked_through if settings.tagging.model is not None else 0,
             )
         )
     rows.append(_row("examine the candidate", _pictures(examination), examination, rulings))
@@ -69,6 +77,8 @@ def plan_spiral(settings: EvolveSettings) -> Plan:
         )
     told = settings.generate
     agents = {role: spec for role in ("planner", "writer", "validator") if (spec := getattr(told, role))}
+    if told.checks.blind is not None:
+        agents["blind"] = told.checks.blind
     plan = priced(settings, rows, shown, agents)
     trained = memory_of("candidate", settings.candidate, "full", lora=repair.lora_rank > 0)
     return replace(plan, memory=(*plan.memory, trained))
@@ -85,17 +95,17 @@ def _agents(settings: EvolveSettings, stage: str) -> PlanRow:
     retention = int(volume * settings.repair.mixture.retention)
     aimed = sum(volume - retention for arm in settings.arms if arm not in ("uniform", "dpe"))
     aimed += volume if "dpe" in settings.arms else 0
-    unaimed = volume if "uniform" in settings.arms else retention
-    sketches = told.tries * (aimed + unaimed)
+    # Unaimed ones are shared, and take the place of what a share falls short of.
+    sketches = told.tries * (aimed + volume)
     measured = told.tries * aimed * told.checks.pass_samples if told.checks.band is not None else 0
     return PlanRow(
         stage,
         sketches,
         candidate=measured,
-        # Nobody plans what is unaimed.
-        planner=-(-told.tries * aimed // Pace().batch),
+        planner=told.tries * aimed,  # nobody plans what is unaimed
         writer=sketches,
         validator=sketches,
+        blind=BLIND_SAMPLES * sketches if told.checks.blind is not None else 0,
     )
 
 

@@ -17,12 +17,13 @@ from pathlib import Path
 from scotoma.core import FailureMode, ImageSource, Observation, Verdict
 from scotoma.diagnose.statistics import clustered_rate, holm, paired_test
 from scotoma.discover.account import failure_rate, ratio_of_failures, summarise
+from scotoma.discover.calibration import adopt_calibration
 from scotoma.discover.confirm import confirm
 from scotoma.discover.interview import Asked
 from scotoma.discover.loop import discover
 from scotoma.discover.progress import Progress
 from scotoma.discover.settings import DiscoverySettings
-from scotoma.discover.verification import open_interview
+from scotoma.discover.verification import open_tagger
 from scotoma.evolve.lesson import interview
 from scotoma.evolve.paper import pictures_of
 from scotoma.evolve.settings import EvolveSettings
@@ -50,7 +51,7 @@ def rediscover(
     if run.ledger.done(stage) is not None:
         return
     again = _settings(settings, policy, run.path / FOLDER / policy.name)
-    asking = open_interview(again)
+    asking = interview(policy.weights, settings.answers, settings.judge, open_tagger(settings.tagging))
     with Run.open(
         again.out,
         command="discover",
@@ -58,6 +59,7 @@ def rediscover(
         # The folder says which weights these are; where they lie may be written in another way.
         may_change=("out", "candidate"),
     ) as looking:
+        adopt_calibration(looking, again.judge)
         discover(looking, source, asking, again.discover, again.seed, progress)
         modes = confirm(looking, source, asking, again.discover, again.confirm, again.seed, progress)
         looking.write_summary(summarise(looking, again))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from scotoma.core import ConfigError, EditableWorld, FailureMode, ImageSource, World
+from scotoma.core import FailureMode, ImageSource, World
 from scotoma.discover.calibration import adopt_calibration, read_calibration
 from scotoma.discover.confirm import confirm
 from scotoma.discover.loop import discover
@@ -19,12 +19,14 @@ from scotoma.discover.pool import Pool, check_source, open_source
 from scotoma.discover.progress import Progress, silent
 from scotoma.discover.tagging import Tagger
 from scotoma.discover.topics import adopt_topics
-from scotoma.discover.verification import open_interview, open_verifier
+from scotoma.discover.verification import open_tagger
 from scotoma.evolve.account import BASE, summarise
 from scotoma.evolve.arm import examine_base, turn
 from scotoma.evolve.examination import Examination
+from scotoma.evolve.lesson import interview, verifier_of
 from scotoma.evolve.rediscovery import rediscover
 from scotoma.evolve.settings import Arm, EvolveSettings
+from scotoma.evolve.supply import check_makers
 from scotoma.evolve.workshop import Policy, Workshop
 from scotoma.generate.crew import open_crew, pool_of
 from scotoma.generate.production import Crew
@@ -68,11 +70,11 @@ def evolve(
     """
     means = means or means_of(settings)
     source, crew = means.source, means.crew
-    asking = open_interview(settings)
+    tagger = open_tagger(settings.tagging)
+    asking = interview(settings.candidate, settings.answers, settings.judge, tagger)
     adopt_calibration(run, settings.judge)
     discover(run, source, asking, settings.discover, settings.seed, progress)
     modes = confirm(run, source, asking, settings.discover, settings.confirm, settings.seed, progress)
-    tagger = asking.tagger
     del asking  # a large candidate would keep the device's memory from the training
     run.write_summary(summarise(run, settings))
 
@@ -80,6 +82,7 @@ def evolve(
     if not proven:
         return summarise(run, settings)
     shop = _workshop(run, source, settings, proven, tagger, crew, progress)
+    del tagger
     base = Policy(BASE, settings.candidate)
     examine_base(shop, base)
     policies: dict[Arm, Policy] = dict.fromkeys(settings.arms, base)
@@ -97,14 +100,10 @@ def evolve(
 
 def _crew(source: ImageSource, settings: EvolveSettings) -> Crew | None:
     """Who makes samples; None: failing scenes are varied."""
-    if settings.generate.agents == "llm":
-        return open_crew(settings.generate, source, pool_of(source, settings.generate, settings.seed))
-    if not isinstance(source, EditableWorld):
-        raise ConfigError(
-            f"images: {settings.images} has no scenes that can be edited, so somebody must make the samples",
-            hint="set generate.agents: llm with a planner, a writer and a validator, or use worlds:shapes",
-        )
-    return None
+    check_makers(source, settings)
+    if settings.generate.agents == "exact":
+        return None
+    return open_crew(settings.generate, source, pool_of(source, settings.generate, settings.seed))
 
 
 def _workshop(
@@ -136,7 +135,7 @@ def _drawn(
 ) -> tuple[Examination, Examination]:
     """The questions of the `confirm` and of the `test` split."""
     adopt_topics(run, tagger)
-    pool = Pool(source, settings.discover, open_verifier(settings.judge), tagger=tagger)
+    pool = Pool(source, settings.discover, verifier_of(settings.judge), tagger=tagger)
     test = settings.test
     progress("draw", 0, 2)
     each = min(test.mode_questions, 60 * len(proven))

@@ -11,14 +11,18 @@ the two nothing but the aim differs. Every batch of the agents is a stage of the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-from scotoma.core import EditableWorld, ImageRecord, Sample, World
+from scotoma.core import ConfigError, EditableWorld, ImageRecord, ImageSource, ModelError, Sample, World
+from scotoma.diagnose.error_kind import skills_of
 from scotoma.diagnose.mixture import Mixture
+from scotoma.diagnose.wording import OTHER
+from scotoma.discover.interview import put
 from scotoma.evolve.diagnosis import Diagnosis
-from scotoma.evolve.settings import Arm
+from scotoma.evolve.settings import Arm, EvolveSettings
 from scotoma.evolve.workshop import Policy, Workshop
 from scotoma.generate.attempt import Attempt, Tally, tally
 from scotoma.generate.briefing import brief_for, described
@@ -26,9 +30,9 @@ from scotoma.generate.checks import Checks, Draft
 from scotoma.generate.handover import Brief
 from scotoma.generate.pipeline import Made, targeted_samples, uniform_samples
 from scotoma.generate.planner import Structure, Target
-from scotoma.generate.production import Crew, Pace, batches
+from scotoma.generate.production import BARREN, Crew, Pace, batches
 from scotoma.generate.settings import CheckSettings
-from scotoma.generate.standards import further_standards, standards
+from scotoma.generate.standards import Trainee, further_standards, standards
 from scotoma.generate.unaimed import UnaimedPlanner, unaimed
 
 UNAIMED = "unaimed"
@@ -40,6 +44,19 @@ class _Work:
 
     samples: list[Sample]
     tally: Tally
+
+
+def check_makers(source: ImageSource, settings: EvolveSettings) -> None:
+    """Somebody must be able to make samples of these pictures.
+
+    Raises:
+        ConfigError: nobody is.
+    """
+    if settings.generate.agents == "exact" and not isinstance(source, EditableWorld):
+        raise ConfigError(
+            f"images: {source.spec} has no scenes that can be edited, so somebody must make the samples",
+            hint="set generate.agents: llm with a planner, a writer and a validator, or use worlds:shapes",
+        )
 
 
 def supply(shop: Workshop, diagnosis: Diagnosis, arm: Arm, policy: Policy, number: int) -> Made:
@@ -72,6 +89,30 @@ def supply(shop: Workshop, diagnosis: Diagnosis, arm: Arm, policy: Policy, numbe
     samples = ledger.samples(stage)
     done = ledger.done(stage) or {}
     return Made(samples, _pictures(shop, samples), done.get("shortfalls", {}))
+
+
+def evened(supplies: Mapping[Arm, Made]) -> dict[Arm, Made]:
+    """Every arm's samples, as many as the arm with the fewest has: spread evenly over what was made, so that the
+    mixture stays what it was. Only where pictures or tries ran out is there anything to leave out.
+
+    Raises:
+        ConfigError: an arm has none.
+    """
+    least = min(len(made.samples) for made in supplies.values())
+    if least == 0:
+        bare = next(arm for arm, made in supplies.items() if not made.samples)
+        raise ConfigError(
+            f"not one sample could be made for the arm {bare}",
+            hint="the report says what was rejected, and why; more pictures, tries or another writer may help",
+        )
+    found = {}
+    for arm, made in supplies.items():
+        n = len(made.samples)
+        kept = [made.samples[i * n // least] for i in range(least)]
+        shown = {sample.image_id for sample in kept}
+        images = {image_id: image for image_id, image in made.images.items() if image_id in shown}
+        found[arm] = replace(made, samples=kept, images=images)
+    return found
 
 
 def _by_variation(shop: Workshop, diagnosis: Diagnosis, number: int) -> Made:
@@ -146,6 +187,8 @@ def _by_agents(
     purpose = "retention" if mixture.shares else "uniform"
     fresh = [sample for sample in beside.samples if sample.id not in known][:rest]
     made.samples += [sample.model_copy(update={"purpose": purpose, "mode_id": None}) for sample in fresh]
+    if len(made.samples) < mixture.volume:
+        made.shortfalls[UNAIMED] = mixture.volume - len(made.samples)
     made.images = _pictures(shop, made.samples)
     return made
 
@@ -154,21 +197,32 @@ def _unaimed(shop: Workshop, crew: Crew, wanted: int, number: int) -> _Work:
     """The first so many unaimed samples of a round, the same for every arm; no check looks at any arm's policy."""
     settings = shop.settings
     checks = _checks(shop, settings.generate.checks.model_copy(update={"band": None}), settings.candidate)
-    asked = {str(o.tags["skills"]) for o in shop.run.ledger.observations("baseline") if o.verdict.valid}
-    plain = replace(crew, planner=UnaimedPlanner(sorted(asked) or ["looking"]))
+    plain = replace(crew, planner=UnaimedPlanner(_skills(shop)))
     brief = unaimed(wanted, f"{settings.seed}/{number}")
-    work = _worked(shop, f"{UNAIMED}/{number}", brief, plain, checks)
-    return _Work(work.samples[: max(wanted, 0)], work.tally)
+    return _worked(shop, f"{UNAIMED}/{number}", brief, plain, checks)
+
+
+def _skills(shop: Workshop) -> list[str]:
+    """What unguided questions called for; what their wording does not tell cannot be wished for."""
+    asked = shop.run.ledger.observations("baseline")
+    found = {skill for o in asked if o.verdict.valid for skill in skills_of(o)} - {OTHER}
+    return sorted(found) or ["a look at it"]
 
 
 def _checks(shop: Workshop, told: CheckSettings, trained: str) -> Checks:
     assert shop.leakage is not None
+    answers = shop.settings.answers
+    trainee = Trainee(trained, partial(put, answers=answers), answers.max_tokens)
     usual = standards(shop.leakage, shop.source, shop.settings.generate)
-    return Checks([*usual, *further_standards(told, trained)])
+    return Checks([*usual, *further_standards(told, trainee)])
 
 
 def _worked(shop: Workshop, stage: str, brief: Brief, crew: Crew, checks: Checks) -> _Work:
-    """The samples of a brief, batch by batch; those made before a stop are not made again."""
+    """The first `brief.wanted` samples, batch by batch; those made before a stop are not made again.
+
+    Raises:
+        ModelError: the agents' servers fail throughout. No shortfall: the same command asks again.
+    """
     run, told = shop.run, shop.settings.generate
     known = [run.ledger.done(name) or {} for name in run.ledger.stages(f"{stage}/")]
     made = _samples(known)
@@ -190,7 +244,27 @@ def _worked(shop: Workshop, stage: str, brief: Brief, crew: Crew, checks: Checks
         known.append(document)
         made += batch.samples
         shop.progress(stage, len(made), brief.wanted)
-    return _Work(made, tally(attempt for each in known for attempt in _attempts(each)))
+    if known and known[-1]["ended"] == BARREN and len(made) < brief.wanted:
+        failed = tally(_attempts(known[-1])).infrastructure
+        if failed:
+            told_of = ", ".join(f"{count} × {reason}" for reason, count in failed.items())
+            raise ModelError(
+                f"the agents of {stage} fail for want of an answer: {told_of}",
+                hint="are their servers well? The same command goes on",
+            )
+    return _within(brief.wanted, known)
+
+
+def _within(wanted: int, batches_made: Sequence[dict[str, Any]]) -> _Work:
+    """The first so many samples, and how the attempts ended that they took: others may have wanted more."""
+    samples: list[Sample] = []
+    attempts: list[Attempt] = []
+    for document in batches_made:
+        if len(samples) >= wanted:
+            break
+        samples += _samples([document])
+        attempts += _attempts(document)
+    return _Work(samples[: max(wanted, 0)], tally(attempts))
 
 
 def _attempts(document: dict[str, Any]) -> list[Attempt]:

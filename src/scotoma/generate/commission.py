@@ -24,7 +24,7 @@ from scotoma.generate.checks import Check, Checks, Draft
 from scotoma.generate.crew import open_crew, pool_of
 from scotoma.generate.production import Crew, Pace, batches
 from scotoma.generate.settings import GenerateSettings, refuse_the_trained
-from scotoma.generate.standards import further_standards, leakage_of, standards
+from scotoma.generate.standards import Trainee, further_standards, leakage_of, standards
 from scotoma.images.spec import open_images
 from scotoma.store import Run
 from scotoma.store.configuration import Settings
@@ -97,8 +97,8 @@ class Commission:
     """Checks that the settings ask for beside those that are always there."""
 
 
-def accept(origin: Run, settings: CommissionSettings) -> Commission:
-    """Open the pictures and the agents.
+def accept(origin: Run, settings: CommissionSettings, trainee: Trainee | None = None) -> Commission:
+    """Open the pictures and the agents. `trainee`: how the candidate is asked in training; None: as it stands.
 
     Raises:
         ConfigError: the origin has no such mode, or the settings cannot be carried out.
@@ -115,7 +115,7 @@ def accept(origin: Run, settings: CommissionSettings) -> Commission:
         tuple(modes),
         source,
         crew,
-        tuple(further_standards(settings.generate.checks, settings.candidate)),
+        tuple(further_standards(settings.generate.checks, trainee or Trainee(settings.candidate))),
     )
 
 

@@ -72,6 +72,7 @@ class Sketch:
         scene_edits: names of operations on a scene graph, for pictures with exact facts (`RetouchableWorld.edit`).
         must: what the tags of question and picture together must satisfy, where tags can say.
         like: the failure that the sketch is modelled on.
+        draw: tells apart sketches of the same words; where all pictures fit alike, it decides which comes first.
         offered: how often each picture was the first to be offered for this brief, by id: one caption is not to make
             all samples.
     """
@@ -85,13 +86,16 @@ class Sketch:
     must: Predicate = field(default_factory=Predicate)
     purpose: Purpose = "mode"
     like: FailedQuestion | None = None
+    draw: str = ""
     offered: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def key(self) -> str:
         """Tells sketches apart, wherever the pictures lie: what agents draw their seeds from."""
         like = "" if self.like is None else f"{self.like.image.id}/{self.like.question}"
-        return "|".join((self.shows, self.asks, *self.scene_edits, str(self.must), self.purpose, like))
+        return "|".join(
+            (self.shows, self.asks, *self.scene_edits, str(self.must), self.purpose, like, self.draw)
+        )
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from zlib import crc32
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -60,7 +61,7 @@ class PhotoSearcher:
         ]
         found = _rarest(sketch, [Found(hit.image, f"words: {sketch.search}") for hit in hits], n)
         outage: Outage | None = None
-        if len(found) < n and self._web is not None:
+        if len(found) < n and self._web is not None and sketch.search:
             try:
                 found += self._from_the_web(self._web, sketch.search, n - len(found))
             except Outage as error:
@@ -101,7 +102,11 @@ class PhotoSearcher:
 
 
 def _rarest(sketch: Sketch, found: Sequence[Found], n: int) -> list[Found]:
-    return sorted(found, key=lambda each: sketch.offered.get(each.image.id, 0))[:n]
+    def place(each: Found) -> tuple[int, int]:
+        chance = crc32(f"{sketch.draw}/{each.image.id}".encode()) if sketch.draw else 0
+        return sketch.offered.get(each.image.id, 0), chance
+
+    return sorted(found, key=place)[:n]
 
 
 def _shows(sketch: Sketch, image: ImageRecord) -> bool:

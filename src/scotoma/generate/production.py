@@ -42,6 +42,8 @@ from scotoma.generate.handover import (
 )
 from scotoma.verify.rules import match
 
+BARREN = "nothing came of it"
+
 MOST_BARREN = 2
 """Batches in a row in which nothing was even rejected (no sketch, or infrastructure throughout) before it is given up:
 what is broken thrice stays broken, and each time costs."""
@@ -173,7 +175,7 @@ def _ended(progress: _Progress, brief: Brief, pace: Pace) -> str | None:
     if progress.kept >= brief.wanted:
         return "filled"
     if progress.barren >= MOST_BARREN:
-        return "nothing came of it"
+        return BARREN
     return "tries used up" if progress.tried >= pace.tries * brief.wanted else None
 
 

@@ -1,13 +1,15 @@
 """Standards: what every sample that agents make must pass, by the settings, and compared with what the run holds out.
 
-Checks([*standards(run, source, settings, seed=0), *further_standards(settings.checks, "hf:my/model")])
+Checks([*standards(run, source, settings, seed=0), *further_standards(settings.checks, Trainee("hf:my/model"))])
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 
-from scotoma.core import ImageError, ImageRecord, ImageSource, Split, World
+from scotoma.core import ChatModel, ImageError, ImageRecord, ImageSource, Sampling, Split, World
 from scotoma.generate.checks import Check
 from scotoma.generate.checks.balance import Balance
 from scotoma.generate.checks.blind import Blind, BlindModel
@@ -60,8 +62,17 @@ def standards(leakage: Leakage, source: ImageSource, settings: GenerateSettings)
     return [Form(longest_answer=LONGEST_ANSWER), leakage, Duplicate(near=near)]
 
 
-def further_standards(told: CheckSettings, candidate: str) -> Iterator[Check]:
-    """What the settings ask for besides, cheap before dear. `candidate`: the model that will be trained, as it is now.
+@dataclass(frozen=True)
+class Trainee:
+    """The model that will be trained, as it is now, and how it is asked: worded by `put`, in so many tokens."""
+
+    spec: str
+    put: Callable[[str], str] = str
+    max_tokens: int = Sampling().max_tokens
+
+
+def further_standards(told: CheckSettings, trainee: Trainee) -> Iterator[Check]:
+    """What the settings ask for besides, cheap before dear.
 
     Raises:
         SpecError, ModelError: a model cannot be opened.
@@ -69,9 +80,19 @@ def further_standards(told: CheckSettings, candidate: str) -> Iterator[Check]:
     if told.balance is not None:
         yield Balance(told.balance)
     if told.blind is not None:
-        yield Blind(BlindModel(load_model(told.blind)))
+        yield Blind(BlindModel(_once(told.blind)))
     if told.band is not None:
-        yield Difficulty(told.band, measure=PassRate(load_model(candidate), told.pass_samples))
+        yield Difficulty(told.band, measure=_pass_rate(trainee, told.pass_samples))
+
+
+def _pass_rate(trainee: Trainee, samples: int) -> PassRate:
+    return PassRate(load_model(trainee.spec), samples, put=trainee.put, max_tokens=trainee.max_tokens)
+
+
+@lru_cache(maxsize=1)
+def _once(spec: str) -> ChatModel:
+    """Opened once in a process, so that its budget bounds all arms together."""
+    return load_model(spec)
 
 
 def _rendered(source: ImageSource, settings: GenerateSettings) -> bool:

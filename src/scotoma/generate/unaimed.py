@@ -6,12 +6,14 @@ validator and checks, and no word of any weakness.
     crew = replace(crew, planner=UnaimedPlanner(["counting", "colour"]))
     batches(unaimed(100, seed="0"), crew, checks, Pace())
 
->>> [sketch.asks for sketch in UnaimedPlanner(["counting", "colour"]).plan(unaimed(3, seed="0"), 3, ())]
-['something that calls for counting', 'something that calls for colour', 'something that calls for counting']
+>>> planned = UnaimedPlanner(["counting", "colour"]).plan(unaimed(4, seed="0"), 4, ())
+>>> sorted(sketch.asks for sketch in planned[:2])
+['something that calls for colour', 'something that calls for counting']
 """
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 
 from scotoma.core import Predicate
@@ -30,7 +32,7 @@ def unaimed(wanted: int, seed: str) -> Brief:
 
 
 class UnaimedPlanner:
-    """Skill after skill, going on where the earlier sketches ended; asks no model.
+    """Every skill once, in random order, and again; asks no model.
 
     Args:
         skills: what can be asked about these pictures, at least one.
@@ -40,6 +42,17 @@ class UnaimedPlanner:
         self._skills = tuple(skills)
 
     def plan(self, brief: Brief, n: int, earlier: Sequence[Sketch]) -> Sequence[Sketch]:
-        """`n` sketches that any picture fits."""
-        turns = (self._skills[(len(earlier) + i) % len(self._skills)] for i in range(n))
-        return [Sketch("whatever is there", f"something that calls for {skill}") for skill in turns]
+        """`n` sketches that any picture fits, going on where the earlier ones ended."""
+        numbers = range(len(earlier), len(earlier) + n)
+        return [
+            Sketch(
+                "whatever is there",
+                f"something that calls for {self._skill(number)}",
+                draw=f"{brief.seed}/{number}",
+            )
+            for number in numbers
+        ]
+
+    def _skill(self, number: int) -> str:
+        cycle, place = divmod(number, len(self._skills))
+        return random.Random(f"unaimed/{cycle}").sample(self._skills, len(self._skills))[place]

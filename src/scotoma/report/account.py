@@ -68,6 +68,7 @@ def _rounds(run: Run, measured: Measurements) -> list[RoundSummary]:
 def _arm(run: Run, measured: Measurements, after: Checkpoint) -> ArmSummary:
     name = f"round{after.round}/{after.arm}"
     gate = run.ledger.done(f"{name}/gate")
+    made, trained = (run.ledger.done(f"{name}/{stage}") or {} for stage in ("generate", "reinforce"))
     before = _ending(run, measured, after.arm, before=after.round)
     modes = [mode for mode in run.ledger.modes() if mode.status in CONFIRMED]
     per_mode = {
@@ -81,8 +82,8 @@ def _arm(run: Run, measured: Measurements, after: Checkpoint) -> ArmSummary:
         for skill in measured.skills()
     }
     return ArmSummary(
-        samples=(run.ledger.done(f"{name}/generate") or {}).get("samples", 0),
-        steps=(run.ledger.done(f"{name}/reinforce") or {}).get("steps", 0),
+        samples=trained.get("samples", made.get("samples", 0)),
+        steps=trained.get("steps", 0),
         modes_accuracy_before=measured.accuracy(before, part="modes"),
         modes_accuracy_after=measured.accuracy(after, part="modes"),
         retained_accuracy_before=measured.accuracy(before, part="retained"),

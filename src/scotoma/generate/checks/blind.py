@@ -24,6 +24,9 @@ from scotoma.verify.rules import match
 LONGEST = 4
 """Words in a row that are looked at together."""
 
+BLIND_SAMPLES = 5
+"""Answers that a model is asked for without the picture."""
+
 _Z = 1.96
 
 
@@ -133,7 +136,7 @@ class BlindModel:
     Calls that fail say nothing of the question.
     """
 
-    def __init__(self, model: ChatModel, samples: int = 5, temperature: float = 0.7) -> None:
+    def __init__(self, model: ChatModel, samples: int = BLIND_SAMPLES, temperature: float = 0.7) -> None:
         self._model = model
         self._samples = samples
         self._temperature = temperature

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from scotoma.core import ChatModel
+from scotoma.core import ChatModel, Sampling
 from scotoma.generate.checks.check import Check, Draft
 from scotoma.generate.checks.sampling import sampled
 from scotoma.verify.rules import match
@@ -18,11 +18,21 @@ from scotoma.verify.rules import match
 class PassRate:
     """How often a model answers a draft rightly, of `samples` sampled answers (DPE: 9).
 
-    Rules decide; calls that fail, and answers that no rule can judge, count neither way.
+    Rules decide; calls that fail, and answers that no rule can judge, count neither way. The question is worded (`put`)
+    and bounded as in training, or the rate would be of something else.
     """
 
-    def __init__(self, model: ChatModel, samples: int = 9, temperature: float = 1.0) -> None:
+    def __init__(
+        self,
+        model: ChatModel,
+        samples: int = 9,
+        temperature: float = 1.0,
+        put: Callable[[str], str] = str,
+        max_tokens: int = Sampling().max_tokens,
+    ) -> None:
         self._model = model
+        self._put = put
+        self._max_tokens = max_tokens
         self._samples = samples
         self._temperature = temperature
 
@@ -32,7 +42,9 @@ class PassRate:
         Raises:
             Outage: not one call was answered.
         """
-        said = sampled(self._model, draft, self._samples, self._temperature)
+        said = sampled(
+            self._model, draft, self._samples, self._temperature, put=self._put, max_tokens=self._max_tokens
+        )
         judged = [match(answer, draft.answer or "") for answer in said]
         decided = [found for found in judged if found != "undecided"]
         return decided.count("correct") / len(decided) if decided else None

@@ -8,24 +8,34 @@ Calls that fail are left out; where all did, nothing is known, and that is no re
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from scotoma.core import ChatModel, Request, Sampling
 from scotoma.generate.checks.check import Draft
 from scotoma.generate.handover import Outage
 
 
 def sampled(
-    model: ChatModel, draft: Draft, samples: int, temperature: float, blind: bool = False
+    model: ChatModel,
+    draft: Draft,
+    samples: int,
+    temperature: float,
+    blind: bool = False,
+    put: Callable[[str], str] = str,
+    max_tokens: int = Sampling().max_tokens,
 ) -> list[str]:
-    """Up to `samples` answers, at least one; `blind`: the picture is not shown.
+    """Up to `samples` answers, at least one; `blind`: the picture is not shown. `put` words the question.
 
     Raises:
         Outage: not one call was answered.
     """
-    text = draft.question + (f" ({' / '.join(draft.options)})" if draft.options else "")
+    text = put(draft.question + (f" ({' / '.join(draft.options)})" if draft.options else ""))
     images = () if blind else (draft.image,)
     replies = model.answer(
         [
-            Request(images=images, text=text, sampling=Sampling(temperature=temperature, seed=seed))
+            Request(
+                images=images, text=text, sampling=Sampling(temperature, max_tokens=max_tokens, seed=seed)
+            )
             for seed in range(samples)
         ]
     )

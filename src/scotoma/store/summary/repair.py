@@ -60,9 +60,13 @@ class ArmSummary(Figures):
     mixture: list[ShareSummary] = Field(
         default_factory=list, description="what it was trained on, beside `retention`"
     )
+    unmade: int = Field(
+        default=0,
+        description="samples short of the volume, where pictures or tries ran out; every arm has as few",
+    )
     retention: int = Field(default=0, description="samples that keep old skills, by the mixture")
     rejected: dict[str, int] = Field(
-        default_factory=dict, description="samples that a quality check threw out, by reason"
+        default_factory=dict, description="samples that an agent or a quality check threw out, by reason"
     )
     infrastructure: dict[str, int] = Field(
         default_factory=dict, description="samples lost to infrastructure errors, by agent and kind"
