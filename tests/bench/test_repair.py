@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scotoma.bench.repair import ARMS, BASE, RepairOutcome, measure, settings_for, summarise, table
+from scotoma.bench.repair import ARMS, BASE, UNPLANTED, RepairOutcome, measure, settings_for, summarise, table
 from scotoma.bench.truth import Region, Truth
 from scotoma.core import ConfigError, Predicate, Rate
 from scotoma.store.summary import (
@@ -52,7 +52,7 @@ def outcome(seed: int, after: float, gain_ratio: float, drops: int = 0) -> Repai
             confirmed_modes=3,
         ),
     )
-    regions = {"skill=counting": {BASE: rate(0.1)} | dict.fromkeys(ARMS, rate(after))}
+    regions = {"skill=counting": {UNPLANTED: rate(0.95), BASE: rate(0.1)} | dict.fromkeys(ARMS, rate(after))}
     return RepairOutcome(planted_set=0, seed=seed, regions=regions, summary=summary)
 
 
@@ -60,6 +60,7 @@ def test_figures_are_means_over_spirals_with_intervals() -> None:
     result = summarise([outcome(0, 0.9, 2.0), outcome(1, 0.8, 8.0, drops=1)], rounds=1)
     assert result.regions["targeted"].value == pytest.approx(0.85)
     assert result.regions[BASE].value == pytest.approx(0.1)
+    assert result.regions[UNPLANTED].value == pytest.approx(0.95)
     assert result.mended["targeted"].value == 0.5
     assert result.gain_ratio["uniform"].value == pytest.approx(4)  # the geometric mean
     assert result.significant_drops == 1
@@ -79,7 +80,7 @@ def test_the_json_holds_value_low_high_and_n_of_every_figure() -> None:
 
 def test_the_table_has_a_row_per_arm() -> None:
     rows = table(summarise([outcome(0, 0.9, 2.0), outcome(1, 0.8, 8.0)], rounds=1))
-    assert rows.row_count == 1 + len(ARMS)
+    assert rows.row_count == 2 + len(ARMS)
 
 
 def test_the_spiral_that_is_measured_has_all_arms_at_equal_volume() -> None:

@@ -40,6 +40,11 @@ Watch = Callable[[str, int, int], None]
 ARMS: tuple[Arm, ...] = ("targeted", "uniform", "random", "targeted-frozen")
 BASE = "base"
 
+UNPLANTED = "unplanted"
+"""The model that the regions were planted in: what it never knew no repair gives back."""
+
+ROWS = (UNPLANTED, BASE, *ARMS)
+
 MENDED = 0.85
 """A region is mended when at least this share of its questions is answered rightly."""
 
@@ -57,7 +62,8 @@ class RepairOutcome(BaseModel):
     """One spiral on one planted candidate with one seed.
 
     Attributes:
-        regions: accuracy inside each planted region (its predicate), by arm, `base` before any repair.
+        regions: accuracy inside each planted region (its predicate), by arm, `base` before any repair, `unplanted` of
+            the model before planting.
         summary: the spiral's own.
     """
 
@@ -79,7 +85,8 @@ class RepairBenchmark(BaseModel):
     spirals) with Student's interval; each says its n.
 
     Attributes:
-        regions: accuracy inside the planted regions on the `test` split, by arm, `base` before any repair.
+        regions: accuracy inside the planted regions on the `test` split, by arm, `base` before any repair,
+            `unplanted` of the models before planting.
         mended: share of the regions that are answered rightly at least 85 % of the time after repair, by arm.
         retained_change: change of accuracy outside every mode by the targeted arm, in [-1, 1].
         gain: of the targeted arm on the confirmed modes.
@@ -135,14 +142,15 @@ def settings_for(candidate: str, images: str, out: Path, seed: int, rounds: int)
             search=ModeSearch(max_modes=12, most_trust=3),
         ),
         confirm=ConfirmSettings(pool=32_000, checks=0, shrink=0),
-        # What was planted is answered rightly next to never: GRPO has no signal before a supervised start.
+        # What was planted is answered rightly next to never: GRPO has no signal before a supervised start. Few samples:
+        # with ten times as many any arm meets everything, and what is aimed at hardly matters (docs/limits.md).
         repair=RepairSettings(
             engine="shared",
-            samples=6000,
-            steps=60,
+            samples=600,
+            steps=30,
             learning_rate=5e-5,
-            warm_start_steps=80,
-            warm_start_rate=5e-4,
+            warm_start_steps=40,
+            warm_start_rate=3e-4,
             warm_start_once=False,
             frozen=("vision_model",),
             mixture=TargetedMixture(retention=0.6, warm_start_below=0.3),
@@ -194,14 +202,15 @@ def _mend(
     kept = out / "outcome.json"
     try:
         known = RepairOutcome.model_validate_json(kept.read_text())
-        if known.summary.candidate == candidate and len(known.summary.rounds) == rounds:
+        whole = all(UNPLANTED in accuracies for accuracies in known.regions.values())
+        if whole and known.summary.candidate == candidate and len(known.summary.rounds) == rounds:
             return known
     except (OSError, ValidationError):
         pass  # not there yet, or of another version: the run below resumes, and is asked again
     settings = settings_for(candidate, truth.images, out, seed, rounds)
     with Run.open(out, command="evolve", config=settings.model_dump(mode="json")) as run:
         summary = evolve(run, settings, watch)
-        weights = {BASE: candidate} | {
+        weights = {UNPLANTED: truth.candidate, BASE: candidate} | {
             arm: f"hf:{run.checkpoint(name) / 'policy'}" if name else candidate
             for arm in ARMS
             for name in [_ending(summary, arm)]
@@ -248,8 +257,8 @@ def summarise(outcomes: Sequence[RepairOutcome], rounds: int) -> RepairBenchmark
         )
     again = [max(s.rediscovery.ratio.value, _LEAST) for s, _ in compared if s.rediscovery is not None]
     return RepairBenchmark(
-        regions={arm: mean([accuracy[arm].value for accuracy in inside]) for arm in (BASE, *ARMS)},
-        mended={arm: mean([float(a[arm].value >= MENDED) for a in inside]) for arm in (BASE, *ARMS)},
+        regions={arm: mean([accuracy[arm].value for accuracy in inside]) for arm in ROWS},
+        mended={arm: mean([float(a[arm].value >= MENDED) for a in inside]) for arm in ROWS},
         retained_change=mean([c.retained_change.value for _, c in compared if c.retained_change]),
         gain=mean([c.targeted_minus_base.value for _, c in compared if c.targeted_minus_base]),
         gain_ratio={
@@ -286,7 +295,7 @@ def table(result: RepairBenchmark) -> Table:
     rows = Table(title="Repair of planted blind spots, on the test split", title_justify="left")
     for column in ("arm", "in the regions", "mended", "gain ratio", "samples ratio", "targeted − it"):
         rows.add_column(column, justify="left" if column == "arm" else "right")
-    for arm in (BASE, *ARMS):
+    for arm in ROWS:
         rows.add_row(
             arm,
             shown(result.regions[arm]),
