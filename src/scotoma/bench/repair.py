@@ -142,15 +142,14 @@ def settings_for(candidate: str, images: str, out: Path, seed: int, rounds: int)
             search=ModeSearch(max_modes=12, most_trust=3),
         ),
         confirm=ConfirmSettings(pool=32_000, checks=0, shrink=0),
-        # What was planted is answered rightly next to never: GRPO has no signal before a supervised start. Few samples:
-        # with ten times as many any arm meets everything, and what is aimed at hardly matters (docs/limits.md).
+        # What was planted is answered rightly next to never: GRPO has no signal before a supervised start.
         repair=RepairSettings(
             engine="shared",
-            samples=600,
-            steps=30,
+            samples=6000,
+            steps=60,
             learning_rate=5e-5,
-            warm_start_steps=40,
-            warm_start_rate=3e-4,
+            warm_start_steps=80,
+            warm_start_rate=5e-4,
             warm_start_once=False,
             frozen=("vision_model",),
             mixture=TargetedMixture(retention=0.6, warm_start_below=0.3),
