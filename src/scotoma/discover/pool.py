@@ -185,7 +185,8 @@ def check_source(source: ImageSource, seed: int, judged: bool = False) -> None:
         if record.facts is None and not judged:
             raise ConfigError(
                 f"the images of {record.source} carry no facts, so nothing says which answers are right",
-                hint="name a judge (--judge SPEC), use worlds:shapes, or put a facts.jsonl beside the images",
+                hint="name a judge (--judge SPEC, or judge.model in the config), use worlds:shapes, or put a "
+                "facts.jsonl beside the images",
             )
 
 

@@ -158,7 +158,7 @@ def _named(settings: GenerateSettings, role: Role) -> str:
     if spec is None:
         raise ConfigError(
             f"generate.{role} names no model",
-            hint=f"write --{role} openai:MODEL@BASE_URL, or generate.{role} in the config",
+            hint=f"name openai:MODEL@BASE_URL as --{role}, or as generate.{role} in the config",
         )
     return spec
 
