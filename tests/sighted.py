@@ -68,7 +68,8 @@ class Judge:
 
 
 def _shown(request: Request) -> Facts:
-    return WORLD.facts(json.loads(Image.open(io.BytesIO(request.images[0].read())).text["seen"]))  # type: ignore[attr-defined]
+    picture = Image.open(io.BytesIO(request.images[0].read()))
+    return WORLD.facts(json.loads(picture.info["seen"]))
 
 
 def _ask(text: str, seed: int | None, facts: Facts) -> str:
@@ -99,7 +100,8 @@ def _plan(call: Call) -> dict[str, Any]:
 
 
 def _write(call: Call, facts: Facts) -> dict[str, Any]:
-    asks = json.loads(re.search(r"^The question must be about: (.*)$", call.text, re.MULTILINE)[1])  # type: ignore[index]
+    [quoted] = re.findall(r"^The question must be about: (.*)$", call.text, re.MULTILINE)
+    asks = json.loads(quoted)
     wanted = int(call.text.rsplit("Write ", 1)[1].split()[0])
     seed = random.Random(call.text + json.dumps(facts.to_json())).getrandbits(32)
     if asks.startswith("like "):

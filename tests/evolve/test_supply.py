@@ -9,25 +9,27 @@ from pathlib import Path
 
 import pytest
 
-from scotoma.core import ConfigError, ImageRecord, ModelError, Observation, Verdict
+from scotoma.core import ConfigError, ImageRecord, ImageSource, ModelError
 from scotoma.diagnose import mixture as mixtures
 from scotoma.discover.progress import silent
 from scotoma.evolve.diagnosis import Diagnosis
 from scotoma.evolve.examination import Examination
-from scotoma.evolve.settings import EvolveSettings, RepairSettings
-from scotoma.evolve.supply import UNAIMED, evened, supply
+from scotoma.evolve.settings import Arm, EvolveSettings, RepairSettings
+from scotoma.evolve.supply import evened, supply
 from scotoma.evolve.workshop import Policy, Workshop
-from scotoma.generate.handover import Brief, Edited, Found, Outage, Ruling, Sketch, Written
-from scotoma.generate.pictures import PhotoEditor, PhotoSearcher
+from scotoma.generate.handover import Brief, Edited, Outage, Ruling, Sketch, Written
+from scotoma.generate.pictures import PhotoEditor, PhotoSearcher, Web
 from scotoma.generate.pipeline import Made
 from scotoma.generate.production import Crew
 from scotoma.generate.settings import GenerateSettings
 from scotoma.generate.standards import leakage_of
+from scotoma.generate.unaimed import UNAIMED
 from scotoma.images.search.pool import PicturePool
+from scotoma.images.search.web import WebPicture
 from scotoma.images.spec import open_images
 from scotoma.store.run import Run
 from tests import photographs
-from tests.generate.agents import MODE
+from tests.generate.agents import MODE, failed
 
 BASE = Policy("base", "hf:some/model")
 UNIFORM = Diagnosis(mixture=mixtures.uniform(24))
@@ -74,15 +76,7 @@ def shop(tmp_path: Path) -> Iterator[Workshop]:
         run.ledger.finish(
             "baseline",
             observations=[
-                Observation(
-                    key=f"b/{i}",
-                    phase="baseline",
-                    image_id=image.id,
-                    question=photographs.QUESTIONS["counting"],
-                    answer="2",
-                    verdict=Verdict(valid=True, correct=0.0, truth="4", decided_by="judge"),
-                    tags={"skill": ("counting", "other") if i % 2 else "colour", "skills": "whatever"},
-                )
+                failed("baseline", i, image, {"skill": ("counting", "other") if i % 2 else "colour"})
                 for i, image in enumerate(asked)
             ],
             images=asked,
@@ -94,13 +88,13 @@ def shop(tmp_path: Path) -> Iterator[Workshop]:
         )
 
 
-def crew(agents: Agents, source: object) -> Crew:
-    pool = PicturePool(source.images("train", 0))  # type: ignore[attr-defined]
+def crew(agents: Agents, source: ImageSource) -> Crew:
+    pool = PicturePool(source.images("train", 0))
     return Crew("test", agents, PhotoSearcher(pool), PhotoEditor(), agents, agents)
 
 
-def made_for(shop: Workshop, diagnosis: Diagnosis, arm: str, number: int = 1) -> Made:
-    return supply(shop, diagnosis, arm, BASE, number)  # type: ignore[arg-type]
+def made_for(shop: Workshop, diagnosis: Diagnosis, arm: Arm, number: int = 1) -> Made:
+    return supply(shop, diagnosis, arm, BASE, number)
 
 
 def test_the_control_asks_for_every_skill_of_unguided_questions_and_of_other_pictures_each_round(
@@ -123,10 +117,9 @@ def test_retention_is_the_beginning_of_the_control_and_is_counted_for_its_part_a
 
 
 def test_where_pictures_run_out_it_is_said_and_every_arm_is_cut_alike(shop: Workshop) -> None:
-    few = replace(
-        shop,
-        crew=replace(shop.crew, searcher=PhotoSearcher(PicturePool([next(shop.source.images("train", 0))]))),  # type: ignore[type-var]
-    )
+    assert shop.crew is not None
+    lone = PhotoSearcher(PicturePool([next(shop.source.images("train", 0))]))
+    few = replace(shop, crew=replace(shop.crew, searcher=lone))
     uniform = made_for(few, UNIFORM, "uniform")
     assert uniform.shortfalls == {UNAIMED: 24 - len(uniform.samples)}
     targeted = made_for(shop, TARGETED, "targeted", number=2)
@@ -151,10 +144,8 @@ def test_nobody_searches_the_web_for_nothing() -> None:
     class Engine:
         name = "engine"
 
-        def search(self, words: str, n: int) -> list[Found]:
+        def search(self, words: str, n: int) -> list[WebPicture]:
             raise AssertionError(words)
 
-    from scotoma.generate.pictures import Web
-
-    searcher = PhotoSearcher(PicturePool([]), Web((Engine(),)))  # type: ignore[arg-type]
+    searcher = PhotoSearcher(PicturePool([]), Web((Engine(),)))
     assert searcher.search(Sketch("whatever is there", "something"), 3) == []

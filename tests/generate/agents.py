@@ -11,13 +11,13 @@ import base64
 import io
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from scotoma.core import FailureMode, Observation, Predicate, Rate, Verdict
+from scotoma.core import FailureMode, ImageRecord, Observation, Predicate, Rate, Tag, Verdict
 from scotoma.images.spec import open_images
 from scotoma.store import Run
 from tests import photographs
@@ -114,6 +114,19 @@ _REPLIES: dict[str, Callable[[Call], dict[str, Any]]] = {
 }
 
 
+def failed(phase: str, number: int, image: ImageRecord, tags: Mapping[str, Tag]) -> Observation:
+    """A question about discs that was answered wrongly."""
+    return Observation(
+        key=f"{phase}/{number}",
+        phase=phase,
+        image_id=image.id,
+        question=photographs.QUESTIONS["counting"],
+        answer="2",
+        verdict=Verdict(valid=True, correct=0.0, truth="4", decided_by="judge"),
+        tags=dict(tags),
+    )
+
+
 def photo_run(folder: Path, photos: Path, candidate: str = "hf:some/model") -> Path:
     """A run on pictures whose mode is proved; returns its path."""
     path = folder / "origin"
@@ -123,15 +136,7 @@ def photo_run(folder: Path, photos: Path, candidate: str = "hf:some/model") -> P
         records = [*source.images("discover", 0), *source.images("confirm", 0), *source.images("test", 0)]
         kept = run.images.put_all(records)
         observations = [
-            Observation(
-                key=f"d/{number}",
-                phase="discover",
-                image_id=record.id,
-                question=photographs.QUESTIONS["counting"],
-                answer="2",
-                verdict=Verdict(valid=True, correct=0.0, truth="4", decided_by="judge"),
-                tags={"skill": ("counting",)},
-            )
+            failed("discover", number, record, {"skill": ("counting",)})
             for number, record in enumerate(records)
         ]
         run.ledger.finish("discover", observations=observations, images=kept, modes=[MODE])

@@ -17,7 +17,7 @@ from scotoma.evolve.examination import accuracy, change, part
 from scotoma.evolve.proof import Course
 from scotoma.evolve.rediscovery import account_of_rediscovery
 from scotoma.evolve.settings import EvolveSettings
-from scotoma.evolve.supply import UNAIMED
+from scotoma.generate.unaimed import UNAIMED
 from scotoma.store.run import Run
 from scotoma.store.summary import (
     AgainstSummary,

@@ -78,8 +78,8 @@ class Examination:
         """
         images = pictures_of(run, source, [line[0] for name in _PARTS for line in payload[name]])
         return cls(
-            *(
-                tuple(
+            **{
+                name: tuple(
                     Candidacy(
                         images[image],
                         question,
@@ -89,7 +89,7 @@ class Examination:
                     for image, question, verdict, tags in payload[name]
                 )
                 for name in _PARTS
-            )
+            }
         )
 
     def ask(self, interview: Interview, phase: str) -> list[Observation]:

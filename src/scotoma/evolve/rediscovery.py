@@ -108,7 +108,7 @@ def _settings(settings: EvolveSettings, policy: Policy, out: Path) -> DiscoveryS
     return DiscoverySettings.model_validate(
         {
             **plain,
-            "candidate": f"hf:{policy.weights}",
+            "candidate": policy.spec,
             "out": out,
             "seed": settings.seed + SEED,
             "confirm": settings.confirm.model_copy(update={"checks": 0, "shrink": 0}),

@@ -24,7 +24,7 @@ from scotoma.discover.interview import put
 from scotoma.evolve.diagnosis import Diagnosis
 from scotoma.evolve.settings import Arm, EvolveSettings
 from scotoma.evolve.workshop import Policy, Workshop
-from scotoma.generate.attempt import Attempt, Tally, tally
+from scotoma.generate.attempt import Attempt, Tally, attempts_of, tally
 from scotoma.generate.briefing import brief_for, described
 from scotoma.generate.checks import Checks, Draft
 from scotoma.generate.handover import Brief
@@ -32,10 +32,8 @@ from scotoma.generate.pipeline import Made, targeted_samples, uniform_samples
 from scotoma.generate.planner import Structure, Target
 from scotoma.generate.production import BARREN, Crew, Pace, batches
 from scotoma.generate.settings import CheckSettings
-from scotoma.generate.standards import Trainee, further_standards, standards
-from scotoma.generate.unaimed import UnaimedPlanner, unaimed
-
-UNAIMED = "unaimed"
+from scotoma.generate.standards import Trainee, further_standards, held_out, standards
+from scotoma.generate.unaimed import UNAIMED, UnaimedPlanner, unaimed
 
 
 @dataclass(frozen=True)
@@ -118,14 +116,12 @@ def evened(supplies: Mapping[Arm, Made]) -> dict[Arm, Made]:
 def _by_variation(shop: Workshop, diagnosis: Diagnosis, number: int) -> Made:
     world, mixture = shop.source, diagnosis.mixture
     assert isinstance(world, EditableWorld)
-    ledger = shop.run.ledger
-    held_out = {entry.id for split in ("discover", "confirm", "test") for entry in ledger.images(split)}
-    seed = shop.settings.seed * 1000 + number
+    kept_back, seed = held_out(shop.run), shop.settings.seed * 1000 + number
     if not mixture.shares:
-        return uniform_samples(world, mixture.volume, held_out, seed)
+        return uniform_samples(world, mixture.volume, kept_back, seed)
     targets = diagnosis.targets(shop.modes)
     return targeted_samples(
-        world, mixture, targets, _structures(shop, world, mixture, targets), held_out, seed
+        world, mixture, targets, _structures(shop, world, mixture, targets), kept_back, seed
     )
 
 
@@ -157,8 +153,7 @@ def _by_agents(
     """Each share by its brief; the rest of the volume, shortfalls too, unaimed."""
     settings, mixture, made = shop.settings, diagnosis.mixture, Made()
     name, seed = f"round{number}/{arm}", f"{settings.seed}/{number}"
-    trained = policy.weights if isinstance(policy.weights, str) else f"hf:{policy.weights}"
-    checks = _checks(shop, settings.generate.checks, trained)
+    checks = _checks(shop, settings.generate.checks, policy.spec)
     words = {mode.id: described(mode) for mode in shop.modes}
     targets = {target.id: target for target in diagnosis.targets(shop.modes)}
     for share in mixture.shares:
@@ -223,16 +218,16 @@ def _worked(shop: Workshop, stage: str, brief: Brief, crew: Crew, checks: Checks
     Raises:
         ModelError: the agents' servers fail throughout. No shortfall: the same command asks again.
     """
-    run, told = shop.run, shop.settings.generate
+    run = shop.run
     known = [run.ledger.done(name) or {} for name in run.ledger.stages(f"{stage}/")]
     made = _samples(known)
     pictures = _pictures(shop, made)
     for sample in made:
         checks.keep(Draft.of(sample, pictures[sample.image_id]))
-    pace = Pace(at_once=told.at_once, questions=told.questions, tries=told.tries)
+    pace = Pace.of(shop.settings.generate)
     shop.progress(stage, len(made), brief.wanted)
     for number, batch in enumerate(
-        batches(brief, crew, checks, pace, [_attempts(each) for each in known]), start=len(known)
+        batches(brief, crew, checks, pace, [attempts_of(each) for each in known]), start=len(known)
     ):
         document = {
             "attempts": [attempt.model_dump(mode="json") for attempt in batch.attempts],
@@ -245,7 +240,7 @@ def _worked(shop: Workshop, stage: str, brief: Brief, crew: Crew, checks: Checks
         made += batch.samples
         shop.progress(stage, len(made), brief.wanted)
     if known and known[-1]["ended"] == BARREN and len(made) < brief.wanted:
-        failed = tally(_attempts(known[-1])).infrastructure
+        failed = tally(attempts_of(known[-1])).infrastructure
         if failed:
             told_of = ", ".join(f"{count} × {reason}" for reason, count in failed.items())
             raise ModelError(
@@ -263,12 +258,8 @@ def _within(wanted: int, batches_made: Sequence[dict[str, Any]]) -> _Work:
         if len(samples) >= wanted:
             break
         samples += _samples([document])
-        attempts += _attempts(document)
+        attempts += attempts_of(document)
     return _Work(samples[: max(wanted, 0)], tally(attempts))
-
-
-def _attempts(document: dict[str, Any]) -> list[Attempt]:
-    return [Attempt.model_validate(attempt) for attempt in document["attempts"]]
 
 
 def _samples(documents: Iterable[dict[str, Any]]) -> list[Sample]:

@@ -49,3 +49,8 @@ class Policy:
 
     name: str
     weights: str | Path
+
+    @property
+    def spec(self) -> str:
+        """As models are named: a folder is `hf:FOLDER`."""
+        return f"hf:{self.weights}" if isinstance(self.weights, Path) else self.weights

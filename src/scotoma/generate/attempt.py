@@ -7,8 +7,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -52,6 +52,11 @@ class Tally(BaseModel):
     kept: int = 0
     rejected: dict[str, int] = Field(default_factory=dict)
     infrastructure: dict[str, int] = Field(default_factory=dict)
+
+
+def attempts_of(document: Mapping[str, Any]) -> list[Attempt]:
+    """Those of a batch, as a ledger keeps it."""
+    return [Attempt.model_validate(attempt) for attempt in document["attempts"]]
 
 
 def tally(attempts: Iterable[Attempt]) -> Tally:

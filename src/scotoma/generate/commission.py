@@ -18,7 +18,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from scotoma.core import ConfigError, FailureMode, ImageSource, RunError, World
-from scotoma.generate.attempt import Attempt, Tally, tally
+from scotoma.generate.attempt import Tally, attempts_of, tally
 from scotoma.generate.briefing import brief_for, described
 from scotoma.generate.checks import Check, Checks, Draft
 from scotoma.generate.crew import open_crew, pool_of
@@ -166,9 +166,8 @@ def _delivered(
     progress: Progress,
 ) -> Delivery:
     settings, known = work.settings, _stages(run.ledger, mode.id)
-    so_far = [_attempts(run.ledger, stage) for stage in known]
-    told = settings.generate
-    pace = Pace(at_once=told.at_once, questions=told.questions, tries=told.tries)
+    so_far = [attempts_of(run.ledger.done(stage) or {}) for stage in known]
+    pace = Pace.of(settings.generate)
     brief = brief_for(
         origin, mode.id, described(mode), mode.predicate,
         wanted=settings.samples, seed=str(settings.seed), source=work.source,
@@ -199,14 +198,9 @@ def _stages(ledger: Ledger, mode_id: str) -> list[str]:
     return ledger.stages(f"generate/{mode_id}/")
 
 
-def _attempts(ledger: Ledger, stage: str) -> list[Attempt]:
-    done = ledger.done(stage) or {}
-    return [Attempt.model_validate(attempt) for attempt in done["attempts"]]
-
-
 def _account(ledger: Ledger, mode: FailureMode, wanted: int) -> Delivery:
     stages = _stages(ledger, mode.id)
-    told = tally(attempt for stage in stages for attempt in _attempts(ledger, stage))
+    told = tally(attempt for stage in stages for attempt in attempts_of(ledger.done(stage) or {}))
     ended = (ledger.done(stages[-1]) or {}).get("ended") if stages else None
     return Delivery(
         mode_id=mode.id,

@@ -40,6 +40,7 @@ from scotoma.generate.handover import (
     Writer,
     Written,
 )
+from scotoma.generate.settings import GenerateSettings
 from scotoma.verify.rules import match
 
 BARREN = "nothing came of it"
@@ -78,6 +79,11 @@ class Pace:
     pictures: int = 3
     questions: int = 2
     tries: int = 5
+
+    @classmethod
+    def of(cls, told: GenerateSettings) -> Pace:
+        """As the settings have it."""
+        return cls(at_once=told.at_once, questions=told.questions, tries=told.tries)
 
 
 @dataclass(frozen=True)
@@ -200,7 +206,7 @@ def _searched(
     """In order, each with what was offered before it; whatever fails becomes an ending."""
     before, found = offered.copy(), []
     for sketch in sketches:
-        told = replace(sketch, offered=before.copy())
+        told = replace(sketch, offered=before)
         try:
             pictures = tuple(searcher.search(told, n))
             if not pictures:

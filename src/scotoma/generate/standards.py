@@ -1,6 +1,7 @@
 """Standards: what every sample that agents make must pass, by the settings, and compared with what the run holds out.
 
-Checks([*standards(run, source, settings, seed=0), *further_standards(settings.checks, Trainee("hf:my/model"))])
+leakage = leakage_of(run, source, settings, seed=0)
+Checks([*standards(leakage, source, settings), *further_standards(settings.checks, Trainee("hf:my/model"))])
 """
 
 from __future__ import annotations
@@ -28,20 +29,24 @@ LONGEST_ANSWER = 120
 _HELD_OUT: tuple[Split, ...] = ("discover", "confirm", "test")
 
 
+def held_out(run: Run) -> set[str]:
+    """The ids of all pictures that the run holds out."""
+    return {entry.id for split in _HELD_OUT for entry in run.ledger.images(split)}
+
+
 def leakage_of(run: Run, source: ImageSource, settings: GenerateSettings, seed: int) -> Leakage:
     """The check against everything that the run holds out, near-copies of photos among it: worth keeping, as it looks
     at every one of those.
 
     What the run never drew of its held-out splits cannot be in the pool; the web may hold a copy of it.
     """
-    entries = [entry for split in _HELD_OUT for entry in run.ledger.images(split)]
-    held_out = {entry.id for entry in entries}
+    kept_back = held_out(run)
     if _rendered(source, settings):
-        return Leakage(held_out)
+        return Leakage(kept_back)
     photos: list[ImageRecord] = []
-    for entry in entries:
+    for image_id in sorted(kept_back):
         try:
-            photos.append(run.images.get(entry.id))
+            photos.append(run.images.get(image_id))
         except ImageError:  # gone, or never kept: then its id alone is held out
             continue
     if settings.search.web and not isinstance(source, World):
@@ -49,9 +54,9 @@ def leakage_of(run: Run, source: ImageSource, settings: GenerateSettings, seed: 
             record
             for split in _HELD_OUT
             for record in source.images(split, seed)
-            if record.id not in held_out
+            if record.id not in kept_back
         ]
-    return Leakage(held_out, photos)
+    return Leakage(kept_back, photos)
 
 
 def standards(leakage: Leakage, source: ImageSource, settings: GenerateSettings) -> list[Check]:

@@ -19,11 +19,14 @@ from collections.abc import Sequence
 from scotoma.core import Predicate
 from scotoma.generate.handover import Brief, Sketch
 
+UNAIMED = "unaimed"
+"""In place of a mode's id."""
+
 
 def unaimed(wanted: int, seed: str) -> Brief:
     """A brief that names no weakness."""
     return Brief(
-        mode_id="unaimed",
+        mode_id=UNAIMED,
         description="no weakness: ordinary questions about ordinary pictures",
         predicate=Predicate(),
         wanted=wanted,
