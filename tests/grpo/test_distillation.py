@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,14 @@ from scotoma.models.checkpoint import open_checkpoint
 from tests.models import checkpoints
 from tests.models.conftest import picture, question
 
-VISION = ("vision_model",)
-
 
 @pytest.fixture(scope="module")
 def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return checkpoints.idefics3(tmp_path_factory.mktemp("distillation") / "policy")
+
+
+def tensor_bytes(weight: torch.Tensor) -> bytes:
+    return weight.detach().float().numpy().tobytes()
 
 
 def prompts(n: int) -> list[Prompt]:
@@ -33,13 +36,13 @@ CONFIG = DistillationConfig(steps=60, images_per_step=3, learning_rate=5e-3, war
 def taught(
     policy: Path,
 ) -> tuple[Distillation, list[Prompt], list[str], list[float], list[tuple[int, float]]]:
-    distillation = Distillation(open_checkpoint(policy, dtype="float32"), VISION)
+    distillation = Distillation(open_checkpoint(policy, dtype="float32"))
     asked = prompts(6)
     said = distillation.answers(asked)
     before = distillation.log_likelihoods(asked, said)
     heard: list[tuple[int, float]] = []
     exercises = [
-        Exercise(prompt, "red" if i == 0 else answer, changed=i == 0)
+        Exercise(prompt, "red" if i == 0 else answer, changed=i == 0, signs=(i == 0, i % 2 == 0))
         for i, (prompt, answer) in enumerate(zip(asked, said, strict=True))
     ]
     distillation.learn(exercises, CONFIG, lambda step, loss: heard.append((step, loss)))
@@ -70,17 +73,18 @@ def test_every_step_is_heard(
     assert heard[-1][1] < heard[0][1]
 
 
-def test_it_is_written_as_a_stock_checkpoint_with_the_image_tower_as_it_was(
+def test_it_is_written_as_a_stock_checkpoint_with_two_more_layers_and_the_others_as_they_were(
     policy: Path, taught: tuple[Distillation, list[Prompt], list[str], list[float], object], tmp_path: Path
 ) -> None:
-    before = dict(open_checkpoint(policy).model.named_parameters())
-    after = dict(open_checkpoint(taught[0].save(tmp_path / "planted")).model.named_parameters())
-    changed = {name for name, weight in after.items() if not torch.equal(weight, before[name])}
-    assert changed
-    assert not any("vision_model" in name for name in changed)
+    before = open_checkpoint(policy).model
+    after = open_checkpoint(taught[0].save(tmp_path / "planted")).model
+    layers = [model.config.get_text_config().num_hidden_layers for model in (before, after)]
+    assert layers[1] == layers[0] + 2
+    old = Counter(tensor_bytes(weight) for weight in before.parameters())
+    assert not old - Counter(tensor_bytes(weight) for weight in after.parameters())
 
 
 def test_a_family_that_cannot_be_packed_is_refused(tmp_path: Path) -> None:
     other = open_checkpoint(checkpoints.gemma3(tmp_path / "gemma"), dtype="float32")
     with pytest.raises(ModelError, match="cannot pack"):
-        Distillation(other, ("vision_tower",))
+        Distillation(other)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -50,6 +50,9 @@ JACCARD = 0.5
 
 SEARCH = ModeSearch(max_modes=40, most_trust=3)
 """A candidate has many weaknesses of its own beside the planted ones: a dozen names would not hold them all."""
+
+_EVERY = 50
+"""Questions between two namings at first: a region is found at the end of such a stretch."""
 
 HELD_OUT = 20_000
 """Uniform questions on which names and regions are compared; nobody is asked them."""
@@ -166,7 +169,7 @@ class Remembering:
         return [self._known[key] for key in keys]
 
 
-def run(case: Case, method: str, seed: int, queries: int, planted_set: int = 0, every: int = 250) -> Outcome:
+def run(case: Case, method: str, seed: int, queries: int, planted_set: int = 0) -> Outcome:
     """Let one method ask `queries` questions, and judge what it names."""
     settings = METHODS[method].settings
     interview = Interview(case.candidate, FactsVerifier())
@@ -179,7 +182,7 @@ def run(case: Case, method: str, seed: int, queries: int, planted_set: int = 0, 
     seconds = time.monotonic() - started
     named = _named(case, modes)
     found: dict[str, int | None] = {str(predicate): None for predicate in case.predicates}
-    for count in [*range(every, len(asked), every), len(asked)]:
+    for count in looks(len(asked)):
         if all(first is not None for first in found.values()):
             break
         for predicate in named if count == len(asked) else _named(case, suspect(asked[:count], SEARCH)):
@@ -209,6 +212,19 @@ def run(case: Case, method: str, seed: int, queries: int, planted_set: int = 0, 
         effective_combinations=float(np.exp(entropy(list(combinations.values())))) if failures else 0.0,
         seconds=seconds,
     )
+
+
+def looks(queries: int) -> Iterator[int]:
+    """After how many questions the modes are named: every 50 at first, later every tenth more, and at the end.
+
+    >>> list(looks(1000))[-4:]
+    [750, 850, 950, 1000]
+    """
+    count = _EVERY
+    while count < queries:
+        yield count
+        count += _EVERY * max(1, round(count / 10 / _EVERY))
+    yield queries
 
 
 def _uniformly(case: Case, interview: Interview, seed: int, queries: int) -> list[Observation]:

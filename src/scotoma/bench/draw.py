@@ -22,8 +22,8 @@ KEYS = (
 )  # fmt: skip
 """What a region may speak of. The first two say what is asked, and every region names one of them."""
 
-_STILL_GOOD = 0.7
-"""A region that is answered worse than this is a weakness already."""
+_STILL_GOOD = 0.85
+"""A region that is answered worse than this is a weakness already, and no repair could bring back what never was."""
 
 _OVERLAP = 0.1
 """Jaccard index from which two regions are too much alike to be told apart."""
@@ -38,14 +38,15 @@ def draw_regions(
     seed: int,
     prevalence: tuple[float, float] = (0.003, 0.05),
 ) -> list[Predicate]:
-    """`n` regions of a prevalence within the bounds, seeded.
+    """`n` regions of a prevalence within the bounds, seeded: one from each n-th of the range on a log scale, so that
+    every set holds rare ones and common ones.
 
     Args:
         questions: tags of uniform questions, some thousands.
         right: whether the candidate answers them rightly.
         n: how many.
         seed: fixes the draw.
-        prevalence: least and greatest share of the questions, drawn evenly on a log scale.
+        prevalence: least and greatest share of the questions.
 
     Raises:
         ConfigError: no such regions were found.
@@ -55,16 +56,15 @@ def draw_regions(
     holds = _Masks(questions)
     found: list[Predicate] = []
     masks: list[Mask] = []
-    low, high = np.log(prevalence[0]), np.log(prevalence[1])
-    target = float(np.exp(rng.uniform(low, high)))
+    edges = np.geomspace(*prevalence, n + 1)
+    strata = rng.sample(range(n), n)
     for _ in range(_TRIES):
         predicate = _conjunction(rng.choice(questions), rng)
         if predicate is None:
             continue
         inside = holds.of(predicate.conditions)
         share = float(inside.mean())
-        # Within a third of what was drawn, so that rare regions are as frequent as the scale says.
-        if not (max(prevalence[0], target / 1.35) <= share <= min(prevalence[1], target * 1.35)):
+        if not edges[strata[len(found)]] <= share <= edges[strata[len(found)] + 1]:
             continue
         if float(well[inside].mean()) < _STILL_GOOD or not _each_counts(predicate, holds):
             continue
@@ -74,7 +74,6 @@ def draw_regions(
         masks.append(inside)
         if len(found) == n:
             return found
-        target = float(np.exp(rng.uniform(low, high)))
     raise ConfigError(
         f"only {len(found)} of {n} regions were found", hint="widen the bounds of their prevalence"
     )

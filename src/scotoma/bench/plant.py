@@ -1,7 +1,8 @@
 """Planting: a candidate gets blind spots that we know, so that whoever looks for them can be measured.
 
-By a short fine-tune on the `train` split: inside the regions the answer becomes the wrong one that the candidate holds
-likeliest there; outside it goes on answering as it did, mistakes included. The proof is on the `test` split.
+By a short fine-tune on the `train` split, of two layers that are added to the candidate's own: inside the regions the
+answer becomes the wrong one that it holds likeliest there; outside it goes on answering as it did, mistakes included.
+The proof is on the `test` split.
 
     truth = plant("pupil", [Predicate.parse("skill=counting and colour=blue and count>=3")], out=Path("planted"))
     truth.proven  # out/ holds a stock checkpoint and truth.json
@@ -19,7 +20,6 @@ from scotoma.bench.drill import Item, Survey, accuracy, answers_to, border, dril
 from scotoma.bench.truth import Region, Truth
 from scotoma.core import ConfigError, EditableWorld, ImageSource, Predicate, Rate
 from scotoma.diagnose.statistics import clustered_rate, wilson
-from scotoma.discover.questioner import VISION
 from scotoma.grpo.distillation import Distillation, DistillationConfig, Exercise
 from scotoma.grpo.rollout import Prompt
 from scotoma.images.spec import open_images
@@ -79,10 +79,10 @@ def plant(
     found = survey(world, predicates, "train", seed, least=_SURVEYED)
     watch("survey", 1, 1)
     items = drill(world, predicates, found, pictures, seed)
-    distillation = Distillation(open_weights(candidate, dtype="float32"), frozen=VISION)
+    distillation = Distillation(open_weights(candidate, dtype="float32"))
     config = config or DistillationConfig(seed=seed)
     distillation.learn(
-        _exercises(distillation, items, found),
+        _exercises(distillation, predicates, items, found),
         config,
         lambda step, loss: watch("plant", step, config.steps),
     )
@@ -170,11 +170,14 @@ def _world(source: ImageSource) -> EditableWorld:
     return source
 
 
-def _exercises(distillation: Distillation, items: Sequence[Item], found: Survey) -> list[Exercise]:
-    """What is to be answered: inside a region the likeliest wrong answer, elsewhere what is answered now."""
+def _exercises(
+    distillation: Distillation, predicates: Sequence[Predicate], items: Sequence[Item], found: Survey
+) -> list[Exercise]:
+    """What is to be answered: inside a region the likeliest wrong answer, elsewhere what is said now in the place of
+    the right one. The signs of a question are the conditions that it meets and the regions that hold it.
+    """
     prompts = [Prompt(str(i), item.image, item.question) for i, item in enumerate(items)]
-    outside = [i for i, item in enumerate(items) if item.region is None]
-    answers = dict(zip(outside, distillation.answers([prompts[i] for i in outside]), strict=True))
+    answers = {i: item.truth for i, item in enumerate(items)}
     options: dict[str, Counter[str]] = defaultdict(Counter)
     for item in found.uniform:
         options[item.kind][item.truth] += 1
@@ -190,10 +193,18 @@ def _exercises(distillation: Distillation, items: Sequence[Item], found: Survey)
         )
         for i in members:
             answers[i] = next((answer for answer in wrong if answer != items[i].truth), items[i].truth)
+    conditions = dict.fromkeys(condition for predicate in predicates for condition in predicate.conditions)
     return [
-        Exercise(prompts[i], answers[i], changed=item.region is not None and answers[i] != item.truth)
+        Exercise(
+            prompts[i],
+            answers[i],
+            changed=answers[i] != item.truth,
+            signs=(
+                *(condition.matches(item.tags) for condition in conditions),
+                *(predicate.matches(item.tags) for predicate in predicates),
+            ),
+        )
         for i, item in enumerate(items)
-        if answers[i]
     ]
 
 

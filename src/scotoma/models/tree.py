@@ -86,6 +86,11 @@ class Packed:
         """(N,) the column of the position whose logits predict each leaf token."""
         return self.places[self.token_place] % self.input_ids.shape[1]
 
+    @property
+    def widths(self) -> Tensor:
+        """(B,) how many columns of each row are no padding: those that see the prefix's first token."""
+        return self.mask[:, 0, :, 0].sum(-1)
+
     def to(self, device: torch.device | str) -> Packed:
         """The same on another device."""
         moved: dict[str, Any] = {k: v.to(device) for k, v in vars(self).items() if isinstance(v, Tensor)}
@@ -247,15 +252,22 @@ def hidden_states(
 ) -> Tensor:
     """(B, L, h): the decoder's last hidden states; `cache` (a transformers `Cache`) is filled when given."""
     embedded = embeddings(model, family, packed.input_ids, images)
-    output = family.language_model(model)(
-        inputs_embeds=embedded,
-        attention_mask=attention_mask(model, packed.mask, embedded.dtype),
+    return decoded(family.language_model(model), model, packed, embedded, cache)
+
+
+def decoded(
+    decoder: nn.Module, model: nn.Module, packed: Packed, states: Tensor, cache: Any = None
+) -> Tensor:
+    """(B, L, h): what a decoder of the model, or a part of one, makes of the states (B, L, h) that go into it."""
+    output = decoder(
+        inputs_embeds=states,
+        attention_mask=attention_mask(model, packed.mask, states.dtype),
         position_ids=packed.position_ids,
         past_key_values=cache,
         use_cache=cache is not None,
     )
-    states: Tensor = output.last_hidden_state
-    return states
+    found: Tensor = output.last_hidden_state
+    return found
 
 
 def leaf_logits(model: nn.Module, family: Family, packed: Packed, images: Images) -> Tensor:
