@@ -44,7 +44,18 @@ def test_what_is_weak_already_is_left_out(questions: list[Tags]) -> None:
     for seed in range(4):
         for region in draw_regions(questions, right, n=4, seed=seed):
             inside = members(region, questions)
-            assert np.array(right)[inside].mean() >= 0.7
+            assert np.array(right)[inside].mean() >= 0.85
+
+
+def test_every_set_holds_rare_regions_and_common_ones(questions: list[Tags]) -> None:
+    right = [True] * len(questions)
+    edges = np.geomspace(0.01, 0.16, 5)
+    for seed in range(6):
+        shares = [
+            float(members(region, questions).mean())
+            for region in draw_regions(questions, right, 4, seed, prevalence=(0.01, 0.16))
+        ]
+        assert sorted(np.searchsorted(edges, shares)) == [1, 2, 3, 4]
 
 
 def test_a_seed_fixes_them(questions: list[Tags]) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from scotoma.bench import plant as planting
-from scotoma.bench.drill import drill, survey
+from scotoma.bench.drill import border, drill, survey
 from scotoma.bench.plant import plant
 from scotoma.bench.truth import Truth
 from scotoma.core import ConfigError, EditableWorld, Predicate, SpecError
@@ -85,6 +86,14 @@ def test_the_drill_goes_beyond_borders_that_run_through_scenes(world: EditableWo
     inside = [item for item in items if item.region == 0]
     beyond = [item for item in items if item.region is None and comparison.matches(item.tags)]
     assert len(beyond) > len(inside) / 4
+
+
+def test_just_beyond_a_number_is_the_next_one(world: EditableWorld) -> None:
+    few = Predicate.parse("skill=comparison and things<=3")
+    sides = border(few, survey(world, [few], "train", 0, least=600).uniform)
+    comparisons = [item for item in chain(*sides) if "comparison" in item.tags["skill"]]  # type: ignore[operator]  # a set
+    assert {item.tags["things"] for item in comparisons} == {4}
+    assert all(item.region is None for item in chain(*sides))
 
 
 def test_no_region_and_no_world(tmp_path: Path) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
 
-from scotoma.core import ModelError
+from scotoma.core import ModelError, Request, Sampling
 from scotoma.grpo.distillation import Distillation, DistillationConfig, Exercise
 from scotoma.grpo.rollout import Prompt
 from scotoma.models.checkpoint import open_checkpoint
+from scotoma.models.spec import load_model
 from tests.models import checkpoints
 from tests.models.conftest import picture, question
 
@@ -19,6 +21,11 @@ from tests.models.conftest import picture, question
 @pytest.fixture(scope="module")
 def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return checkpoints.idefics3(tmp_path_factory.mktemp("distillation") / "policy")
+
+
+def said_by(checkpoint: Path, asked: Sequence[Prompt]) -> list[str]:
+    requests = [Request((p.image,), p.text, sampling=Sampling(max_tokens=8)) for p in asked]
+    return [reply.text for reply in load_model(f"hf:{checkpoint}").answer(requests)]
 
 
 def tensor_bytes(weight: torch.Tensor) -> bytes:
@@ -38,7 +45,7 @@ def taught(
 ) -> tuple[Distillation, list[Prompt], list[str], list[float], list[tuple[int, float]]]:
     distillation = Distillation(open_checkpoint(policy, dtype="float32"))
     asked = prompts(6)
-    said = distillation.answers(asked)
+    said = said_by(policy, asked)
     before = distillation.log_likelihoods(asked, said)
     heard: list[tuple[int, float]] = []
     exercises = [
@@ -50,10 +57,10 @@ def taught(
 
 
 def test_the_changed_answer_is_learnt(
-    taught: tuple[Distillation, list[Prompt], list[str], list[float], object],
+    taught: tuple[Distillation, list[Prompt], list[str], list[float], object], tmp_path: Path
 ) -> None:
     distillation, asked, *_ = taught
-    assert distillation.answers(asked[:1]) == ["red"]
+    assert said_by(distillation.save(tmp_path / "planted"), asked[:1]) == ["red"]
 
 
 def test_the_others_stay_as_they_were(

@@ -215,15 +215,15 @@ def run(case: Case, method: str, seed: int, queries: int, planted_set: int = 0) 
 
 
 def looks(queries: int) -> Iterator[int]:
-    """After how many questions the modes are named: every 50 at first, later every tenth more, and at the end.
+    """After how many questions the modes are named: every 50 at first, later a sixth more each time, and at the end.
 
     >>> list(looks(1000))[-4:]
-    [750, 850, 950, 1000]
+    [650, 750, 850, 1000]
     """
     count = _EVERY
     while count < queries:
         yield count
-        count += _EVERY * max(1, round(count / 10 / _EVERY))
+        count += _EVERY * max(1, round(count / 6 / _EVERY))
     yield queries
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from scotoma.core import (
     ChatModel,
+    Condition,
     ConfigError,
     EditableWorld,
     ImageRecord,
@@ -159,14 +160,24 @@ def drill(
 
 
 def border(predicate: Predicate, items: Sequence[Item]) -> list[list[Item]]:
-    """For each condition the questions outside every region that only this one keeps out of the predicate's."""
+    """For each condition the questions outside every region that only this one keeps out of the predicate's, and keeps
+    out just so: of "fewer than three things" those about three, the next number, where a blind spot spills over first.
+    """
     conditions = predicate.conditions
     sides: list[list[Item]] = [[] for _ in conditions]
     for item in items:
         missed = [i for i, condition in enumerate(conditions) if not condition.matches(item.tags)]
-        if item.region is None and len(missed) == 1:
+        if item.region is None and len(missed) == 1 and _next_to(conditions[missed[0]], item.tags):
             sides[missed[0]].append(item)
     return [side for side in sides if side]
+
+
+def _next_to(condition: Condition, tags: Tags) -> bool:
+    """Whether a question that misses the condition misses it by as little as can be."""
+    value, bound = tags.get(condition.key), condition.value
+    if condition.op not in (">=", "<=") or not isinstance(value, int) or not isinstance(bound, int):
+        return True
+    return abs(value - bound) == 1
 
 
 def items_of(

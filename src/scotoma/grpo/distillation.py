@@ -52,7 +52,7 @@ class DistillationConfig(BaseModel):
     images_per_step: int = Field(default=2, ge=1)
     learning_rate: float = Field(default=4e-3, gt=0)
     warmup_steps: int = Field(default=20, ge=0)
-    changed_weight: float = Field(default=1.0, gt=0)
+    changed_weight: float = Field(default=1.25, gt=0)
     seed: int = 0
 
     def learning_rate_at(self, step: int) -> float:
@@ -96,12 +96,6 @@ class Distillation:
         self._trainer = SharedTrainer(
             checkpoint.model, checkpoint.processor, GRPOConfig(tokens_per_minibatch=32_768)
         )
-
-    def answers(self, prompts: Sequence[Prompt], max_tokens: int = 8) -> list[str]:
-        """What the checkpoint answers as it is now, greedily."""
-        with torch.no_grad():
-            rollouts = self._trainer.sample(prompts, 1, temperature=0, max_new_tokens=max_tokens)
-        return [rollout.text for rollout in rollouts]
 
     def log_likelihoods(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[float]:
         """log p(answer | prompt) of each pair, as the checkpoint is now."""
