@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from scotoma.core import ImageRecord, Sample
+from scotoma.core import ImageRecord, Request, Sample, Sampling
 from scotoma.evolve.reinforce import reinforce, reward
 from scotoma.evolve.settings import RepairSettings
 from scotoma.grpo.rollout import Prompt, Rollout
 from scotoma.models.checkpoint import open_checkpoint
+from scotoma.models.spec import load_model
 from tests.models import checkpoints
 from tests.models.conftest import picture, question
 
@@ -60,3 +61,33 @@ def test_a_warm_start_ends_in_a_stock_checkpoint_with_or_without_adapters(
         float((weight - old[name]).detach().abs().max()) for name, weight in after.named_parameters()
     )
     assert taught > 1e-3  # the steps after it are too small to have done that
+
+
+def test_what_is_rehearsed_is_kept_while_something_else_is_taught(tmp_path: Path) -> None:
+    policy = checkpoints.idefics3(tmp_path / "policy")
+    images = {record.id: record for record in map(picture, range(4))}
+    taught, known = (
+        [
+            Sample(
+                id=f"{answer}{i}",
+                image_id=list(images)[i],
+                question=question(i),
+                answer=answer,
+                purpose="mode",
+            )
+            for i in numbers
+        ]
+        for answer, numbers in (("red", (0, 1)), ("blue", (2, 3)))
+    )
+    settings = RepairSettings(
+        engine="shared", samples=8, steps=1, images_per_step=4, group_size=2, max_new_tokens=2,
+        warm_start_steps=30, warm_start_rate=1e-2, learning_rate=1e-9,
+    )  # fmt: skip
+
+    def says(rehearsal: list[Sample], out: str) -> list[str]:
+        report = reinforce(policy, taught, images, settings, 0, tmp_path / out, taught, rehearsal)
+        asked = [Request((images[s.image_id],), s.question, sampling=Sampling(max_tokens=1)) for s in known]
+        return [reply.text for reply in load_model(f"hf:{report.checkpoint}").answer(asked)]
+
+    assert says(known, "with") == ["blue", "blue"]
+    assert says([], "without") != ["blue", "blue"]

@@ -41,6 +41,7 @@ CONFIG = {
     },
     "repair": {
         **{"samples": 80, "steps": 2, "images_per_step": 4, "pass_samples": 4, "warm_start_steps": 4},
+        "rehearsal": 40,
     },
     "test": {"mode_questions": 60, "retained_questions": 100, "pool": 1000},
 }

@@ -33,7 +33,11 @@ def test_the_decoder_says_what_it_said_before_in_one_piece_or_two(name: str, tmp
         before = decoded(decoder, states)
         expansion = expand(model, family, count=2)
         torch.testing.assert_close(decoded(decoder, states), before)
-        torch.testing.assert_close(decoded(expansion.upper, decoded(expansion.lower, states)), before)
+        border = decoded(expansion.lower, states)
+        torch.testing.assert_close(decoded(expansion.upper, border), before)
+        torch.nn.init.ones_(expansion.added[0].mlp.down_proj.weight)  # type: ignore[union-attr, arg-type]  # theirs
+        assert not torch.allclose(decoded(expansion.upper, border), before)
+        torch.testing.assert_close(decoded(expansion.above, border), before)
 
 
 def test_only_the_added_layers_learn_and_a_stock_checkpoint_keeps_them(tmp_path: Path) -> None:

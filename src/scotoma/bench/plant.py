@@ -33,6 +33,9 @@ _Key = tuple[str, str]
 PICTURES = 2500
 """Pictures that a planting trains on."""
 
+STEPS = 1200
+"""Steps for each region; a planting of few takes as many as one of three."""
+
 _OPTIONS = 12
 """Wrong answers that are weighed for a region and kind of question: the most frequent right ones of that kind."""
 
@@ -80,7 +83,7 @@ def plant(
     watch("survey", 1, 1)
     items = drill(world, predicates, found, pictures, seed)
     distillation = Distillation(open_weights(candidate, dtype="float32"))
-    config = config or DistillationConfig(seed=seed)
+    config = config or DistillationConfig(steps=STEPS * max(3, len(predicates)), seed=seed)
     distillation.learn(
         _exercises(distillation, predicates, items, found),
         config,

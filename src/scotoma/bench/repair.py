@@ -48,7 +48,7 @@ ROWS = (UNPLANTED, BASE, *ARMS)
 MENDED = 0.85
 """A region is mended when at least this share of its questions is answered rightly."""
 
-RARE, COMMON = 0.01, 0.05
+RARE, COMMON = 0.003, 0.05
 """Planted regions are at least, and at most, this share of uniform questions."""
 
 _LEAST = 0.01
@@ -151,6 +151,7 @@ def settings_for(candidate: str, images: str, out: Path, seed: int, rounds: int)
             warm_start_steps=80,
             warm_start_rate=5e-4,
             warm_start_once=False,
+            rehearsal=4000,
             frozen=("vision_model",),
             mixture=TargetedMixture(retention=0.6, warm_start_below=0.3),
         ),

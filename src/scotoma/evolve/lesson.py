@@ -57,6 +57,7 @@ class Lesson:
     samples: list[Sample]
     images: dict[str, ImageRecord]
     taught_first: list[Sample]
+    rehearsal: list[Sample]
     settings: RepairSettings
     seed: int
     out: Path
@@ -84,6 +85,7 @@ class Lesson:
             self.seed,
             self.out,
             self.taught_first,
+            self.rehearsal,
             on_step,
             self.answers,
             self._good,

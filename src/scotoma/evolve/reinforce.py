@@ -61,6 +61,7 @@ def reinforce(
     seed: int,
     out: Path,
     warm_start: Sequence[Sample] = (),
+    rehearsal: Sequence[Sample] = (),
     on_step: Callable[[StepReport], None] | None = None,
     answers: AnswerSettings | None = None,
     good: Callable[[Path], bool] | None = None,
@@ -70,11 +71,12 @@ def reinforce(
     Args:
         policy: model spec or checkpoint folder.
         samples: what to train on, in any order.
-        images: the pictures by id.
+        images: the pictures by id, those of the rehearsal too.
         settings: steps, rates, engine.
         seed: fixes order and draws.
         out: folder for the policy and what a resume needs.
         warm_start: samples that are first taught by a few supervised steps, mixed with the others.
+        rehearsal: what the supervised steps keep in mind beside the samples.
         on_step: hears of every finished step.
         answers: how the questions are put: as in discovery and examination.
         good: whether a checkpoint of the training may go on, asked every `settings.look_every` steps.
@@ -107,7 +109,8 @@ def reinforce(
     begun = (out / "state.pt").is_file() or any((out / "trl").glob("checkpoint-*"))
     if warm_start and settings.warm_start_steps and not begun and not warm.is_dir():
         checkpoint = _open(policy)
-        taught = _warm_start(checkpoint, warm_start, samples, images, settings, config, answers)
+        kept = [*samples, *rehearsal]
+        taught = _warm_start(checkpoint, warm_start, kept, images, settings, config, answers)
         if settings.lora_rank or settings.accelerate is not None:
             taught.save(warm)  # with its adapters merged, and where other processes find it
             del checkpoint, taught  # the device's memory is for the training now
@@ -149,7 +152,7 @@ def _open(policy: str | Path) -> Checkpoint:
 def _warm_start(
     checkpoint: Checkpoint,
     aimed: Sequence[Sample],
-    samples: Sequence[Sample],
+    kept: Sequence[Sample],
     images: Mapping[str, ImageRecord],
     settings: RepairSettings,
     config: GRPOConfig,
@@ -157,11 +160,12 @@ def _warm_start(
 ) -> Trainer:
     """Supervised steps where GRPO has no signal, most of every step retention, so that nothing else is unlearnt.
 
-    Half of a step's pictures hold aimed samples, and every picture comes with all of its questions: it is encoded once.
+    Half of a step's pictures hold aimed samples, the others are any of what is `kept`, and every picture comes with all
+    of its questions: it is encoded once.
     The rate rises over the first steps and falls to 0: a cold optimizer's first full steps do the most harm.
     """
     by_image: dict[str, list[Sample]] = {}
-    for sample in samples:
+    for sample in kept:
         by_image.setdefault(sample.image_id, []).append(sample)
     holding = list(dict.fromkeys(sample.image_id for sample in aimed))
     trainer = trainer_for(checkpoint.model, checkpoint.processor, config)

@@ -86,7 +86,7 @@ def supply(shop: Workshop, diagnosis: Diagnosis, arm: Arm, policy: Policy, numbe
         shop.progress(f"generate {name}", mixture.volume, mixture.volume)
     samples = ledger.samples(stage)
     done = ledger.done(stage) or {}
-    return Made(samples, _pictures(shop, samples), done.get("shortfalls", {}))
+    return Made(samples, pictures_for(shop, samples), done.get("shortfalls", {}))
 
 
 def evened(supplies: Mapping[Arm, Made]) -> dict[Arm, Made]:
@@ -184,7 +184,7 @@ def _by_agents(
     made.samples += [sample.model_copy(update={"purpose": purpose, "mode_id": None}) for sample in fresh]
     if len(made.samples) < mixture.volume:
         made.shortfalls[UNAIMED] = mixture.volume - len(made.samples)
-    made.images = _pictures(shop, made.samples)
+    made.images = pictures_for(shop, made.samples)
     return made
 
 
@@ -221,7 +221,7 @@ def _worked(shop: Workshop, stage: str, brief: Brief, crew: Crew, checks: Checks
     run = shop.run
     known = [run.ledger.done(name) or {} for name in run.ledger.stages(f"{stage}/")]
     made = _samples(known)
-    pictures = _pictures(shop, made)
+    pictures = pictures_for(shop, made)
     for sample in made:
         checks.keep(Draft.of(sample, pictures[sample.image_id]))
     pace = Pace.of(shop.settings.generate)
@@ -266,7 +266,8 @@ def _samples(documents: Iterable[dict[str, Any]]) -> list[Sample]:
     return [Sample.model_validate(sample) for each in documents for sample in each["samples"]]
 
 
-def _pictures(shop: Workshop, samples: Sequence[Sample]) -> dict[str, ImageRecord]:
+def pictures_for(shop: Workshop, samples: Sequence[Sample]) -> dict[str, ImageRecord]:
+    """The samples' pictures, by id."""
     facts = shop.source.facts if isinstance(shop.source, World) else None
     ids = dict.fromkeys(sample.image_id for sample in samples)
     return {image_id: shop.run.images.get(image_id, facts=facts) for image_id in ids}

@@ -51,7 +51,7 @@ class DistillationConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     layers: int = Field(default=2, ge=1)
-    steps: int = Field(default=4200, ge=1)
+    steps: int = Field(default=3600, ge=1)
     images_per_step: int = Field(default=2, ge=1)
     learning_rate: float = Field(default=4e-3, gt=0)
     warmup_steps: int = Field(default=20, ge=0)
@@ -164,7 +164,7 @@ class Distillation:
                 packed = self._pack(grown)
                 embedded = embeddings(trainer.model, trainer.family, packed.input_ids, pixels)
                 border = decoded(expansion.lower, trainer.model, packed, embedded)
-                teacher = self._log_probs(expansion, packed, border)
+                teacher = self._log_probs(expansion.above, packed, border)
                 leaf_row = packed.branch_rows[packed.token_branch]  # (leaf tokens,) the row of each
                 for number, (row, tree) in enumerate(zip(part, grown, strict=True)):
                     leaves = [exercises[i] for branch in row.members for i in branch]
@@ -182,10 +182,12 @@ class Distillation:
     def _answer_ids(self, exercise: Exercise) -> Tokens:
         return self._trainer.answer_ids(exercise.prompt, exercise.answer)
 
-    def _log_probs(self, expansion: Expansion, packed: Packed, border: Tensor) -> Tensor:
-        """(leaf tokens, vocabulary) log-probabilities of what could stand in the place of every leaf token."""
+    def _log_probs(self, upper: nn.Module, packed: Packed, border: Tensor) -> Tensor:
+        """(leaf tokens, vocabulary) log-probabilities of what could stand in the place of every leaf token, by the
+        layers above the border.
+        """
         model, family = self._trainer.model, self._trainer.family
-        states = decoded(expansion.upper, model, packed, border).flatten(0, 1)[packed.places]
+        states = decoded(upper, model, packed, border).flatten(0, 1)[packed.places]
         logits: Tensor = family.lm_head(model)(states)
         return F.log_softmax(logits.float(), dim=-1)[packed.token_place]
 
@@ -200,7 +202,7 @@ class Distillation:
         """
         packed = self._pack([row.tree for row in rows])
         border = pad_sequence([row.border for row in rows], batch_first=True)
-        student = self._log_probs(expansion, packed, border)
+        student = self._log_probs(expansion.upper, packed, border)
         teacher = torch.cat([row.teacher for row in rows])
         changed = torch.cat([row.changed for row in rows])[packed.token_leaf]
         kept = (teacher.exp() * (teacher - student)).sum(-1)

@@ -22,13 +22,15 @@ from scotoma.models.families import Family, unwrapped
 
 @dataclass(frozen=True)
 class Expansion:
-    """`lower` and `upper` together are the decoder, its last norm in `upper`; `added` are the first layers of `upper`.
+    """`lower` and `upper` together are the decoder, its last norm in `upper`; `added` are the first layers of `upper`,
+    and `above` is what comes after them: on `lower` it is the decoder as it was.
 
-    Both take and give what the decoder does, without a cache; `lower` gives the states at the border, (B, L, h).
+    All take and give what the decoder does, without a cache; `lower` gives the states at the border, (B, L, h).
     """
 
     lower: nn.Module
     upper: nn.Module
+    above: nn.Module
     added: tuple[nn.Module, ...]
 
 
@@ -50,7 +52,7 @@ def expand(model: nn.Module, family: Family, count: int) -> Expansion:
         _count(config, len(layers))
     lower = _part(decoder, layers[:below])
     lower.norm = nn.Identity()
-    return Expansion(lower, _part(decoder, layers[below:]), added)
+    return Expansion(lower, _part(decoder, layers[below:]), _part(decoder, old[below:]), added)
 
 
 def _silent_copy(layer: nn.Module) -> nn.Module:
