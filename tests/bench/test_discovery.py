@@ -97,7 +97,7 @@ def open_images_case() -> list[discovery.Item]:
 def outcome(method: str, seed: int, first: list[int | None], spilled: tuple[str, ...] = ()) -> Outcome:
     found = dict(zip((str(spot) for spot in BLIND_SPOTS), first, strict=True))
     return Outcome(
-        method=method, planted_set=0, seed=seed, found=found,
+        method=method, planting=truth().digest, planted_set=0, seed=seed, found=found,
         named=tuple(name for name, count in found.items() if count is not None),
         spilled=spilled, modes=4, planted=2, native=1, queries=2000, failures=200, failing_skills=5,
         failing_combinations=9, effective_combinations=6.5, seconds=3.0,

@@ -96,6 +96,13 @@ def test_just_beyond_a_number_is_the_next_one(world: EditableWorld) -> None:
     assert all(item.region is None for item in chain(*sides))
 
 
+def test_what_has_no_number_is_not_next_to_one(world: EditableWorld) -> None:
+    several = Predicate.parse("skill=negation and count>=2")
+    sides = border(several, survey(world, [several], "train", 0, least=2000).uniform)
+    negations = [item for item in chain(*sides) if "negation" in item.tags["skill"]]  # type: ignore[operator]  # a set
+    assert {item.tags.get("count") for item in negations} == {1}
+
+
 def test_no_region_and_no_world(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no region to plant"):
         plant("pupil", [], tmp_path / "planted")

@@ -15,6 +15,8 @@ from scotoma.store.summary import (
     BiasSummary,
     ComparisonSummary,
     EfficiencySummary,
+    ModeAccuracy,
+    ModeSummary,
     RediscoverySummary,
     StabilitySummary,
     Summary,
@@ -29,11 +31,26 @@ def rate(value: float) -> Rate:
 
 def outcome(seed: int, after: float, gain_ratio: float, drops: int = 0) -> RepairOutcome:
     against = AgainstSummary(difference=rate(0.1), gain_ratio=rate(gain_ratio), retained_difference=rate(0.0))
+    modes = [
+        ModeSummary(
+            id=name,
+            description=name,
+            predicate="skill=counting",
+            status="rejected" if name == "rejected" else "open",
+            prevalence=prevalence,
+            test_accuracy={
+                arm: ModeAccuracy(before=rate(0.1), after=rate(0.1 + (gain if arm == "targeted" else 0.1)))
+                for arm in ARMS
+            },
+        )
+        for name, prevalence, gain in (("rare", 0.004, 0.6), ("common", 0.03, 0.2), ("rejected", 0.004, 0.9))
+    ]
     summary = Summary(
         command="evolve",
         seed=seed,
         wall_seconds=600,
         candidate="planted",
+        modes=modes,
         comparison=ComparisonSummary(
             targeted_minus_base=rate(0.4),
             retained_change=rate(-0.01),
@@ -53,7 +70,7 @@ def outcome(seed: int, after: float, gain_ratio: float, drops: int = 0) -> Repai
         ),
     )
     regions = {"skill=counting": {UNPLANTED: rate(0.95), BASE: rate(0.1)} | dict.fromkeys(ARMS, rate(after))}
-    return RepairOutcome(planted_set=0, seed=seed, regions=regions, summary=summary)
+    return RepairOutcome(planting="set0", planted_set=0, seed=seed, regions=regions, summary=summary)
 
 
 def test_figures_are_means_over_spirals_with_intervals() -> None:
@@ -69,6 +86,14 @@ def test_figures_are_means_over_spirals_with_intervals() -> None:
     assert result.rediscovery.value == pytest.approx(0.5)
     assert result.minutes.value == 10
     assert result.minutes.n == 2
+
+
+def test_what_is_gained_on_rare_modes_is_told_apart() -> None:
+    gains = summarise([outcome(0, 0.9, 2.0), outcome(1, 0.8, 8.0)], rounds=1).gains
+    assert gains["rare"]["targeted"].value == pytest.approx(0.6)
+    assert gains["rare"]["uniform"].value == pytest.approx(0.1)
+    assert gains["common"]["targeted"].value == pytest.approx(0.2)
+    assert gains["common"]["targeted"].n == 2
 
 
 def test_the_json_holds_value_low_high_and_n_of_every_figure() -> None:

@@ -128,7 +128,9 @@ def test_the_comparison_is_paired_on_untouched_questions(whole: tuple[Path, Summ
     assert summary.comparison.targeted_minus_base is not None
     run = Run.read(folder / "run")
     test = {o.image_id for o in run.ledger.observations(phase_prefix="test/")}
-    trained = {s.image_id for s in run.ledger.samples()}
+    rehearsed = run.ledger.observations("rehearsal")
+    assert len(rehearsed) == 40
+    trained = {shown.image_id for shown in (*run.ledger.samples(), *rehearsed)}
     found = {o.image_id for phase in ("discover", "baseline") for o in run.ledger.observations(phase)}
     assert test
     assert trained

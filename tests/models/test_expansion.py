@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForImageTextToText
 
+from scotoma.core import ModelError
 from scotoma.models.checkpoint import open_checkpoint
-from scotoma.models.expansion import expand
+from scotoma.models.expansion import check_expandable, expand
 from scotoma.models.families import family_of
 from tests.models import checkpoints
 
@@ -55,3 +56,13 @@ def test_only_the_added_layers_learn_and_a_stock_checkpoint_keeps_them(tmp_path:
     assert again.config.get_text_config().num_hidden_layers == layers + 1
     for name, weight in again.state_dict().items():
         torch.testing.assert_close(weight, model.state_dict()[name])
+
+
+def test_layers_that_could_not_be_silenced_are_refused(tmp_path: Path) -> None:
+    model = open_checkpoint(checkpoints.idefics3(tmp_path / "policy"), dtype="float32").model
+    family = family_of(model)
+    assert family is not None
+    check_expandable(model, family)
+    del family.language_model(model).layers[0].mlp.down_proj  # type: ignore[union-attr, operator, index]  # Llama's
+    with pytest.raises(ModelError, match="down_proj"):
+        check_expandable(model, family)

@@ -2,8 +2,9 @@
 
 Candidates with known blind spots are examined by every method under the same budget of candidate queries. Again and
 again along the way the modes are named from all that was asked so far. A region counts as found while some mode and it
-hold the same held-out questions (Jaccard ≥ 0.5). A mode counts as right if it is a planted region, or a weakness of the
-original candidate that fresh questions confirm (one-sided test, Benjamini–Hochberg).
+hold the same held-out questions (Jaccard ≥ 0.5). A mode counts as right if it is a planted region, or another weakness
+of the planted candidate that fresh questions confirm (one-sided test, Benjamini–Hochberg): one that it had before, or a
+by-product of the planting, such as a region that took by half.
 
     case = open_case("hf:planted", Truth.load(Path("planted/truth.json")))
     run(case, "scotoma", seed=0, queries=5000).recall
@@ -68,10 +69,11 @@ class Outcome(BaseModel):
     """One method on one planted candidate with one seed.
 
     Attributes:
+        planting: digest of the candidate's truth.
         found: per region (its predicate) the candidate queries after which it was first named; None: never.
         named: regions named at the end.
         spilled: regions whose blind spot goes well beyond their border; a finder that names what fails names others.
-        modes: suspected at the end; `planted` of them are regions, `native` confirmed weaknesses of its own.
+        modes: suspected at the end; `planted` of them are regions, `native` other confirmed weaknesses.
         queries: put to the candidate; `failures` of them valid and answered wrongly.
         failing_skills: skills with at least one failure; `failing_combinations` likewise.
         effective_combinations: the failures' combinations of skills as if all were equally frequent (Hill number of
@@ -82,6 +84,7 @@ class Outcome(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     method: str
+    planting: str
     planted_set: int
     seed: int
     found: dict[str, int | None]
@@ -197,6 +200,7 @@ def run(case: Case, method: str, seed: int, queries: int, planted_set: int = 0) 
         skills.update(skill if isinstance(skill, tuple) else (str(skill),))
     return Outcome(
         method=method,
+        planting=case.truth.digest,
         planted_set=planted_set,
         seed=seed,
         found=found,

@@ -174,10 +174,10 @@ def border(predicate: Predicate, items: Sequence[Item]) -> list[list[Item]]:
 
 def _next_to(condition: Condition, tags: Tags) -> bool:
     """Whether a question that misses the condition misses it by as little as can be."""
-    value, bound = tags.get(condition.key), condition.value
-    if condition.op not in (">=", "<=") or not isinstance(value, int) or not isinstance(bound, int):
+    if condition.op not in (">=", "<="):
         return True
-    return abs(value - bound) == 1
+    value, bound = tags.get(condition.key), condition.value
+    return isinstance(value, int) and isinstance(bound, int) and abs(value - bound) == 1
 
 
 def items_of(

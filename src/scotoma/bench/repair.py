@@ -10,6 +10,7 @@ so a study that was stopped goes on where it was.
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 import platform
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +22,7 @@ from rich.table import Table
 from scotoma.bench.average import geometric_mean, mean, shown
 from scotoma.bench.drill import accuracy, answers_to, survey
 from scotoma.bench.plant import plant
-from scotoma.bench.study import regions
+from scotoma.bench.study import planted_in, regions
 from scotoma.bench.truth import Truth
 from scotoma.core import ConfigError, EditableWorld, Predicate, Rate
 from scotoma.diagnose.mixture import TargetedMixture
@@ -51,6 +52,9 @@ MENDED = 0.85
 RARE, COMMON = 0.003, 0.05
 """Planted regions are at least, and at most, this share of uniform questions."""
 
+RARE_MODE = 0.005
+"""Uniform training shows a mode that is rarer than this one sample in two hundred."""
+
 _LEAST = 0.01
 """No ratio is taken for less, or its logarithm would outweigh all others."""
 
@@ -62,6 +66,7 @@ class RepairOutcome(BaseModel):
     """One spiral on one planted candidate with one seed.
 
     Attributes:
+        planting: digest of the candidate's truth, and of the spiral's settings.
         regions: accuracy inside each planted region (its predicate), by arm, `base` before any repair, `unplanted` of
             the model before planting.
         summary: the spiral's own.
@@ -69,6 +74,7 @@ class RepairOutcome(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    planting: str
     planted_set: int
     seed: int
     regions: dict[str, dict[str, Rate]]
@@ -91,6 +97,8 @@ class RepairBenchmark(BaseModel):
         retained_change: change of accuracy outside every mode by the targeted arm, in [-1, 1].
         gain: of the targeted arm on the confirmed modes.
         gain_ratio: that gain over each control's (geometric mean).
+        gains: `rare` and `common` modes' gain in accuracy by each arm, mode by mode (its mean over all modes of all
+            spirals): rare are those of which uniform training sees less than one sample in two hundred.
         efficiency: samples for 80 % of the gain over each control's for as much (geometric mean, where there was one).
         difference: accuracy on the confirmed modes, targeted − control.
         significant_drops: rounds of the targeted arm with a significant fall, in all spirals.
@@ -106,6 +114,7 @@ class RepairBenchmark(BaseModel):
     retained_change: Rate
     gain: Rate
     gain_ratio: dict[str, Rate]
+    gains: dict[str, dict[str, Rate]]
     efficiency: dict[str, Rate]
     difference: dict[str, Rate]
     significant_drops: int
@@ -183,7 +192,10 @@ def measure(
             where = regions(candidate, images, number, n=3, prevalence=(RARE, COMMON))
             plant(candidate, where, folder, images=images, seed=number, watch=watch)
         folders.append(folder)
-    truths = [Truth.load(folder / "truth.json") for folder in folders]
+    truths = [
+        Truth.load(folder / "truth.json") if planted else planted_in(folder, candidate, images)
+        for folder in folders
+    ]
     for folder, truth in zip(folders, truths, strict=True):
         if not any(region.planted for region in truth.regions):
             raise ConfigError(f"no region of {folder} took: there is nothing to mend", hint="plant it anew")
@@ -200,14 +212,15 @@ def _mend(
 ) -> RepairOutcome:
     """One spiral and the examination of its arms in the planted regions, or what was kept of them."""
     kept = out / "outcome.json"
+    settings = settings_for(candidate, truth.images, out, seed, rounds)
+    told = settings.model_dump_json(exclude={"candidate", "out"})
+    planting = f"{truth.digest}/{hashlib.sha256(told.encode()).hexdigest()[:16]}"
     try:
         known = RepairOutcome.model_validate_json(kept.read_text())
-        whole = all(UNPLANTED in accuracies for accuracies in known.regions.values())
-        if whole and known.summary.candidate == candidate and len(known.summary.rounds) == rounds:
+        if known.planting == planting:
             return known
     except (OSError, ValidationError):
         pass  # not there yet, or of another version: the run below resumes, and is asked again
-    settings = settings_for(candidate, truth.images, out, seed, rounds)
     with Run.open(out, command="evolve", config=settings.model_dump(mode="json")) as run:
         summary = evolve(run, settings, watch)
         weights = {UNPLANTED: truth.candidate, BASE: candidate} | {
@@ -217,7 +230,11 @@ def _mend(
         }
     predicates = [region.predicate for region in truth.regions if region.planted]
     outcome = RepairOutcome(
-        planted_set=number, seed=seed, regions=_examined(weights, predicates, truth.images), summary=summary
+        planting=planting,
+        planted_set=number,
+        seed=seed,
+        regions=_examined(weights, predicates, truth.images),
+        summary=summary,
     )
     write_durably(kept, outcome.model_dump_json(by_alias=True).encode())
     return outcome
@@ -267,6 +284,11 @@ def summarise(outcomes: Sequence[RepairOutcome], rounds: int) -> RepairBenchmark
             )
             for arm in controls
         },
+        gains={
+            name: {arm: mean(values) for arm, values in gained.items()}
+            for name, rare in (("rare", True), ("common", False))
+            if (gained := _gains([s for s, _ in compared], rare))
+        },
         efficiency={
             arm: geometric_mean(ratios)
             for arm in controls
@@ -290,6 +312,19 @@ def summarise(outcomes: Sequence[RepairOutcome], rounds: int) -> RepairBenchmark
     )
 
 
+def _gains(summaries: Sequence[Summary], rare: bool) -> dict[str, list[float]]:
+    """By arm the gains on all rare modes, or on all others; empty where there are none."""
+    gained: dict[str, list[float]] = {}
+    for summary in summaries:
+        for mode in summary.modes:
+            if mode.status in ("suspected", "rejected"):
+                continue
+            if mode.prevalence is not None and (mode.prevalence < RARE_MODE) is rare:
+                for arm, pair in mode.test_accuracy.items():
+                    gained.setdefault(arm, []).append(pair.after.value - pair.before.value)
+    return gained
+
+
 def table(result: RepairBenchmark) -> Table:
     """The figures for people."""
     rows = Table(title="Repair of planted blind spots, on the test split", title_justify="left")
@@ -305,10 +340,14 @@ def table(result: RepairBenchmark) -> Table:
                 for found in (result.gain_ratio, result.efficiency, result.difference)
             ),
         )
+    gains = "".join(
+        f"{name} modes: targeted {shown(by_arm['targeted'])}, uniform {shown(by_arm['uniform'])}; "
+        for name, by_arm in result.gains.items()
+    )
     again = f"{shown(result.rediscovery)} of the failures found again; " if result.rediscovery else ""
     rows.caption = (
         f"{result.spirals} spirals of {result.rounds} rounds · 95 % intervals over runs · "
-        f"retained {shown(result.retained_change)}; {result.significant_drops} significant drops; {again}"
+        f"{gains}retained {shown(result.retained_change)}; {result.significant_drops} significant drops; {again}"
         f"largest shift of an answer {shown(result.bias)}; {result.minutes.value:.0f} minutes"
     )
     return rows

@@ -112,7 +112,7 @@ def measure(
             plant(candidate, predicates, folder, images=images, seed=number, watch=watch)
         planted.append(folder)
     return examine(
-        [(f"hf:{folder}", Truth.load(folder / "truth.json")) for folder in planted],
+        [(f"hf:{folder}", planted_in(folder, candidate, images)) for folder in planted],
         out, seeds=seeds, queries=queries, methods=methods, watch=watch,
     )  # fmt: skip
 
@@ -164,6 +164,21 @@ def regions(
     asked = survey(world, [], "train", 2_000_003, enough=0, least=8_000).uniform
     known = right(asked, answers_to(load_model(candidate), asked))
     return draw_regions([item.tags for item in asked], known, n or 3 + seed % 3, seed, prevalence)
+
+
+def planted_in(folder: Path, candidate: str, images: str) -> Truth:
+    """The truth of a planting that a study made, perhaps earlier.
+
+    Raises:
+        ConfigError: it was made of another candidate or of other images.
+    """
+    truth = Truth.load(folder / "truth.json")
+    if (truth.candidate, truth.images) != (candidate, images):
+        raise ConfigError(
+            f"{folder} was planted in {truth.candidate} on {truth.images}, not in {candidate} on {images}",
+            hint="give another --out",
+        )
+    return truth
 
 
 def summarise(
@@ -258,8 +273,7 @@ def _read(file: Path, truth: Truth) -> Outcome | None:
         outcome = Outcome.model_validate_json(file.read_text())
     except (OSError, ValidationError):
         return None
-    same = set(outcome.found) == {str(r.predicate) for r in truth.regions if r.planted}
-    return outcome if same and outcome.spilled == truth.spilled else None
+    return outcome if outcome.planting == truth.digest else None
 
 
 def _result(outcomes: Sequence[Outcome]) -> MethodResult:

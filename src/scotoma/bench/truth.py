@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Literal
 
@@ -100,6 +101,11 @@ class Truth(BaseModel):
         """Whether all regions took, with the borders that were asked for, and nothing else changed."""
         kept = self.outside_after.value >= self.outside_before.value - OUTSIDE
         return all(region.sharp for region in self.regions) and kept and self.agreement.value >= AGREEMENT
+
+    @property
+    def digest(self) -> str:
+        """Tells this planting from others, also of the same regions: what was measured on one is not theirs."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
 
     @property
     def spilled(self) -> tuple[str, ...]:

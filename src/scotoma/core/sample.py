@@ -9,7 +9,7 @@ from scotoma.core.predicate import Tag
 
 class Sample(BaseModel):
     """`purpose` is `mode` (in the failure mode `mode_id`), `contrast` (alike, but for the answer that the mode names),
-    `retention` or `uniform`.
+    `retention` or `uniform`; `rehearsal` is what the candidate knows already, and no sample of any arm's.
 
     `provenance` says how the sample was made (which scene it was edited from, by which operation); `checks` lists the
     quality checks it passed, in order.

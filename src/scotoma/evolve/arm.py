@@ -15,6 +15,7 @@ from scotoma.diagnose.mixture import Mixture
 from scotoma.evolve.diagnosis import AIMED, diagnose
 from scotoma.evolve.gate import decide
 from scotoma.evolve.lesson import Examined, Learnt, Lesson, examine
+from scotoma.evolve.rehearsal import rehearsal
 from scotoma.evolve.settings import Arm
 from scotoma.evolve.supply import evened, pictures_for, supply
 from scotoma.evolve.worker import processes_for, side_by_side
@@ -49,8 +50,8 @@ def turn(shop: Workshop, number: int, policies: Mapping[Arm, Policy]) -> dict[Ar
             for arm, policy in policies.items()
         }
     )
-    rehearsal = _rehearsal(shop)
-    familiar = pictures_for(shop, rehearsal)
+    rehearsed = rehearsal(shop)
+    familiar = pictures_for(shop, rehearsed)
     for arm, policy in policies.items():
         name, made = f"round{number}/{arm}", supplies[arm]
         if ledger.done(f"examine/{name}") is None:
@@ -60,7 +61,7 @@ def turn(shop: Workshop, number: int, policies: Mapping[Arm, Policy]) -> dict[Ar
                 samples=made.samples,
                 images=made.images | familiar,
                 taught_first=_taught_first(shop, arm, made, number),
-                rehearsal=rehearsal,
+                rehearsal=rehearsed,
                 settings=shop.settings.repair,
                 seed=shop.settings.seed + number,
                 out=shop.run.path / "checkpoints" / name,
@@ -115,15 +116,6 @@ def _note_training(shop: Workshop, lesson: Lesson, learnt: Learnt) -> None:
         },
         curve=curve,
     )
-
-
-def _rehearsal(shop: Workshop) -> list[Sample]:
-    """What the candidate answered rightly of the questions that nothing selected, on the `discover` split."""
-    right = shop.run.ledger.observations("baseline", outcome="correct")[: shop.settings.repair.rehearsal]
-    return [
-        Sample(id=o.key, image_id=o.image_id, question=o.question, answer=o.answer, purpose="rehearsal")
-        for o in right
-    ]
 
 
 def _taught_first(shop: Workshop, arm: Arm, made: Made, number: int) -> list[Sample]:

@@ -40,8 +40,8 @@ class RepairSettings(Settings):
         warm_start_rate: their learning rate.
         warm_start_once: a mode gets one in a run, since each costs its neighbours a little; off: in every round in
             which it is still below `mixture.warm_start_below`.
-        rehearsal: at most so many questions that nothing selected and the candidate first answered rightly; these are
-            shown to every arm beside the samples of the supervised steps (Robins 1995), and cost no sample.
+        rehearsal: uniform questions of the `train` split that the untouched candidate is asked; the right answers are
+            shown to every arm beside the samples of the supervised steps, and cost no sample (`evolve.rehearsal`).
         frozen: regular expressions of parameters that are not trained, e.g. `vision_model` (engines `shared`, `stock`).
         look_every: after so many steps, and again, the retained questions of the gate are asked; training ends early
             with the weights before if any skill fell (0: nobody looks; under engine `trl` nobody does).

@@ -31,7 +31,7 @@ from scotoma.grpo.encoding import Tokens
 from scotoma.grpo.rollout import Prompt, Rollout
 from scotoma.grpo.shared import SharedTrainer
 from scotoma.models.checkpoint import Checkpoint
-from scotoma.models.expansion import Expansion, expand
+from scotoma.models.expansion import Expansion, check_expandable, expand
 from scotoma.models.prompts import image_trees, stack
 from scotoma.models.tree import Branch, Packed, Tree, decoded, embeddings, pack
 
@@ -94,11 +94,12 @@ class Distillation:
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         """Raises:
-        ModelError: the model is of a family that cannot be packed.
+        ModelError: the model is of a family that cannot be packed, or takes no added layers.
         """
         self._trainer = SharedTrainer(
             checkpoint.model, checkpoint.processor, GRPOConfig(tokens_per_minibatch=32_768)
         )
+        check_expandable(self._trainer.model, self._trainer.family)
 
     def log_likelihoods(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[float]:
         """log p(answer | prompt) of each pair, as the checkpoint is now."""

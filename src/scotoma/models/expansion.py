@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from torch import nn
 
+from scotoma.core import ModelError
 from scotoma.models.families import Family, unwrapped
 
 
@@ -32,6 +33,20 @@ class Expansion:
     upper: nn.Module
     above: nn.Module
     added: tuple[nn.Module, ...]
+
+
+def check_expandable(model: nn.Module, family: Family) -> None:
+    """Raises:
+    ModelError: the decoder's layers have no two output projections that could be silenced.
+    """
+    decoder: Any = family.language_model(model)
+    layer = decoder.layers[0]
+    for part, projection in (("self_attn", "o_proj"), ("mlp", "down_proj")):
+        if not isinstance(getattr(getattr(layer, part, None), projection, None), nn.Linear):
+            raise ModelError(
+                f"layers of the kind {type(layer).__name__} cannot be added: there is no {part}.{projection}",
+                hint="plant in a model with Llama-like layers",
+            )
 
 
 def expand(model: nn.Module, family: Family, count: int) -> Expansion:
