@@ -70,7 +70,7 @@ def outcome(seed: int, after: float, gain_ratio: float, drops: int = 0) -> Repai
         ),
     )
     regions = {"skill=counting": {UNPLANTED: rate(0.95), BASE: rate(0.1)} | dict.fromkeys(ARMS, rate(after))}
-    return RepairOutcome(planting="set0", planted_set=0, seed=seed, regions=regions, summary=summary)
+    return RepairOutcome(fingerprint="set0", planted_set=0, seed=seed, regions=regions, summary=summary)
 
 
 def test_figures_are_means_over_spirals_with_intervals() -> None:

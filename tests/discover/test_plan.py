@@ -17,7 +17,7 @@ from scotoma.discover.settings import (
     TaggingSettings,
 )
 from scotoma.evolve.plan import plan_spiral
-from scotoma.evolve.settings import EvolveSettings
+from scotoma.evolve.settings import EvolveSettings, RepairSettings
 from scotoma.store.run import Run
 from tests import photographs
 from tests.discover.test_loop import PROOF, SETTINGS, finished
@@ -103,6 +103,15 @@ def test_every_round_adds_its_training_and_its_examination() -> None:
         "round 2: train 2 arms",
         "round 2: examine",
     ]
+
+
+def test_what_is_rehearsed_is_asked_once_and_only_where_there_are_steps_for_it() -> None:
+    plain, rehearsing, idle = (
+        plan_spiral(EvolveSettings(repair=RepairSettings(**changed)))
+        for changed in ({}, {"rehearsal": 500}, {"rehearsal": 500, "warm_start_steps": 0})
+    )
+    assert rehearsing.total("candidate") == plain.total("candidate") + 500
+    assert idle.total("candidate") == plain.total("candidate")
 
 
 def test_images_that_are_not_there_are_refused() -> None:

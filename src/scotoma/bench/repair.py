@@ -66,7 +66,7 @@ class RepairOutcome(BaseModel):
     """One spiral on one planted candidate with one seed.
 
     Attributes:
-        planting: digest of the candidate's truth, and of the spiral's settings.
+        fingerprint: of the candidate's truth and the spiral's settings.
         regions: accuracy inside each planted region (its predicate), by arm, `base` before any repair, `unplanted` of
             the model before planting.
         summary: the spiral's own.
@@ -74,7 +74,7 @@ class RepairOutcome(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    planting: str
+    fingerprint: str
     planted_set: int
     seed: int
     regions: dict[str, dict[str, Rate]]
@@ -214,10 +214,10 @@ def _mend(
     kept = out / "outcome.json"
     settings = settings_for(candidate, truth.images, out, seed, rounds)
     told = settings.model_dump_json(exclude={"candidate", "out"})
-    planting = f"{truth.digest}/{hashlib.sha256(told.encode()).hexdigest()[:16]}"
+    fingerprint = f"{truth.digest}/{hashlib.sha256(told.encode()).hexdigest()[:16]}"
     try:
         known = RepairOutcome.model_validate_json(kept.read_text())
-        if known.planting == planting:
+        if known.fingerprint == fingerprint:
             return known
     except (OSError, ValidationError):
         pass  # not there yet, or of another version: the run below resumes, and is asked again
@@ -230,7 +230,7 @@ def _mend(
         }
     predicates = [region.predicate for region in truth.regions if region.planted]
     outcome = RepairOutcome(
-        planting=planting,
+        fingerprint=fingerprint,
         planted_set=number,
         seed=seed,
         regions=_examined(weights, predicates, truth.images),
@@ -317,9 +317,7 @@ def _gains(summaries: Sequence[Summary], rare: bool) -> dict[str, list[float]]:
     gained: dict[str, list[float]] = {}
     for summary in summaries:
         for mode in summary.modes:
-            if mode.status in ("suspected", "rejected"):
-                continue
-            if mode.prevalence is not None and (mode.prevalence < RARE_MODE) is rare:
+            if mode.proved and mode.prevalence is not None and (mode.prevalence < RARE_MODE) is rare:
                 for arm, pair in mode.test_accuracy.items():
                     gained.setdefault(arm, []).append(pair.after.value - pair.before.value)
     return gained

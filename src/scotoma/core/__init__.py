@@ -36,7 +36,7 @@ from scotoma.core.image import (
     World,
 )
 from scotoma.core.invalidity import INVALIDITIES, Invalidity, invalidity
-from scotoma.core.mode import FailureMode
+from scotoma.core.mode import PROVED, FailureMode
 from scotoma.core.observation import Claim, Observation, Outcome, SampledAnswer, Verdict, Verifier
 from scotoma.core.predicate import Condition, Predicate, Tag, Tags
 from scotoma.core.qualification import Checks, Example, Shrunk
@@ -47,6 +47,7 @@ from scotoma.core.tool import Tool
 
 __all__ = [
     "INVALIDITIES",
+    "PROVED",
     "SPLITS",
     "Attribution",
     "BudgetError",

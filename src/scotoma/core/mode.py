@@ -16,6 +16,9 @@ from scotoma.core.rate import Rate
 
 Status = Literal["suspected", "confirmed", "rejected", "repaired", "open", "regressed"]
 
+PROVED: tuple[Status, ...] = ("confirmed", "repaired", "open", "regressed")
+"""The states of a mode that was confirmed, whatever repair made of it since."""
+
 
 class FailureMode(BaseModel):
     """`suspected_rate` comes from discovery (biased by selection); `failure_rate`, `base_rate`, `p_value` and
@@ -48,4 +51,4 @@ class FailureMode(BaseModel):
     @property
     def proved(self) -> bool:
         """Whether it was confirmed, whatever repair made of it since."""
-        return self.status in ("confirmed", "repaired", "open", "regressed")
+        return self.status in PROVED

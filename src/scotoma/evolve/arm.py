@@ -50,28 +50,29 @@ def turn(shop: Workshop, number: int, policies: Mapping[Arm, Policy]) -> dict[Ar
             for arm, policy in policies.items()
         }
     )
-    rehearsed = rehearsal(shop)
+    due = [arm for arm in policies if ledger.done(f"examine/round{number}/{arm}") is None]
+    taught = {arm: _taught_first(shop, arm, supplies[arm], number) for arm in due}
+    rehearsed = rehearsal(shop) if any(taught.values()) else []
     familiar = pictures_for(shop, rehearsed)
-    for arm, policy in policies.items():
-        name, made = f"round{number}/{arm}", supplies[arm]
-        if ledger.done(f"examine/{name}") is None:
-            lessons[name] = Lesson(
-                name=name,
-                before=policy.weights,
-                samples=made.samples,
-                images=made.images | familiar,
-                taught_first=_taught_first(shop, arm, made, number),
-                rehearsal=rehearsed,
-                settings=shop.settings.repair,
-                seed=shop.settings.seed + number,
-                out=shop.run.path / "checkpoints" / name,
-                held_back=shop.held_back,
-                test=shop.test,
-                answers=shop.settings.answers,
-                judge=shop.settings.judge,
-                retained_before=ledger.observations(f"gate/{policy.name}/retained"),
-                margin=shop.settings.gate_margin,
-            )
+    for arm in due:
+        name, made, policy = f"round{number}/{arm}", supplies[arm], policies[arm]
+        lessons[name] = Lesson(
+            name=name,
+            before=policy.weights,
+            samples=made.samples,
+            images=made.images | familiar,
+            taught_first=taught[arm],
+            rehearsal=rehearsed,
+            settings=shop.settings.repair,
+            seed=shop.settings.seed + number,
+            out=shop.run.path / "checkpoints" / name,
+            held_back=shop.held_back,
+            test=shop.test,
+            answers=shop.settings.answers,
+            judge=shop.settings.judge,
+            retained_before=ledger.observations(f"gate/{policy.name}/retained"),
+            margin=shop.settings.gate_margin,
+        )
     # As many processes as arms even where some are done: the number of threads must not depend on a resume.
     spread = accelerated() or shop.settings.repair.accelerate is not None
     at_once = processes_for(len(policies), spread)

@@ -30,9 +30,6 @@ from scotoma.discover.settings import ConfirmSettings
 from scotoma.discover.tagging import question_tags
 from scotoma.store.run import Run
 
-PROVEN = ("confirmed", "repaired", "open", "regressed")
-"""The states of a mode that was once confirmed."""
-
 
 @dataclass(frozen=True)
 class Paper:
@@ -125,7 +122,7 @@ def proven_modes(run: Run) -> list[FailureMode]:
     Raises:
         RunError: it confirmed none.
     """
-    modes = [mode for mode in run.ledger.modes() if mode.status in PROVEN]
+    modes = [mode for mode in run.ledger.modes() if mode.proved]
     if not modes:
         raise RunError(
             f"the run {run.path} has no confirmed failure modes",

@@ -48,6 +48,14 @@ def plan_spiral(settings: EvolveSettings) -> Plan:
             )
         )
     rows.append(_row("examine the candidate", _pictures(examination), examination, rulings))
+    if repair.rehearses:
+        n = repair.rehearsal
+        rows.append(
+            PlanRow(
+                "rehearsal", _pictures(n), n, questioner=n if judged else 0, judge=2 * n * rulings,
+                tagger=n if judged and settings.tagging.model is not None else 0,
+            )
+        )  # fmt: skip
     arms = len(settings.arms)
     per_step = min(repair.samples, repair.images_per_step * PER_IMAGE)
     looks = (repair.steps - 1) // repair.look_every if repair.look_every else 0

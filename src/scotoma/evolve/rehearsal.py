@@ -31,7 +31,7 @@ def rehearsal(shop: Workshop) -> list[Sample]:
         ModelError, BudgetError, StorageError: see `scotoma.core.errors`.
     """
     settings, ledger = shop.settings, shop.run.ledger
-    if not settings.repair.rehearsal:
+    if not settings.repair.rehearses:
         return []
     if ledger.done(STAGE) is None:
         shop.progress(STAGE, 0, 1)

@@ -69,6 +69,11 @@ class RepairSettings(Settings):
     look_every: int = Field(default=40, ge=0)
     mixture: TargetedMixture = TargetedMixture()
 
+    @property
+    def rehearses(self) -> bool:
+        """Whether there is anything to rehearse, and steps to do it in."""
+        return self.rehearsal > 0 and self.warm_start_steps > 0
+
     @model_validator(mode="after")
     def _launched_with_trl(self) -> RepairSettings:
         if (self.accelerate is not None or self.vllm) and self.engine not in ("auto", "trl"):

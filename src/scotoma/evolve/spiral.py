@@ -78,7 +78,7 @@ def evolve(
     del asking  # a large candidate would keep the device's memory from the training
     run.write_summary(summarise(run, settings))
 
-    proven = tuple(mode for mode in modes if mode.status in ("confirmed", "repaired", "open", "regressed"))
+    proven = tuple(mode for mode in modes if mode.proved)
     if not proven:
         return summarise(run, settings)
     shop = _workshop(run, source, settings, proven, tagger, crew, progress)

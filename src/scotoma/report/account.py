@@ -12,7 +12,6 @@ from typing import Any
 
 from scotoma.core import Rate
 from scotoma.discover.account import account_of_discovery, account_of_shrinking
-from scotoma.report.headline import CONFIRMED
 from scotoma.report.measurement import Checkpoint, Measurements
 from scotoma.store import (
     ArmSummary,
@@ -70,7 +69,7 @@ def _arm(run: Run, measured: Measurements, after: Checkpoint) -> ArmSummary:
     gate = run.ledger.done(f"{name}/gate")
     made, trained = (run.ledger.done(f"{name}/{stage}") or {} for stage in ("generate", "reinforce"))
     before = _ending(run, measured, after.arm, before=after.round)
-    modes = [mode for mode in run.ledger.modes() if mode.status in CONFIRMED]
+    modes = [mode for mode in run.ledger.modes() if mode.proved]
     per_mode = {
         mode.id: _pair(
             measured.mode_accuracy(before, mode.predicate), measured.mode_accuracy(after, mode.predicate)

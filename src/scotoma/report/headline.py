@@ -18,9 +18,6 @@ from scotoma.report.quantity import (
 )
 from scotoma.store import ModeSummary, Summary
 
-CONFIRMED = ("confirmed", "repaired", "open", "regressed")
-"""The states of a mode that was proved on the confirm split, before and after repair."""
-
 
 def headline(summary: Summary) -> list[str]:
     """What was asked and failed, the modes, the gain of targeted training, its lead over uniform, the price.
@@ -38,7 +35,7 @@ def headline(summary: Summary) -> list[str]:
 
 def confirmed(summary: Summary) -> list[ModeSummary]:
     """The modes that were proved, the surest and gravest first."""
-    proved = [mode for mode in summary.modes if mode.status in CONFIRMED]
+    proved = [mode for mode in summary.modes if mode.proved]
     return sorted(proved, key=lambda mode: -(mode.failure_rate.low if mode.failure_rate else 0.0))
 
 

@@ -18,7 +18,7 @@ from scotoma.discover.topics import taxonomy_of
 from scotoma.report.account import account
 from scotoma.report.curves import Panel, panels
 from scotoma.report.exhibit import Exhibit, Gallery, Pair
-from scotoma.report.headline import CONFIRMED, confirmed
+from scotoma.report.headline import confirmed
 from scotoma.report.logs.intake import PHASES
 from scotoma.report.measurement import Measurements
 from scotoma.report.progress import Change, Grid, arms, changes, grid
@@ -135,7 +135,7 @@ class Page:
             RunError, RunVersion: the ledger or the summary is damaged or of another version.
         """
         modes = {mode.id: mode for mode in run.ledger.modes()}
-        proved = {name: mode.predicate for name, mode in modes.items() if mode.status in CONFIRMED}
+        proved = {name: mode.predicate for name, mode in modes.items() if mode.proved}
         measured = Measurements.read(run.ledger, proved.values())
         summary = account(run, measured)
         rows = changes(summary, measured, proved)

@@ -30,7 +30,6 @@ from scotoma.report.export.offer import (
     offered_samples,
     trained,
 )
-from scotoma.report.headline import CONFIRMED
 from scotoma.store import Ledger, Run, Settings
 
 What = Literal["samples", "failures", "questions"]
@@ -150,7 +149,7 @@ def _offered(ledger: Ledger, selection: Selection, what: What, modes: list[Failu
     chosen = [mode for mode in modes if mode.id == selection.mode] if selection.mode else None
     return offered_answers(
         ledger,
-        [mode for mode in modes if mode.status in CONFIRMED] if chosen is None else chosen,
+        [mode for mode in modes if mode.proved] if chosen is None else chosen,
         checkpoint=_checkpoint(selection, examined(ledger)),
         failures=what == "failures",
         inside=what == "failures" or chosen is not None,
@@ -196,7 +195,7 @@ def _nothing(
     hint = f"left out: {reasons}" if reasons else "look at what it has: `scotoma report DIR`"
     if what == "samples" and not has_samples(run.ledger):
         hint = "only `scotoma evolve` makes samples: take --what failures or --what questions"
-    elif what == "failures" and selection.mode is None and not any(m.status in CONFIRMED for m in modes):
+    elif what == "failures" and selection.mode is None and not any(m.proved for m in modes):
         hint = f"none of its {len(modes)} failure modes is confirmed: run `scotoma confirm {run.path}`" + (
             ", or name one with --mode" if modes else ""
         )

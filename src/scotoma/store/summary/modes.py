@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from scotoma.core import Checks, FailureMode, Rate, Shrunk
+from scotoma.core import PROVED, Checks, FailureMode, Rate, Shrunk
 from scotoma.store.summary.figures import Figures
 
 
@@ -58,6 +58,11 @@ class ModeSummary(Figures):
     shrunk: tuple[Shrunk, ...] = Field(
         default=(), description="failures of a confirmed mode, and the smallest that still fail"
     )
+
+    @property
+    def proved(self) -> bool:
+        """Whether it was confirmed, whatever repair made of it since."""
+        return self.status in PROVED
 
     @classmethod
     def of(cls, mode: FailureMode, *, test_accuracy: dict[str, ModeAccuracy] | None = None) -> ModeSummary:
