@@ -8,9 +8,10 @@ from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from scotoma.images.worlds.shapes import templates
-from scotoma.images.worlds.shapes.executor import examine
+from scotoma.images.worlds.shapes.executor import examine, matching
 from scotoma.images.worlds.shapes.language import (
     WORDINGS,
     normalise,
@@ -18,6 +19,7 @@ from scotoma.images.worlds.shapes.language import (
     realise,
     vocabulary,
 )
+from scotoma.images.worlds.shapes.program import Phrase
 from scotoma.images.worlds.shapes.scene import EXAM, TRAINING, Scene, Thing, sample_scene
 from tests.images.shapes import bystander
 from tests.images.shapes.strategies import SCENES, SEEDS, Asked, asked
@@ -52,6 +54,24 @@ def test_every_kind_of_composition_is_answered_as_a_bystander_would() -> None:
             assert examine(scene, question).answer == bystander.reply(program, scene), (question, scene)
             kinds[program.operation, len(program.places), program.without is not None] += 1
     assert len(kinds) == len(templates.COMPOSITIONS)
+
+
+@settings(max_examples=200)
+@given(SCENES, st.sampled_from(("", "shape", "colour", "size")), SEEDS)
+def test_a_description_fits_its_thing_alone_and_is_found_where_there_is_one(
+    scene: Scene, hidden: str, seed: int
+) -> None:
+    rng = random.Random(seed)
+    thing = rng.choice(scene.things)
+    full = {"noun": thing.shape, "colour": thing.colour, "size": thing.size}
+    secret = {"shape": "noun"}.get(hidden, hidden)
+    described = templates.describe(thing, scene, rng, hidden)
+    fullest = Phrase(**{**full, secret: "thing" if secret == "noun" else None} if hidden else full)
+    if described is None:
+        assert len(matching(fullest, scene)) > 1
+    else:
+        assert matching(described, scene) == [thing]
+        assert not hidden or getattr(described, secret) == getattr(fullest, secret)
 
 
 @settings(max_examples=200)

@@ -121,6 +121,7 @@ def present_phrase(scene: Scene, rng: random.Random) -> Phrase:
 
 def describe(thing: Thing, scene: Scene, rng: random.Random, hidden: str = "") -> Phrase | None:
     """A definite phrase that fits this thing alone, not naming the `hidden` attribute; None when there is none."""
+    shared = {_shared(thing, other) for other in scene.things if other is not thing}
     options = []
     for shaped, coloured, sized in product((True, False), repeat=3):
         if (
@@ -129,14 +130,20 @@ def describe(thing: Thing, scene: Scene, rng: random.Random, hidden: str = "") -
             or (sized and hidden == "size")
         ):
             continue
-        phrase = Phrase(
-            thing.shape if shaped else "thing",
-            thing.colour if coloured else None,
-            thing.size if sized else None,
-        )
-        if phrase.attributes and len(matching(phrase, scene)) == 1:
-            options.append(phrase)
-    return rng.choice(options) if options else None
+        named = 4 * shaped + 2 * coloured + sized
+        if named and all(common & named != named for common in shared):
+            options.append((shaped, coloured, sized))
+    if not options:
+        return None
+    shaped, coloured, sized = rng.choice(options)
+    return Phrase(
+        thing.shape if shaped else "thing", thing.colour if coloured else None, thing.size if sized else None
+    )
+
+
+def _shared(thing: Thing, other: Thing) -> int:
+    """What two things have in common: a bit each for shape, colour and size."""
+    return 4 * (thing.shape == other.shape) + 2 * (thing.colour == other.colour) + (thing.size == other.size)
 
 
 # --- one proposer per question type ----------------------------------------------------------------------------------
