@@ -12,9 +12,14 @@ from scotoma.diagnose.richness import chao1, good_turing_coverage, kinds_in_all,
 counts = st.lists(st.integers(0, 40), max_size=30)
 
 
+def each(seen: list[int]) -> list[int]:
+    """As many failures of every kind as it was seen, each on a picture of its own."""
+    return [kind for kind, count in enumerate(seen) for _ in range(count)]
+
+
 @given(counts)
 def test_coverage_is_a_probability_within_its_interval(seen: list[int]) -> None:
-    rate = good_turing_coverage(seen)
+    rate = good_turing_coverage(each(seen))
     assert 0 <= rate.low <= rate.value <= rate.high <= 1
     assert rate.n == sum(seen)
 
@@ -27,7 +32,7 @@ def test_there_are_at_least_as_many_modes_as_were_seen(seen: list[int]) -> None:
 
 
 def test_when_everything_was_seen_often_nothing_is_missing() -> None:
-    assert good_turing_coverage([5, 8, 13]).value == 1
+    assert good_turing_coverage(each([5, 8, 13])).value == 1
     assert chao1([5, 8, 13]).value == 3
 
 
@@ -42,7 +47,7 @@ def test_coverage_is_the_share_of_the_next_failures_that_fall_into_known_modes()
     covered, truth, estimates = [], [], []
     for _ in range(300):
         seen = random.multinomial(80, shares)
-        rate = good_turing_coverage(seen.tolist())
+        rate = good_turing_coverage(each(seen.tolist()))
         known = float(shares[seen > 0].sum())
         truth.append(known)
         estimates.append(rate.value)
@@ -66,16 +71,29 @@ def test_the_missing_mass_lies_within_its_interval_and_finds_from_elsewhere_only
     failures: list[tuple[int, int]], elsewhere: set[int]
 ) -> None:
     kinds, images = [kind for kind, _ in failures], [image for _, image in failures]
-    alone, together = missing_mass(kinds, images), missing_mass(kinds, images, elsewhere)
+    others = {kind: {"another"} for kind in elsewhere}
+    alone, together = missing_mass(kinds, images), missing_mass(kinds, images, others)
     assert 0 <= together.low <= together.value <= together.high <= 1
     assert together.value <= alone.value
-    in_all = kinds_in_all(kinds, images, elsewhere)
+    in_all = kinds_in_all(kinds, images, others)
     assert len({*kinds, *elsewhere}) <= in_all.low <= in_all.value <= in_all.high
 
 
 def test_a_kind_that_one_image_showed_twice_was_still_seen_by_one_image_only() -> None:
     assert missing_mass(["hue", "hue", "count"], ["a", "a", "b"]).value == 1
     assert missing_mass(["hue", "hue", "count"], ["a", "b", "b"]).value == pytest.approx(1 / 3)
+
+
+def test_coverage_does_not_count_a_kind_as_seen_twice_that_failed_twice_on_one_image() -> None:
+    assert good_turing_coverage(["a", "a", "b", "b"], [1, 1, 2, 2]).value == 0
+    assert good_turing_coverage(["a", "a", "b", "b"], [1, 3, 2, 2]).value == 0.5
+
+
+def test_finds_elsewhere_on_the_very_same_image_make_nothing_known() -> None:
+    kinds, images = ["hue", "count", "count"], ["a", "b", "c"]
+    assert missing_mass(kinds, images, {"hue": {"a"}}) == missing_mass(kinds, images)
+    assert missing_mass(kinds, images, {"hue": {"a", "d"}}).value == 0
+    assert kinds_in_all(kinds, images, {"hue": {"a"}}) == kinds_in_all(kinds, images)
 
 
 class Search:
@@ -110,7 +128,7 @@ class Search:
 @pytest.mark.parametrize(("guided", "uniform"), [(60, 60), (150, 200), (0, 40)])
 def test_the_interval_of_the_missing_mass_covers_what_is_really_missing(guided: int, uniform: int) -> None:
     searches = [Search(seed, guided, uniform) for seed in range(120)]
-    rates = [missing_mass(s.kinds, s.images, set(s.guided)) for s in searches]
+    rates = [missing_mass(s.kinds, s.images, dict.fromkeys(s.guided, (-1,))) for s in searches]
     truth = [search.truth for search in searches]
     assert np.mean([r.value for r in rates]) == pytest.approx(np.mean(truth), abs=0.012)
     assert np.mean([r.low <= t <= r.high for r, t in zip(rates, truth, strict=True)]) >= 0.9

@@ -229,6 +229,14 @@ class TestPairedDifference:
         assert paired_difference(a, b, seed=7) == paired_difference(a, b, seed=7)
         assert paired_difference(a, b, seed=7) != paired_difference(a, b, seed=8)
 
+    @pytest.mark.parametrize("change", [-1, 0, 1])
+    def test_images_that_all_differ_alike_do_not_prove_that_all_others_would(self, change: int) -> None:
+        few, many = (paired_difference([change] * n, [0] * n, range(n)) for n in (3, 3000))
+        assert few.value == many.value == change
+        assert few.high - few.low > 0.5
+        assert 0 < many.high - many.low < 0.005
+        assert -1 <= few.low <= few.high <= 1
+
     def test_nothing_asked_means_nothing_known(self) -> None:
         rate = paired_difference([], [])
         assert (rate.low, rate.high, rate.n) == (-1, 1, 0)
@@ -258,8 +266,11 @@ class TestMcNemar:
 
 class TestNonInferiority:
     def test_no_change_at_all_holds(self) -> None:
-        same = [1, 0, 1, 1] * 50
+        same = [1, 0, 1, 1] * 100
         assert noninferiority(same, same, margin=0.01).verdict == "holds"
+
+    def test_no_change_in_a_few_says_nothing(self) -> None:
+        assert noninferiority([1, 0, 1], [1, 0, 1], margin=0.02).verdict == "undecided"
 
     def test_a_clear_fall_fails_and_is_called_a_fall(self) -> None:
         verdict = noninferiority([0] * 60 + [1] * 140, [1] * 200, margin=0.01)

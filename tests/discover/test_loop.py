@@ -241,6 +241,43 @@ def test_where_all_questions_explore_no_questioner_is_asked_trained_or_kept(tmp_
         assert not run.checkpoint(KEPT).exists()
 
 
+def test_a_stopped_search_of_rendered_files_goes_on_with_their_facts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "scenes"
+    folder.mkdir()
+    lines = []
+    for i, image in enumerate(islice(ShapesWorld().images("discover", 7), 120)):
+        assert image.data is not None
+        assert image.facts is not None
+        (folder / f"{i}.png").write_bytes(image.data)
+        lines.append(
+            json.dumps({"file": f"{i}.png", "world": "worlds:shapes", "facts": image.facts.to_json()})
+        )
+    (folder / "facts.jsonl").write_text("\n".join(lines))
+    settings = EXPLORING.model_copy(update={"steps": 4, "images": 4, "queries": 48})
+
+    def searched(path: Path) -> list[Observation]:
+        source = open_images(f"folder:{folder}?near_duplicates=off")
+        with Run.open(path, command="discover", config={}) as run:
+            loop.ask_all(run, source, Interview(Candidate(), FactsVerifier()), settings, seed=0)
+            return run.ledger.observations("discover")
+
+    whole, step = searched(tmp_path / "whole"), Episodes.step
+
+    def interrupted(self: Episodes, number: int, images: list) -> Episode:  # type: ignore[type-arg]
+        if number == 3:
+            raise KeyboardInterrupt
+        return step(self, number, images)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Episodes, "step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        searched(tmp_path / "stopped")
+    monkeypatch.setattr(Episodes, "step", step)
+    assert searched(tmp_path / "stopped") == whole
+    assert any(o.asked_by != "questioner" for o in whole)
+
+
 def test_images_without_facts_are_refused_before_anything_is_asked(tmp_path: Path) -> None:
     from PIL import Image
 
@@ -289,6 +326,25 @@ def test_where_every_question_is_lost_the_run_stops_and_says_why(tmp_path: Path)
         pytest.raises(ModelError, match=r"none of 192 questions was answered.*bad_image"),
     ):
         loop.discover(run, ShapesWorld(), Interview(Deaf(), FactsVerifier()), SETTINGS, seed=0)  # type: ignore[arg-type]
+
+
+def test_no_mode_is_rejected_because_the_server_was_down_during_the_proof(tmp_path: Path) -> None:
+    well = Interview(Candidate(), FactsVerifier())
+    down = Interview(Deaf(), FactsVerifier())  # type: ignore[arg-type]
+    with Run.open(tmp_path / "run", command="discover", config={}) as run:
+        loop.discover(run, ShapesWorld(), well, SETTINGS, seed=0)
+        with pytest.raises(ModelError, match=r"none of \d+ questions was answered.*bad_image"):
+            confirm(run, ShapesWorld(), down, SETTINGS, PROOF, seed=0)
+        assert {mode.status for mode in run.ledger.modes()} == {"suspected"}
+        assert any(mode.proved for mode in confirm(run, ShapesWorld(), well, SETTINGS, PROOF, seed=0))
+
+
+def test_the_baseline_is_not_written_down_where_every_question_is_lost(tmp_path: Path) -> None:
+    down = Interview(Deaf(), FactsVerifier())  # type: ignore[arg-type]
+    with Run.open(tmp_path / "run", command="discover", config={}) as run:
+        with pytest.raises(ModelError, match="none of"):
+            loop.ask_uniformly(run, ShapesWorld(), down, SETTINGS, 0, lambda *_: None)
+        assert run.ledger.done("baseline") is None
 
 
 def test_novelty_may_compare_questions_by_their_meaning(tmp_path: Path) -> None:

@@ -107,10 +107,20 @@ def test_an_infrastructure_error_is_no_failure() -> None:
         return spotty.answer([request])[0]
 
     spoilt = Interview(ScriptedModel(answer), FactsVerifier())
-    for failing, item in zip(found, Shrinker(WORLD, spoilt).shrink(found), strict=True):
+    shrunk = Shrinker(WORLD, spoilt).shrink(found)
+    for failing, item in zip(found, shrunk, strict=True):
         if len(failing.observation.question.split()) >= 5:
             assert len(item.example.smallest.question.split()) >= 5
             assert item.example.still_failing
+    assert not all(item.example.minimal for item in shrunk)  # a shorter one may fail: nobody knows
+
+
+def test_what_an_error_kept_from_being_asked_at_the_end_neither_fails_nor_holds() -> None:
+    found = failures(Interview(wrong_when("operation=count"), FactsVerifier()), 3)
+    down = ScriptedModel(lambda request: Reply(error=ReplyError("timeout", "gone")))
+    for item in Shrinker(WORLD, Interview(down, FactsVerifier()), most=4).shrink(found):
+        assert item.example.still_failing is None
+        assert not item.example.minimal
 
 
 def test_a_failure_that_is_gone_at_the_end_is_told() -> None:

@@ -9,7 +9,7 @@ import pytest
 from scotoma.core import Calibration, ConfigError, Discernment, Verdict
 from scotoma.diagnose.prevalence import true_rate
 from scotoma.diagnose.statistics import wilson
-from scotoma.discover.account import account_of_discovery
+from scotoma.discover.account import account_of_discovery, ratio_of_failures
 from scotoma.discover.calibration import adopt_calibration, calibration_of, judge_name, read_calibration
 from scotoma.discover.settings import DiscoverySettings, JudgeSettings
 from scotoma.discover.verification import open_judges, open_verifier
@@ -190,6 +190,17 @@ class TestRates:
         assert account.baseline_failure_rate.value == pytest.approx((0.25 - 0.2) / 0.7)
         assert account.yield_ratio.value == pytest.approx(6)
         assert account.yield_ratio.low < 6 < account.yield_ratio.high
+
+    def test_have_no_ratio_where_nothing_failed_in_the_baseline(self, tmp_path: Path) -> None:
+        with Run.open(tmp_path / "run", command="discover", config={}) as run:
+            judged(run.ledger, "facts", None)
+            asked, baseline = (run.ledger.observations(phase) for phase in ("discover", "baseline"))
+            flawless = [o for o in baseline if o.outcome == "correct"]
+            assert ratio_of_failures(asked, flawless) is None
+            assert ratio_of_failures(asked, []) is None
+            rare = ratio_of_failures(asked, [*flawless, next(o for o in baseline if o.outcome == "failure")])
+        assert rare is not None
+        assert rare.low <= rare.value <= rare.high <= 2 * len(flawless) + 2
 
     def test_are_exact_where_facts_decided(self, tmp_path: Path) -> None:
         account = self.account(tmp_path, "facts", calibration())

@@ -30,13 +30,16 @@ def test_mode_questions_are_in_the_mode_and_retained_ones_outside(examination: E
     assert {item.image.split for item in (*examination.modes, *examination.retained)} == {"test"}
 
 
-def test_the_same_model_examined_twice_has_changed_by_exactly_nothing(examination: Examination) -> None:
+def test_the_same_model_examined_twice_has_not_changed_as_far_as_so_many_images_can_tell(
+    examination: Examination,
+) -> None:
     interview = Interview(Candidate(), FactsVerifier())
     first, second = (
         examination.ask(interview, "test/base"),
         examination.ask(interview, "test/round1/targeted"),
     )
     difference = change(second, first)
-    assert (difference.value, difference.low, difference.high) == (0, 0, 0)
+    assert difference.value == 0
+    assert -0.1 < difference.low < 0 < difference.high < 0.1
     assert difference.n == 350
     assert accuracy(part(first, "modes")).value < 0.5 < accuracy(part(first, "retained")).value

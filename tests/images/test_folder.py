@@ -210,7 +210,7 @@ class TestSidecar:
             {"file": "dogs/small/2.webp", "world": f"{__name__}:Shades", "facts": {"number": 2}},
         ]
         (folder / "facts.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n\n")
-        source = open_images(f"folder:{folder}")
+        source = open_images(f"folder:{folder}?world={__name__}:Shades")
         assert isinstance(source, FolderSource)
         found = {
             record.path.name: record
@@ -221,6 +221,13 @@ class TestSidecar:
         assert (found["1.JPG"].facts, found["1.JPG"].licence) == (Shade(1), "CC-BY-4.0")
         assert (found["2.webp"].facts, found["2.webp"].licence) == (Shade(2), "unknown")
         assert found["0.png"].facts is None
+
+    @pytest.mark.parametrize("trusted", ["", "?world=somewhere.else:World"])
+    def test_code_that_only_the_folder_names_is_not_run(self, folder: Path, trusted: str) -> None:
+        line = {"file": "0.png", "world": "os:abort", "facts": {}}
+        (folder / "facts.jsonl").write_text(json.dumps(line))
+        with pytest.raises(SpecError, match=r"'os:abort', whose code would be run.*world=os:abort"):
+            list(open_images(f"folder:{folder}{trusted}").images("discover", 0))
 
     @pytest.mark.parametrize(
         ("line", "told"),

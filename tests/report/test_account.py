@@ -90,5 +90,6 @@ def test_a_question_is_paired_with_itself_at_another_checkpoint(tmp_path: Path) 
     assert measured.checkpoints == [Checkpoint(), Checkpoint(1, "targeted"), Checkpoint(1, "uniform")]
     same = measured.change(Checkpoint(), Checkpoint())
     assert same is not None
-    assert (same.value, same.low, same.high) == (0.0, 0.0, 0.0)
+    assert same.value == 0
+    assert same.low < 0 < same.high  # another picture might have changed
     assert measured.change(Checkpoint(2, "targeted"), Checkpoint()) is None

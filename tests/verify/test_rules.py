@@ -130,6 +130,57 @@ def test_known_alternatives_let_a_wordy_answer_be_judged(answer: str, expected: 
     assert match(answer, "red", alternatives=COLOURS) == expected
 
 
+@pytest.mark.parametrize("closed", [True, False])
+@pytest.mark.parametrize(
+    ("answer", "truth", "expected"),
+    [
+        ("thirty", "30", "correct"),
+        ("There are thirty-two people.", "32", "correct"),
+        ("There are thirty-two people.", "2", "incorrect"),
+        ("fifty two", "52", "correct"),
+        ("Ninety-nine.", "9", "incorrect"),
+        ("a dozen", "12", "correct"),
+        ("A hundred", "100", "correct"),
+        ("two hundred", "200", "correct"),
+        ("about two hundred of them", "2", "undecided"),
+        ("two dozen eggs lie there", "2", "undecided"),
+        ("two and a half", "2", "undecided"),
+    ],
+)
+def test_number_words_are_read_whole_or_not_at_all(
+    answer: str, truth: str, expected: str, closed: bool
+) -> None:
+    assert match(answer, truth, closed=closed) == expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "truth"), [("several", "7"), ("umpteen things", "3"), ("Absolutely.", "yes"), ("None.", "no")]
+)
+def test_in_open_language_an_unknown_word_for_a_number_or_a_yes_stays_open(answer: str, truth: str) -> None:
+    assert match(answer, truth, closed=False) == "undecided"
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("A bicycle leaning on a wall", "B"),
+        ("a bicycle", "B"),
+        ("A blue thing that I cannot name", None),
+        ("I think so", None),
+        ("A because it has four wheels", "A"),
+        ("A. It has four wheels", "A"),
+        ("(A) it has four wheels", "A"),
+        ("A", "A"),
+        ("A red car", "A"),
+    ],
+)
+def test_an_article_is_no_option(answer: str, expected: str | None) -> None:
+    options = {"A": "red car", "B": "bicycle", "I": "boat"}
+    for truth in "AB":
+        told = "undecided" if expected is None else "correct" if expected == truth else "incorrect"
+        assert match(answer, truth, options=options) == told
+
+
 OPTIONS = {"A": "red", "B": "blue", "C": "dark blue"}
 
 

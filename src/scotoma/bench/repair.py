@@ -272,7 +272,9 @@ def summarise(outcomes: Sequence[RepairOutcome], rounds: int) -> RepairBenchmark
         raise ConfigError(
             "no spiral confirmed a failure mode: there is nothing to compare", hint="plant others"
         )
-    again = [max(s.rediscovery.ratio.value, _LEAST) for s, _ in compared if s.rediscovery is not None]
+    again = [
+        max(ratio.value, _LEAST) for s, _ in compared if s.rediscovery and (ratio := s.rediscovery.ratio)
+    ]
     return RepairBenchmark(
         regions={arm: mean([accuracy[arm].value for accuracy in inside]) for arm in ROWS},
         mended={arm: mean([float(a[arm].value >= MENDED) for a in inside]) for arm in ROWS},

@@ -70,10 +70,12 @@ class Shrunk(BaseModel):
 
     original: Example
     smallest: Example
-    still_failing: bool = Field(
-        description="whether the smallest failed once more when it was asked at the end"
+    still_failing: bool | None = Field(
+        description="whether the smallest failed once more when it was asked at the end; null where an error kept it"
+        " from being asked"
     )
     minimal: bool = Field(
-        description="whether no smaller step fails: false where the queries ran out before that was known"
+        description="whether no smaller step fails: false where queries ran out, or were lost to errors, before that"
+        " was known"
     )
     queries: int = Field(description="candidate queries that this took")

@@ -4,9 +4,9 @@ A kind is a failure mode or a combination of tags. Many kinds seen a single time
 What is estimated is a share of *all* failures, so the failures counted here must be those of questions that nothing
 selected; whatever selected questions found besides (`elsewhere`) only makes a kind known.
 
->>> good_turing_coverage([9, 6, 1]).value
+>>> good_turing_coverage(["hue"] * 9 + ["count"] * 6 + ["size"]).value
 0.9375
->>> missing_mass(["hue", "hue", "count", "size"], elsewhere={"size"}).value
+>>> missing_mass(["hue", "hue", "count", "size"], elsewhere={"size": {"another picture"}}).value
 0.25
 >>> chao1([9, 6, 2, 1, 1]).value
 5.5
@@ -15,7 +15,7 @@ selected; whatever selected questions found besides (`elsewhere`) only makes a k
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from math import exp, log, sqrt
 
 from scipy import stats
@@ -23,21 +23,25 @@ from scipy import stats
 from scotoma.core import Rate
 from scotoma.diagnose.statistics import clustered_rate
 
+Elsewhere = Mapping[Hashable, Collection[Hashable]]
+"""Kinds that selected questions found, and the images that showed them."""
+
+_NOTHING: Elsewhere = {}
 _Z = float(stats.norm.ppf(0.975))
 
 
 def missing_mass(
     kinds: Sequence[Hashable],
     clusters: Sequence[Hashable] | None = None,
-    elsewhere: Collection[Hashable] = (),
+    elsewhere: Elsewhere = _NOTHING,
 ) -> Rate:
     """Probability in [0, 1] that a further failure is of a kind never seen: the missing mass (Good 1953).
 
-    The share of the failures whose kind no *other* image showed, and nothing `elsewhere` either. Left out one image at
-    a time, that is Good's f₁/n where every image has one failure, and its expectation is the missing mass for one image
-    less, whatever chose what was found elsewhere (ours; independent of these failures it must be). Weighting the
-    selected finds by 1 / selection instead would not do: once a kind has failed, a surrogate asks more of it, so that
-    what it finds is seldom seen once, and the estimate is too low (`tests/diagnose/test_richness.py`).
+    The share of the failures whose kind no *other* image showed, here or `elsewhere`. Left out one image at a time,
+    that is Good's f₁/n where every image has one failure, and its expectation is the missing mass for one image less,
+    whatever chose what was found elsewhere (ours). Weighting the selected finds by 1 / selection instead would not do:
+    once a kind has failed, a surrogate asks more of it, so that what it finds is seldom seen once, and the estimate is
+    too low (`tests/diagnose/test_richness.py`).
 
     The interval is Wilson's, clustered by image (`statistics.clustered_rate`), widened by Esty's (1983) variance of
     what was seen in two images: the missing mass varies too. No failures: [0, 1], the value 1 is a placeholder.
@@ -45,15 +49,15 @@ def missing_mass(
     Args:
         kinds: of each failure, of questions that nothing selected.
         clusters: the image of each; without them every failure is its own.
-        elsewhere: kinds that selected questions found.
+        elsewhere: kinds that selected questions found, and on which images: the same ones tell nothing new.
     """
     n = len(kinds)
     if n == 0:
         return Rate(value=1.0, low=0.0, high=1.0, n=0)
     images = _images(kinds, clusters)
-    new = [kind not in elsewhere and len(images[kind]) == 1 for kind in kinds]
-    rate = clustered_rate(new, clusters)
-    twice = sum(kind not in elsewhere and len(images[kind]) == 2 for kind in kinds)
+    known = _known(images, elsewhere)
+    rate = clustered_rate([kind not in known and len(images[kind]) == 1 for kind in kinds], clusters)
+    twice = sum(kind not in known and len(images[kind]) == 2 for kind in kinds)
     extra = _Z * sqrt(twice) / n
     return Rate(
         value=rate.value,
@@ -66,7 +70,7 @@ def missing_mass(
 def kinds_in_all(
     kinds: Sequence[Hashable],
     clusters: Sequence[Hashable] | None = None,
-    elsewhere: Collection[Hashable] = (),
+    elsewhere: Elsewhere = _NOTHING,
 ) -> Rate:
     """Lower bound on the number of kinds of failure, seen and unseen, with its interval, n the failures.
 
@@ -74,18 +78,18 @@ def kinds_in_all(
     not found elsewhere; those that were are added. Arguments as in `missing_mass`.
     """
     images = _images(kinds, clusters)
-    rest = chao1([len(where) for kind, where in images.items() if kind not in elsewhere])
-    known = len(set(elsewhere))
-    return Rate(value=rest.value + known, low=rest.low + known, high=rest.high + known, n=len(kinds))
+    known = _known(images, elsewhere)
+    rest, more = chao1([len(where) for kind, where in images.items() if kind not in known]), len(known)
+    return Rate(value=rest.value + more, low=rest.low + more, high=rest.high + more, n=len(kinds))
 
 
-def good_turing_coverage(counts: Sequence[int]) -> Rate:
-    """Probability in [0, 1] that the next failure falls into a mode already seen: 1 − f₁/n (Good 1953).
+def good_turing_coverage(kinds: Sequence[Hashable], clusters: Sequence[Hashable] | None = None) -> Rate:
+    """Probability in [0, 1] that the next failure is of a kind already seen: 1 − f₁/n (Good 1953).
 
-    f₁ is the number of modes with one failure, n the failures. The complement of `missing_mass`, whose interval it has;
-    no failures: [0, 1].
+    f₁ is the number of failures whose kind a single image showed, n that of all. The complement of `missing_mass`,
+    whose arguments and interval it has; no failures: [0, 1].
     """
-    missing = missing_mass([kind for kind, count in enumerate(counts) for _ in range(count)])
+    missing = missing_mass(kinds, clusters)
     return Rate(value=1 - missing.value, low=1 - missing.high, high=1 - missing.low, n=missing.n)
 
 
@@ -106,6 +110,13 @@ def chao1(counts: Sequence[int]) -> Rate:
     )
     factor = exp(_Z * sqrt(log(1 + variance / unseen**2)))
     return Rate(value=seen + unseen, low=seen + unseen / factor, high=seen + unseen * factor, n=sum(counts))
+
+
+def _known(images: Mapping[Hashable, set[Hashable]], elsewhere: Elsewhere) -> set[Hashable]:
+    """The kinds that an image elsewhere showed which is not one of those that show it here."""
+    return {
+        kind for kind, where in elsewhere.items() if kind not in images or not images[kind].issuperset(where)
+    }
 
 
 def _images(kinds: Sequence[Hashable], clusters: Sequence[Hashable] | None) -> dict[Hashable, set[Hashable]]:

@@ -192,7 +192,9 @@ def paired_difference(
 
     The percentile interval, expanded for few clusters by Student's t and √(G / (G − 1)) (Hesterberg 2015, § 5.3).
     Two arms: `paired_difference(targeted, uniform, images)`; a change: `paired_difference(after, before, images)`.
-    With n = 0 the interval is [-1, 1]; with one cluster too, since nothing shows how clusters vary.
+    With n = 0 the interval is [-1, 1]; with one cluster too, since nothing shows how clusters vary. Where all clusters
+    differ alike nothing does either: a share of others, as large as Wilson's interval leaves open after none in G, may
+    lie at an end of the scale (ours).
 
     Raises:
         ValueError: when a and b differ in length.
@@ -209,6 +211,9 @@ def paired_difference(
         return Rate(value=value, low=-1.0, high=1.0, n=n)
     sums = np.bincount(group, weights=first - second, minlength=groups)
     sizes = np.bincount(group, minlength=groups).astype(np.float64)
+    if np.ptp(sums / sizes) < 1e-12:
+        unseen = wilson(0, groups).high
+        return Rate(value=value, low=value - unseen * (value + 1), high=value + unseen * (1 - value), n=n)
     random = np.random.default_rng(seed)
     draws = []
     for start in range(0, resamples, batch := max(1, _BOOTSTRAP_CELLS // groups)):

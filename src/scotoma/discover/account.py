@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from scotoma.core import Calibration, Discernment, FailureMode, Observation, Rate, invalidity
 from scotoma.diagnose.prevalence import true_rate
-from scotoma.diagnose.richness import good_turing_coverage, kinds_in_all
+from scotoma.diagnose.richness import Elsewhere, good_turing_coverage, kinds_in_all
 from scotoma.diagnose.statistics import clustered_rate, median, wilson
-from scotoma.discover.baseline import stopped, undiscovered_failure_mass
+from scotoma.discover.baseline import kinds_found, stopped, undiscovered_failure_mass
 from scotoma.discover.calibration import calibration_of
 from scotoma.discover.settings import DiscoverySettings
 from scotoma.discover.topics import taxonomy_of, topics_of
@@ -53,7 +53,7 @@ def account_of_discovery(ledger: Ledger) -> DiscoverySummary | None:
     reasons: Counter[str] = Counter()
     pictures: dict[str, dict[str, int]] = {}
     tagged: Counter[str] = Counter()
-    for stage in (*ledger.stages("discover/"), "baseline", "suspect", "confirm"):
+    for stage in (*ledger.stages("discover/"), *ledger.stages("baseline/"), "baseline", "suspect", "confirm"):
         tagged.update((ledger.done(stage) or {}).get("tagged", {}))
     for stage in ledger.stages("discover/"):
         payload = ledger.done(stage) or {}
@@ -77,7 +77,7 @@ def account_of_discovery(ledger: Ledger) -> DiscoverySummary | None:
         baseline_failure_rate=true_rate(uniform, judge) if judge and uniform else uniform,
         baseline_questions=len(baseline),
         baseline_asked_by="questioner" if any(o.asked_by == "questioner" for o in baseline) else "template",
-        yield_ratio=ratio_of_failures(asked, baseline, judge) if found.n and uniform and uniform.n else None,
+        yield_ratio=ratio_of_failures(asked, baseline, judge),
         apparent_failure_rate=found if judge else None,
         apparent_baseline_failure_rate=uniform if judge else None,
         proposed=proposed,
@@ -105,19 +105,19 @@ def _undiscovered(
         return None
     images = [o.image_id for o in failures]
     kinds = [skill_combination(o.tags) for o in failures]
-    found = {skill_combination(o.tags) for o in asked if o.outcome == "failure"}
+    found = kinds_found(asked)
     named = [mode for mode in modes if mode.status != "rejected"]
     # Each failure counts for the first mode that holds it: counts of overlapping modes would not be exclusive.
     holders = [next((m.id for m in named if m.predicate.matches(o.tags)), None) for o in failures]
     held = [(holder, image) for holder, image in zip(holders, images, strict=True) if holder is not None]
     hit, where = [holder for holder, _ in held], [image for _, image in held]
     # Named from the questioner's finds alone: known, though uniform questions never failed there.
-    beside = {mode.id for mode in named} - set(hit)
+    beside: Elsewhere = {mode.id: () for mode in named if mode.id not in hit}
     return UndiscoveredSummary(
         failure_mass=undiscovered_failure_mass(asked, baseline),
         kinds_seen=len({*kinds, *found}),
         kinds=kinds_in_all(kinds, images, found),
-        mode_coverage=good_turing_coverage(list(Counter(hit).values())) if hit else None,
+        mode_coverage=good_turing_coverage(hit, where) if hit else None,
         modes=kinds_in_all(hit, where, beside) if named else None,
         outside_modes=clustered_rate([holder is None for holder in holders], images) if named else None,
     )
@@ -142,11 +142,12 @@ def account_of_shrinking(modes: Sequence[FailureMode]) -> ShrunkSummary | None:
     if not found:
         return None
     examples = list(found.values())
+    asked_again = [s for s in examples if s.still_failing is not None]
     return ShrunkSummary(
         things=median([s.smallest.things / max(1, s.original.things) for s in examples]),
         words=median([s.smallest.words / max(1, s.original.words) for s in examples]),
         still_failing=clustered_rate(
-            [s.still_failing for s in examples], [s.original.image_id for s in examples]
+            [bool(s.still_failing) for s in asked_again], [s.original.image_id for s in asked_again]
         ),
         queries=sum(s.queries for mode in modes for s in mode.shrunk),
     )
@@ -188,15 +189,20 @@ def ratio_of_failures(
     baseline: Sequence[Observation],
     judge: Discernment | None = None,
     resamples: int = 1000,
-) -> Rate:
+) -> Rate | None:
     """Failure rate over another's on other questions, with a bootstrap interval over images (percentile, seeded).
+
+    None where either was not asked or the other has no failures: nothing is any number of times nothing. A resample
+    in which it has none counts half a failure there.
 
     With a fallible judge both are corrected (Rogan & Gladen 1978), in each resample by an accuracy drawn from what its
     calibration leaves open (Beta, with half an observation more of each kind).
     """
+    found, uniform = failure_rate(asked), failure_rate(baseline)
+    if found.n == 0 or uniform.n == 0:
+        return None
     rng = np.random.default_rng(0)
     above, below = _resampled(asked, rng, resamples), _resampled(baseline, rng, resamples)
-    found, uniform = failure_rate(asked), failure_rate(baseline)
     if judge is not None:
         se, sp = (
             rng.beta(rate.value * rate.n + 0.5, (1 - rate.value) * rate.n + 0.5, resamples)
@@ -205,8 +211,10 @@ def ratio_of_failures(
         youden = np.maximum(se + sp - 1, 1e-9)
         above, below = (np.clip((rates + sp - 1) / youden, 0, 1) for rates in (above, below))
         found, uniform = true_rate(found, judge), true_rate(uniform, judge)
-    draws = above / np.maximum(below, 1e-9)
-    value = found.value / max(uniform.value, 1e-9)
+    if uniform.value <= 0:
+        return None
+    draws = above / np.maximum(below, 0.5 / uniform.n)
+    value = found.value / uniform.value
     low, high = np.quantile(draws, [0.025, 0.975])
     return Rate(value=value, low=min(float(low), value), high=max(float(high), value), n=len(asked))
 

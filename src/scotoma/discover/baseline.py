@@ -12,14 +12,14 @@ decision is the payload of a stage, so a resumed run takes the same one.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
 from scotoma.core import ImageSource, Observation, Rate
 from scotoma.diagnose.richness import missing_mass
-from scotoma.discover.interview import Asked, Interview
+from scotoma.discover.interview import Asked, Interview, check_answered
 from scotoma.discover.pool import Candidacy, Pool
 from scotoma.discover.progress import Progress, silent
 from scotoma.discover.settings import DiscoverSettings
@@ -87,6 +87,7 @@ class Baseline:
             "baseline",
             self.settings.samples,
         )
+        check_answered(observations)
         payload: dict[str, Any] = {
             "unjudged": dict(unjudged),
             "tagged": dict(self.interview.tagger.counted - tagged),
@@ -115,14 +116,24 @@ class Baseline:
 def undiscovered_failure_mass(asked: Iterable[Observation], uniform: Sequence[Observation]) -> Rate:
     """The share, in [0, 1], of the failures of uniform questions whose combination of skills was never seen failing.
 
-    The questioner's finds make a combination known, however they were selected; the share itself is taken over the
-    uniform questions alone (why: `diagnose.richness.missing_mass`).
+    The questioner's finds on other images make a combination known, however they were selected; the share itself is
+    taken over the uniform questions alone (why: `diagnose.richness.missing_mass`).
     """
     failures = [row for row in uniform if row.outcome == "failure"]
-    found = {skill_combination(row.tags) for row in asked if row.outcome == "failure"}
     return missing_mass(
-        [skill_combination(row.tags) for row in failures], [row.image_id for row in failures], found
+        [skill_combination(row.tags) for row in failures],
+        [row.image_id for row in failures],
+        kinds_found(asked),
     )
+
+
+def kinds_found(asked: Iterable[Observation]) -> dict[Hashable, set[Hashable]]:
+    """The combinations of skills that failed, and on which images."""
+    found: dict[Hashable, set[Hashable]] = defaultdict(set)
+    for row in asked:
+        if row.outcome == "failure":
+            found[skill_combination(row.tags)].add(row.image_id)
+    return dict(found)
 
 
 def stopped(ledger: Ledger) -> StopSummary | None:

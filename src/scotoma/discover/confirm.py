@@ -17,13 +17,16 @@ from itertools import islice
 from scotoma.core import FailureMode, ImageRecord, ImageSource, Predicate, Split
 from scotoma.diagnose import modes as diagnosis
 from scotoma.discover.calibration import calibration_of
-from scotoma.discover.interview import Asked, Interview
+from scotoma.discover.interview import Asked, Interview, check_answered
 from scotoma.discover.pool import Candidacy, Pool
 from scotoma.discover.progress import Progress, silent
 from scotoma.discover.qualification import qualify
 from scotoma.discover.settings import ConfirmSettings, DiscoverSettings
 from scotoma.discover.topics import adopt_topics
 from scotoma.store.run import Run
+
+MOST_LOST = 0.5
+"""The share of the proof's questions that errors may take: a mode is not to be rejected because a server was down."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,12 @@ def confirm(
     seed: int,
     progress: Progress = silent,
 ) -> list[FailureMode]:
-    """Confirm or reject every suspected mode of the run, and qualify the confirmed ones; resumes."""
+    """Confirm or reject every suspected mode of the run, and qualify the confirmed ones; resumes.
+
+    Raises:
+        ModelError: half of the questions or more were lost to errors; nothing is written down, and the same command
+            asks again.
+    """
     if run.ledger.done("confirm") is None:
         _prove(run, source, interview, discovery, settings, seed, progress)
     qualify(run, source, interview, settings, seed, progress)
@@ -110,6 +118,8 @@ def _prove(
 
     members = interview.ask(ask("confirm", drawn.modes), "confirm")
     base = interview.ask(ask("confirm-base", drawn.uniform), "confirm-base")
+    for asked in (members, base):
+        check_answered(asked, MOST_LOST)
     judged = diagnosis.confirm(
         suspected, members, base, settings.alpha, calibration_of(run.ledger), settings.questions
     )

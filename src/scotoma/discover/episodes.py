@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
@@ -25,6 +25,7 @@ from scotoma.discover.curriculum import Curriculum, complexity
 from scotoma.discover.explorer import Explorer
 from scotoma.discover.interview import Asked, Interview
 from scotoma.discover.novelty import Embedder, HashedWords, Memory, Novelty, terms
+from scotoma.discover.pictures import Pictures
 from scotoma.discover.pool import Pool
 from scotoma.discover.questioner import Questioner, open_questioner, prompt_for, prompt_style
 from scotoma.discover.reference import Reference
@@ -290,11 +291,9 @@ class Episodes:
         if self.explorer is not None:
             self.explorer.save(folder)
 
-    def restore(
-        self, folder: Path, observations: Sequence[Observation], image: Callable[[str], ImageRecord]
-    ) -> None:
-        """The state after these observations, exactly: the surrogate sees them in the same portions as before. `image`
-        opens an earlier one by its id.
+    def restore(self, folder: Path, observations: Sequence[Observation], pictures: Pictures) -> None:
+        """The state after these observations, exactly: the surrogate sees them in the same portions as
+        before. `pictures` opens earlier ones by their ids.
         """
         self.questioner.restore(folder)
         self.memory = Memory.restore(json.loads((folder / "memory.json").read_text()))
@@ -307,4 +306,4 @@ class Episodes:
                 self.surrogate.score([portion[0].tags])  # fits when it is due, as `choose` did then
             self._teach(portion)
         if self.explorer is not None:
-            self.explorer.restore(folder, observations, image)
+            self.explorer.restore(folder, observations, pictures)

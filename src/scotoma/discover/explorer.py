@@ -11,7 +11,7 @@ then known after a dozen questions, and no reward ever draws the exploring to wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from pydantic import BaseModel
 
 from scotoma.core import ImageRecord, Observation, Tag, Verdict
 from scotoma.discover.leads import Leads, Numbers
+from scotoma.discover.pictures import Pictures
 from scotoma.discover.pool import Candidacy, Pool
 from scotoma.discover.settings import DiscoverSettings
 
@@ -97,17 +98,15 @@ class Explorer:
         state = _State(reservoir=kept, leads=self.leads.state())
         (folder / _STATE).write_text(state.model_dump_json())
 
-    def restore(
-        self, folder: Path, observations: Sequence[Observation], image: Callable[[str], ImageRecord]
-    ) -> None:
-        """As it was when it was saved, after these observations; `image` opens one by its id."""
+    def restore(self, folder: Path, observations: Sequence[Observation], pictures: Pictures) -> None:
+        """As it was when it was saved, after these observations."""
         state = _State.model_validate_json((folder / _STATE).read_text())
         self._asked = {(o.image_id, o.question) for o in observations}
         answered = [o for o in observations if o.outcome in ("correct", "failure")]
         self.leads.restore(
             state.leads, [o.tags for o in answered], [o.outcome == "failure" for o in answered]
         )
-        images = {name: image(name) for name in dict.fromkeys(kept.image for kept in state.reservoir)}
+        images = pictures([kept.image for kept in state.reservoir])
         self._reservoir = [
             Candidacy(images[kept.image], kept.question, kept.tags, kept.verdict) for kept in state.reservoir
         ]

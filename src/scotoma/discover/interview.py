@@ -6,6 +6,7 @@ observations = interview.ask([Asked("test/base/0", record, "is there a star ?")]
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from scotoma.core import (
     ChatModel,
     Claim,
     ImageRecord,
+    ModelError,
     Observation,
     Request,
     SampledAnswer,
@@ -207,3 +209,28 @@ def _conclude(verdict: Verdict, answers: Sequence[_Answer]) -> _Answer:
     correct = _mean(answers)
     shown = next(a for a in answers if correct is None or _right(a.correct) == _right(correct))
     return _Answer(shown.seed, shown.text, shown.verdict.model_copy(update={"correct": correct}))
+
+
+def check_answered(observations: Sequence[Observation], most_lost: float = 1.0) -> None:
+    """Refuse to go on, before anything is written down, where an outage left nothing to conclude from.
+
+    Args:
+        observations: asked together.
+        most_lost: the share of them that errors of models or servers may take, (0, 1]; a judge's undecided ones count
+            only where nothing else is left.
+
+    Raises:
+        ModelError: so many are lost, or not one was answered and judged.
+    """
+    lost = [o for o in observations if o.outcome == "infrastructure"]
+    failed = sum(o.verdict.error is not None for o in lost)
+    if not lost or (len(lost) < len(observations) and failed < most_lost * len(observations)):
+        return
+    errors = Counter(o.verdict.error or "undecided" for o in lost)
+    told = ", ".join(f"{count} × {error}" for error, count in errors.most_common(3))
+    answered = len(observations) - len(lost)
+    many = "none" if answered == 0 else f"only {answered}"
+    raise ModelError(
+        f"{many} of {len(observations)} questions was answered and judged: {told}",
+        hint="does the candidate take images, and is its server well? The same command goes on",
+    )

@@ -5,21 +5,22 @@
 
 The questioner over-generates; the surrogate picks what the candidate is asked; every question proposed is paid by the
 reward of DESIGN.md §4. Everything random in a step follows from the seed and the step's number, and a block of steps
-is one stage of the ledger, so a killed run goes on as if it had not been.
+is one stage of the ledger, so a killed run goes on as if it had not been (but for near-copies in a stream, see
+docs/limits.md).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from functools import partial
 from itertools import islice
 
-from scotoma.core import FailureMode, ImageRecord, ImageSource, ModelError, Observation, World
+from scotoma.core import FailureMode, ImageRecord, ImageSource, Observation
 from scotoma.diagnose.modes import suspect
 from scotoma.discover.baseline import Baseline
 from scotoma.discover.episodes import Episodes
-from scotoma.discover.interview import Interview
+from scotoma.discover.interview import Interview, check_answered
+from scotoma.discover.pictures import pictures_of
 from scotoma.discover.pool import check_source, endless, pictures_so_far
 from scotoma.discover.progress import Progress, silent
 from scotoma.discover.questioner import KEPT, Questioner, open_questioner
@@ -93,8 +94,7 @@ def ask_all(
     episodes = Episodes(interview, source, settings, seed, reference)
     if remaining[0] > 0:
         before = run.checkpoint(_state(remaining[0] - settings.block))
-        kept = partial(run.images.get, facts=source.facts if isinstance(source, World) else None)
-        episodes.restore(before, run.ledger.observations("discover"), kept)
+        episodes.restore(before, run.ledger.observations("discover"), partial(pictures_of, run, source))
     images = islice(endless(source, "discover", seed), remaining[0] * episodes.images_per_step, None)
     for start in remaining:
         observations: list[Observation] = []
@@ -115,7 +115,7 @@ def ask_all(
             curve += [CurvePoint(step, name, value) for name, value in episode.figures.items()]
             progress("discover", step + 1, settings.steps)
         run.images.put_all(records)
-        _check_answered(observations)
+        check_answered(observations)
         # Under the block's name: a stop before the ledger has the block must find the state of the one before.
         run.save_checkpoint(_state(start), episodes.save)
         run.ledger.finish(
@@ -161,21 +161,6 @@ def keep_questioner(
 def _state(start: int) -> str:
     """The name of the block that begins with this step: of its stage, and of the questioner's state after it."""
     return f"discover/{start:04d}"
-
-
-def _check_answered(observations: Sequence[Observation]) -> None:
-    """Refuse to go on, and to write anything down, where infrastructure failed in every single question of a block.
-
-    Raises:
-        ModelError: it did.
-    """
-    errors = Counter(o.verdict.error or "undecided" for o in observations if o.outcome == "infrastructure")
-    if observations and errors.total() == len(observations):
-        told = ", ".join(f"{count} × {error}" for error, count in errors.most_common(3))
-        raise ModelError(
-            f"none of {len(observations)} questions was answered and judged: {told}",
-            hint="does the candidate take images, and is its server well? The same command goes on",
-        )
 
 
 def ask_uniformly(

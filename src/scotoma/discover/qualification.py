@@ -8,19 +8,18 @@ Nothing here changes a status. Both parts are stages of their own, so a run that
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from scotoma.core import (
     ContrastWorld,
     FailureMode,
-    ImageRecord,
     ImageSource,
     Observation,
     ReducibleWorld,
-    World,
 )
 from scotoma.discover.checks import QUERIES, Checker, summarise
 from scotoma.discover.interview import Interview
+from scotoma.discover.pictures import pictures_of
 from scotoma.discover.progress import Progress, silent
 from scotoma.discover.rewriting import Rewriter, writer_among
 from scotoma.discover.settings import ConfirmSettings
@@ -47,7 +46,7 @@ def qualify(
     if settings.checks and run.ledger.done(CHECKS) is None:
         _check(run, source, interview, settings, seed, progress)
     if settings.shrink and isinstance(source, ReducibleWorld) and run.ledger.done(SMALLEST) is None:
-        _shrink(run, source, interview, settings, seed, progress)
+        _shrink(run, source, interview, settings, progress)
 
 
 def _check(
@@ -61,7 +60,7 @@ def _check(
     proof = run.ledger.counts("confirm").questions + run.ledger.counts("confirm-base").questions
     modes = _proved(run)
     affordable = int(SHARE * proof) // QUERIES // max(1, len(modes))
-    chosen = _failures(run, source, modes, seed, min(settings.checks, affordable))
+    chosen = _failures(run, source, modes, min(settings.checks, affordable))
     # Modes overlap: a failure of several is asked about once.
     failures = {one.observation.key: one for some in chosen.values() for one in some}
     progress("check", 0, len(failures))
@@ -100,11 +99,10 @@ def _shrink(
     world: ReducibleWorld,
     interview: Interview,
     settings: ConfirmSettings,
-    seed: int,
     progress: Progress,
 ) -> None:
     modes = _proved(run)
-    chosen = _failures(run, world, modes, seed, settings.shrink)
+    chosen = _failures(run, world, modes, settings.shrink)
     shrinker = Shrinker(world, interview, most=settings.shrink_queries)
     order = [(mode_id, one) for mode_id, some in chosen.items() for one in some]
     found = shrinker.shrink([one for _, one in order], progress)
@@ -134,7 +132,7 @@ def _proved(run: Run) -> list[FailureMode]:
 
 
 def _failures(
-    run: Run, source: ImageSource, modes: Sequence[FailureMode], seed: int, each: int
+    run: Run, source: ImageSource, modes: Sequence[FailureMode], each: int
 ) -> dict[str, list[Failing]]:
     """Failures of each mode on the `confirm` split by the mode's id: up to `each`, on different images first."""
     found = [
@@ -146,13 +144,9 @@ def _failures(
         mode.id: _varied((item for item in found if mode.predicate.matches(item.tags)), each)
         for mode in modes
     }
-    images = _images(run, source, seed, {item.image_id for some in chosen.values() for item in some})
+    images = pictures_of(run, source, [item.image_id for some in chosen.values() for item in some])
     return {
-        mode.id: [
-            Failing(images[item.image_id], item, mode.predicate)
-            for item in chosen[mode.id]
-            if item.image_id in images
-        ]
+        mode.id: [Failing(images[item.image_id], item, mode.predicate) for item in chosen[mode.id]]
         for mode in modes
     }
 
@@ -165,21 +159,6 @@ def _varied(items: Iterable[Observation], most: int) -> list[Observation]:
         (later if item.image_id in seen else first).append(item)
         seen.add(item.image_id)
     return [*first, *later][:most]
-
-
-def _images(run: Run, source: ImageSource, seed: int, wanted: set[str]) -> Mapping[str, ImageRecord]:
-    """The pictures as they were asked about, with their facts."""
-    if isinstance(source, World):
-        return {image_id: run.images.get(image_id, facts=source.facts) for image_id in sorted(wanted)}
-    kept = {image_id: run.images.get(image_id) for image_id in sorted(wanted)}
-    entries = {image_id: run.ledger.image(image_id) for image_id in kept}
-    if not any(entry is not None and entry.facts is not None for entry in entries.values()):
-        return kept
-    # Facts that lay beside picture files: only their source can rebuild them.
-    for record in source.images("confirm", seed):
-        if record.id in kept and record.facts is not None:
-            kept[record.id] = record
-    return kept
 
 
 def _writer(source: ImageSource, interview: Interview, settings: ConfirmSettings) -> Rewriter | None:

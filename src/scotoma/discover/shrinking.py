@@ -43,14 +43,17 @@ class Shrinkage:
 
 @dataclass
 class _Descent:
-    """One failure on its way down. `steps` yields what is smaller than `at` and may be asked."""
+    """One failure on its way down. `steps` yields what is smaller than `at` and may be asked; `done` when it is at its
+    end, `lost` when an error kept a step from being answered.
+    """
 
     start: Failing
     at: Observation
     image: ImageRecord
     steps: Iterator[Asked]
     asked: int = 0
-    minimal: bool = False
+    done: bool = False
+    lost: bool = False
     tried: set[tuple[str, str]] = field(default_factory=set)
 
 
@@ -76,7 +79,7 @@ class Shrinker:
     def shrink(self, failures: Sequence[Failing], progress: Progress = silent) -> list[Shrinkage]:
         """The smallest of each, in order. Every picture must carry its facts."""
         descents = [self._begin(failure) for failure in failures]
-        while active := [descent for descent in descents if not descent.minimal and self._left(descent)]:
+        while active := [descent for descent in descents if not descent.done and self._left(descent)]:
             progress("shrink", len(descents) - len(active), len(descents))
             drawn = [self._draw(descent) for descent in active]
             replies = iter(self._interview.ask([step for steps in drawn for step in steps], PHASE))
@@ -101,7 +104,7 @@ class Shrinker:
             steps.append(step)
             if len(steps) == min(self._together, self._left(descent)):
                 break
-        descent.minimal = not steps
+        descent.done = not steps
         return steps
 
     def _take(self, descent: _Descent, steps: Sequence[Asked], replies: Sequence[Observation]) -> None:
@@ -109,9 +112,12 @@ class Shrinker:
         for step, reply in zip(steps, replies, strict=True):
             if reply.outcome == "failure":
                 descent.at, descent.image = reply, step.image
-                descent.steps = self._steps(descent)
+                descent.steps, descent.lost = self._steps(descent), False
                 return
-            descent.tried.add((step.image.id, step.question))
+            if reply.outcome == "infrastructure":
+                descent.lost = True
+            else:
+                descent.tried.add((step.image.id, step.question))
 
     def _steps(self, descent: _Descent) -> Iterator[Asked]:
         """Smaller pairs that are valid, inside the mode and not tried before; drawn only when they are wanted."""
@@ -134,8 +140,8 @@ class Shrinker:
         example = Shrunk(
             original=self._example(start.image, start.observation),
             smallest=self._example(descent.image, descent.at),
-            still_failing=last.outcome == "failure",
-            minimal=descent.minimal,
+            still_failing=None if last.outcome == "infrastructure" else last.outcome == "failure",
+            minimal=descent.done and not descent.lost,
             queries=descent.asked + 1,
         )
         return Shrinkage(example, descent.image, last)

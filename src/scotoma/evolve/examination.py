@@ -17,8 +17,8 @@ from scotoma.core import FailureMode, ImageRecord, ImageSource, Observation, Rat
 from scotoma.diagnose.statistics import clustered_rate, paired_difference
 from scotoma.discover.confirm import draw
 from scotoma.discover.interview import Asked, Interview
+from scotoma.discover.pictures import pictures_of
 from scotoma.discover.pool import Candidacy, Pool
-from scotoma.evolve.paper import pictures_of
 from scotoma.store.run import Run
 
 _PARTS = ("modes", "retained", "uniform")

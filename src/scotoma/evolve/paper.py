@@ -9,22 +9,20 @@ A paper that was drawn is never drawn again: after a resume the questions must b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from scotoma.core import (
-    SPLITS,
     FailureMode,
-    ImageError,
     ImageRecord,
     ImageSource,
     Observation,
     RunError,
     Verdict,
-    World,
 )
 from scotoma.discover.interview import Asked
+from scotoma.discover.pictures import pictures_of
 from scotoma.discover.pool import Candidacy
 from scotoma.discover.settings import ConfirmSettings
 from scotoma.discover.tagging import question_tags
@@ -141,28 +139,3 @@ def _line(item: Candidacy) -> list[Any]:
 
 def _candidacy(image: ImageRecord, question: str, verdict: Verdict) -> Candidacy:
     return Candidacy(image, question, question_tags(image, question, verdict.truth), verdict)
-
-
-def pictures_of(run: Run, source: ImageSource, ids: Sequence[str]) -> dict[str, ImageRecord]:
-    """The pictures of a run, with their facts: rebuilt by a world, or found again in the source that knows them.
-
-    Raises:
-        ImageError: one is missing or damaged, or its facts are gone.
-    """
-    facts = source.facts if isinstance(source, World) else None
-    images = {image: run.images.get(image, facts=facts) for image in dict.fromkeys(ids)}
-    if facts is None:
-        lost = {i for i in images if (entry := run.ledger.image(i)) is not None and entry.facts is not None}
-        for split in SPLITS if lost else ():
-            for record in source.images(split, 0):
-                if record.id in lost:
-                    images[record.id] = record
-                    lost.discard(record.id)
-                if not lost:
-                    break
-        if lost:
-            raise ImageError(
-                f"{len(lost)} pictures of {run.path} with facts are no longer in {source.spec}",
-                hint="put them back: the facts lie beside them",
-            )
-    return images

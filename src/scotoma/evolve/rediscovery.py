@@ -21,11 +21,11 @@ from scotoma.discover.calibration import adopt_calibration
 from scotoma.discover.confirm import confirm
 from scotoma.discover.interview import Asked
 from scotoma.discover.loop import discover
+from scotoma.discover.pictures import pictures_of
 from scotoma.discover.progress import Progress
 from scotoma.discover.settings import DiscoverySettings
 from scotoma.discover.verification import open_tagger
 from scotoma.evolve.lesson import interview
-from scotoma.evolve.paper import pictures_of
 from scotoma.evolve.settings import EvolveSettings
 from scotoma.evolve.workshop import Policy
 from scotoma.store.run import Run

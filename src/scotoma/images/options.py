@@ -44,6 +44,14 @@ class PictureOptions(BaseModel):
     licence: str = "unknown"
 
 
+class FolderOptions(PictureOptions):
+    """Options of `folder:`. `world`: a world of your own, `MODULE:CLASS`, that `facts.jsonl` may name: its code is run,
+    so no file that came with the pictures decides that.
+    """
+
+    world: str | None = None
+
+
 class StreamOptions(PictureOptions):
     """Options of sources that are read as a stream.
 

@@ -20,12 +20,20 @@ import difflib
 import importlib
 import inspect
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from scotoma.core import ConfigError, ImageSource, SpecError, World
 from scotoma.images.duplicates import Embedder
 from scotoma.images.folder import FolderSource
-from scotoma.images.options import DatasetOptions, PictureOptions, StreamOptions, cut_options, read_options
+from scotoma.images.options import (
+    DatasetOptions,
+    FolderOptions,
+    PictureOptions,
+    StreamOptions,
+    cut_options,
+    read_options,
+)
 from scotoma.images.pattern import open_pattern
 
 WORLDS = {"shapes": "scotoma.images.worlds.shapes:ShapesWorld"}
@@ -50,8 +58,9 @@ def open_images(spec: str, *, embedder: Embedder | None = None) -> ImageSource:
     if not colon or not name:
         raise SpecError(f"{spec!r} is no image spec", hint=_suggestion(spec))
     if kind == "folder":
-        options = read_options(said, PictureOptions, spec)
-        return FolderSource(name, world=_open_world, options=options, embedder=embedder)
+        options = read_options(said, FolderOptions, spec)
+        world = partial(_open_world, trusted=options.world)
+        return FolderSource(name, world=world, options=options, embedder=embedder)
     if kind == "glob":
         return open_pattern(name, read_options(said, PictureOptions, spec), embedder)
     if kind in ("hf-dataset", "webdataset"):
@@ -91,8 +100,13 @@ def _own_world(name: str) -> ImageSource:
     return source
 
 
-def _open_world(spec: str) -> World:
-    """The world that a folder's `facts.jsonl` names."""
+def _open_world(spec: str, trusted: str | None) -> World:
+    """The world that a folder's `facts.jsonl` names: one of Scotoma's, or the one whose code the user told to run."""
+    if not spec.startswith("worlds:") and spec != trusted:
+        raise SpecError(
+            f"facts.jsonl names the world {spec!r}, whose code would be run",
+            hint=f"if you trust it, say so: folder:PATH?world={spec}",
+        )
     source = open_images(spec)
     if not isinstance(source, World):
         raise SpecError(f"facts.jsonl names {spec!r}, which is no world and cannot read facts")

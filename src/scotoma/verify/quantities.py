@@ -20,7 +20,45 @@ WORDS = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
     "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
 )  # fmt: skip
-"""The number words that are read, by their number."""
+"""The number words that are read one by one, by their number."""
+
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_SPELT = re.compile(
+    rf"\b(?:(?P<ten>{'|'.join(_TENS)})(?:[-‑\s](?P<one>{'|'.join(WORDS[1:10])}))?"
+    r"|(?P<dozen>(?:a|one) dozen)|(?P<hundred>a hundred))\b",
+    re.IGNORECASE,
+)
+UNREAD = frozenset(
+    {
+        "dozen",
+        "dozens",
+        "hundred",
+        "hundreds",
+        "thousand",
+        "thousands",
+        "million",
+        "millions",
+        "half",
+        "quarter",
+    }
+)
+"""Words that make another number of the one before them."""
+
+
+def spelt(text: str) -> str:
+    """The text with number words of two digits (and `a dozen`, `a hundred`) as digits.
+
+    >>> spelt("thirty-two people, a dozen dogs and two cats")
+    '32 people, 12 dogs and two cats'
+    """
+
+    def digits(match: re.Match[str]) -> str:
+        if match["ten"]:
+            ones = WORDS.index(match["one"].lower()) if match["one"] else 0
+            return str(10 * (_TENS.index(match["ten"].lower()) + 2) + ones)
+        return "12" if match["dozen"] else "100"
+
+    return _SPELT.sub(digits, text)
 
 
 Decision = Literal["correct", "incorrect", "undecided"]
@@ -153,14 +191,14 @@ def compare(answer: str, truth: str) -> Decision | None:
 
 def read(text: str) -> Quantity | None:
     """The quantity that a text consists of; None where it is something else, or more."""
-    bare = text.strip().strip(".!*_`\"'").strip()
+    bare = spelt(text).strip().strip(".!*_`\"'").strip()
     match = _QUANTITY.fullmatch(bare)
     return _quantity(match) if match else None
 
 
 def find(text: str) -> list[Quantity]:
     """The different quantities in a text."""
-    found = (_quantity(match) for match in _QUANTITY.finditer(text))
+    found = (_quantity(match) for match in _QUANTITY.finditer(spelt(text)))
     return list(dict.fromkeys(quantity for quantity in found if quantity is not None))
 
 

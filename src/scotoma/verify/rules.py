@@ -52,6 +52,10 @@ _LEAD = re.compile(
     re.IGNORECASE,
 )
 _OPTION = re.compile(r"^(?:option |choice )?\(?([a-z])\)?(?:[.:)\s]|$)", re.IGNORECASE)
+_A_WORD = re.compile(
+    r"^[AI]\s+(?!because\b|since\b|as\b|is\b|it\b|the\b|this\b|that\b|there\b|which\b|and\b)\w", re.IGNORECASE
+)
+"""An article or a pronoun rather than the letter of an option: none of the words here follows those."""
 _SEPARATOR = re.compile(r"[;\n&]|,(?!\d{3}(?!\d))|\band\b", re.IGNORECASE)
 _SHORT = 3
 _ITEM = 4
@@ -92,9 +96,9 @@ def match(
     if worth := formulas.compare(spoken, meant):
         return worth
     if right in ("yes", "no"):
-        return _match_polar(words, right, one_word=len(answer.split()) == 1)
+        return _match_polar(words, right, one_word=len(answer.split()) == 1, closed=closed)
     if _number(right) is not None:
-        return _match_number(words, right)
+        return _match_number(words, right, closed)
     if len(items := _items(meant)) > 1 and (listed := _match_list(_items(spoken), items)):
         return listed
     mentioned = {other for other in map(normalise, alternatives) if other and _contains(words, other.split())}
@@ -107,7 +111,7 @@ def match(
 
 @lru_cache(maxsize=4096)
 def normalise(text: str) -> str:
-    """The bare answer: no thinking, box, lead-in, case, punctuation or article; number words up to 20 as digits.
+    """The bare answer: no thinking, box, lead-in, case, punctuation or article; number words up to 99 as digits.
 
     Idempotent. An opened but never closed `<think>` leaves nothing: the model did not get to an answer.
     """
@@ -128,7 +132,7 @@ def _without_clothes(text: str) -> str:
 
 
 def _bare(text: str) -> str:
-    text = _strip_lead(text).lower()
+    text = quantities.spelt(_strip_lead(text).lower())
     text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text)
     words = re.findall(r"-?\d+(?:\.\d+)?|[^\W_]+(?:'[^\W_]+)*|[%°$€£]", text)
     words = [_SPELLING.get(word, _DIGITS.get(word, _without_zeros(word))) for word in words]
@@ -142,7 +146,7 @@ def _strip_lead(text: str) -> str:
     return shorter if shorter.strip(" .!?") else text
 
 
-def _match_polar(words: list[str], right: str, one_word: bool) -> Match:
+def _match_polar(words: list[str], right: str, one_word: bool, closed: bool) -> Match:
     said = {"yes" for word in words[:1] if word in _YES} | {"no" for word in words[:1] if word in _NO}
     if not said and len(words) > 1:
         said = {"yes" for word in words if word in ("yes", "yeah")} | {
@@ -150,18 +154,21 @@ def _match_polar(words: list[str], right: str, one_word: bool) -> Match:
         }
     if len(said) == 1:
         return "correct" if said == {right} else "incorrect"
-    # "red" is no answer to a yes/no question, but "there is a star" may well be one.
-    return "incorrect" if one_word else "undecided"
+    # "red" is no answer to a yes/no question, but "there is a star" may well be one, and so may "absolutely".
+    return "incorrect" if one_word and closed else "undecided"
 
 
-def _match_number(words: list[str], right: str) -> Match:
+def _match_number(words: list[str], right: str, closed: bool) -> Match:
+    if quantities.UNREAD & set(words):  # "two hundred" is not 2
+        return "undecided"
     found = {number for word in words if (number := _number(word)) is not None}
     # "no circles" is a count of 0; a bare "no" answers another question.
     if not found and (words[0] in ("none", "nothing", "nobody") or (words[0] == "no" and len(words) > 1)):
         found = {0.0}
     if len(found) == 1 and not {"not", "or"} & set(words):
         return "correct" if found == {_number(right)} else "incorrect"
-    return "undecided" if found or len(words) > _SHORT else "incorrect"
+    # Without a digit there may be a number word that nobody read: "several", "umpteen".
+    return "undecided" if found or len(words) > _SHORT or not closed else "incorrect"
 
 
 def _items(text: str) -> list[str]:
@@ -209,7 +216,7 @@ def _match_option(answer: str, truth: str, options: Mapping[str, str]) -> Match:
     if same_text:
         return "correct" if right in same_text else "incorrect"
     marked = _OPTION.match(bare)
-    if marked and marked[1].upper() in texts and not (marked[1] == "a" and len(said.split()) > _SHORT):
+    if marked and marked[1].upper() in texts and not _A_WORD.match(bare):
         return "correct" if marked[1].upper() == right else "incorrect"
     mentioned = [key for key, text in texts.items() if text and _contains(said.split(), text.split())]
     if len(mentioned) == 1 and not _DENIALS & set(said.split()):

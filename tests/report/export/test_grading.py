@@ -36,6 +36,8 @@ def test_it_decides_as_the_rules_do(truth: str, said: str) -> None:
     ("answer", "truth"),
     [
         ("three", "3"),
+        ("thirty-two", "32"),
+        ("Twenty", "20"),
         ("there are 3 of them", "3"),
         ("1,000", "1000"),
         ("Yes, there is a star.", "yes"),

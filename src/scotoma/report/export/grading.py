@@ -19,6 +19,20 @@ _NUMBERS = (
     " seventeen eighteen nineteen twenty"
 )
 _DIGITS = {word: str(number) for number, word in enumerate(_NUMBERS.split())}
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+_SPELT = re.compile(rf"\b({'|'.join(_TENS)})(?:[-\s]({'|'.join(_NUMBERS.split()[1:10])}))?\b")
+_UNREAD = {
+    "dozen",
+    "dozens",
+    "hundred",
+    "hundreds",
+    "thousand",
+    "thousands",
+    "million",
+    "millions",
+    "half",
+    "quarter",
+}
 _SPELLING = {"color": "colour", "colors": "colours", "gray": "grey", "center": "centre"}
 _YES = {"yes": "yes", "yeah": "yes", "yep": "yes", "true": "yes", "no": "no", "nope": "no", "false": "no"}
 _LEAD = re.compile(
@@ -40,7 +54,7 @@ def grade(answer: str, truth: str) -> float:
         return float(_YES.get(words[0]) == right)
     if _is_number(right):
         numbers = {float(word) for word in words if _is_number(word)}
-        return float(numbers == {float(right)} and not {"not", "or"} & set(words))
+        return float(numbers == {float(right)} and not ({"not", "or"} | _UNREAD) & set(words))
     if re.fullmatch(r"[a-j]", right):
         return float(re.match(rf"\W*{right}\W*(?:[.:)]\s|$)", _inner(answer).lower()) is not None)
     return 0.0
@@ -49,10 +63,15 @@ def grade(answer: str, truth: str) -> float:
 def plain(text: str) -> str:
     """The bare answer: lower case, digits for number words, no thinking, box, lead-in, punctuation or article."""
     text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", _LEAD.sub("", _inner(text), count=1).lower())
+    text = _SPELT.sub(_two_digits, text)
     words = re.findall(r"-?\d+(?:\.\d+)?|[^\W_]+(?:'[^\W_]+)*|[%°$€£]", text)
     words = [_SPELLING.get(word, _DIGITS.get(word, re.sub(r"^(-?\d+)\.0+$", r"\1", word))) for word in words]
     # An article that stands alone is no article but the letter on a sign.
     return " ".join([word for word in words if word not in ("a", "an", "the")] or words)
+
+
+def _two_digits(match: re.Match[str]) -> str:
+    return str(10 * (_TENS.index(match[1]) + 2) + int(_DIGITS.get(match[2] or "zero", "0")))
 
 
 def _inner(text: str) -> str:

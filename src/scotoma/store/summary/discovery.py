@@ -48,7 +48,8 @@ class UndiscoveredSummary(Figures):
         description="probability that the next failure within any named mode is in one that uniform questions had hit",
     )
     modes: Rate | None = Field(
-        default=None, description="how many failure modes there are, at least (Chao1 on failures per mode)"
+        default=None,
+        description="how many failure modes there are, at least (Chao1 on the images that show each)",
     )
     outside_modes: Rate | None = Field(
         default=None, description="share of failures that no mode holds which is suspected or confirmed"
@@ -103,7 +104,9 @@ class DiscoverySummary(Figures):
         default="template",
         description="`questioner` where images come with no templates: the untrained one asked, and nothing picked",
     )
-    yield_ratio: Rate | None = Field(default=None, description="failure_rate over baseline_failure_rate")
+    yield_ratio: Rate | None = Field(
+        default=None, description="failure_rate over baseline_failure_rate; null where the latter is 0"
+    )
     apparent_failure_rate: Rate | None = Field(
         default=None,
         description="failure_rate as the judge reported it, where a calibration corrected it",
@@ -124,7 +127,7 @@ class DiscoverySummary(Figures):
     )
     unjudged: dict[str, int] = Field(
         default_factory=dict,
-        description="proposed questions, never asked, that were lost or that nobody could judge, by error",
+        description="the questioner's proposals, never asked, that were lost or that nobody could judge, by error",
     )
     naturalness: NaturalnessSummary | None = Field(
         default=None, description="how far the questions lie from what people ask"

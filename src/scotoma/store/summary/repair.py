@@ -161,7 +161,7 @@ class RediscoverySummary(Figures):
     policy: str = Field(description="the checkpoint that was looked at, `round2/targeted`")
     failure_rate: Rate = Field(description="failures per question put, now")
     before: Rate = Field(description="the same for the first questioner on the untrained candidate")
-    ratio: Rate = Field(description="now over before")
+    ratio: Rate | None = Field(description="now over before; null where there was no failure before")
     confirmed_modes: int = Field(description="modes that were confirmed anew")
     opened: list[OpenedSummary] = Field(
         default_factory=list, description="of these, those that the repair opened"
