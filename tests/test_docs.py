@@ -28,7 +28,7 @@ from scotoma.core import ScotomaError, SpecError
 from scotoma.evolve.compare import CompareSettings
 from scotoma.evolve.settings import EvolveSettings
 from scotoma.generate.settings import GenerateSettings
-from scotoma.images.options import DatasetOptions, cut_options, read_options
+from scotoma.images.options import DatasetOptions, FolderOptions, cut_options, read_options
 from scotoma.models.spec import parse_model_spec
 from scotoma.report.export.export import FORMS
 from scotoma.store.configuration import load_settings, read_yaml
@@ -115,7 +115,7 @@ def check_image_spec(spec: str) -> None:
     scheme, colon, target = place.partition(":")
     if not (colon and target and (scheme in IMAGE_SCHEMES or target.isidentifier())):
         raise SpecError(f"{spec!r} is no image spec")
-    read_options(options, DatasetOptions, spec)
+    read_options(options, FolderOptions if scheme == "folder" else DatasetOptions, spec)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -106,6 +107,20 @@ def test_a_run_folder_of_another_version(tmp_path: Path) -> None:
     (tmp_path / "old").mkdir()
     (tmp_path / "old/run.yaml").write_text("schema: scotoma.run/0\ncommand: discover\n")
     refused(tmp_path, "confirm", "old", code=5, says="old")
+
+
+def test_a_bug_does_not_end_like_a_model_that_fell_back(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken() -> None:
+        raise RuntimeError("the plug-in lost its connection")
+
+    app = importlib.import_module("scotoma.cli.app")  # the package names its Typer `app`, too
+    monkeypatch.setattr(app, "app", broken)
+    with pytest.raises(SystemExit) as ended:
+        app.main()
+    assert ended.value.code == app.BUG == 70
+    assert "the plug-in lost its connection" in capsys.readouterr().err
 
 
 def test_help_teaches_with_examples(tmp_path: Path) -> None:

@@ -230,9 +230,45 @@ def test_the_questions_of_a_runs_proof_are_asked_again(discovered: Path, tmp_pat
     with Run.read(discovered) as theirs, Run.read(tmp_path / "run") as ours:
         for mine, other in (("uniform", "confirm-base"), ("members", "confirm")):
             asked = ours.ledger.observations(f"compare/0/test/{mine}")
-            assert [(o.image_id, o.question) for o in asked] == [
-                (o.image_id, o.question) for o in theirs.ledger.observations(other)
+            assert [(o.image_id, o.question, o.tags) for o in asked] == [
+                (o.image_id, o.question, o.tags) for o in theirs.ledger.observations(other)
             ]
+
+
+def test_a_mode_by_topic_is_found_among_the_questions_of_its_proof_and_refused_elsewhere(
+    discovered: Path, tmp_path: Path
+) -> None:
+    topic = FailureMode(
+        id="t", predicate=Predicate.parse("topic=counts"), description="t", status="confirmed"
+    )
+    with (
+        Run.read(discovered) as old,
+        Run.open(tmp_path / "topics", command="discover", config=old.config) as new,
+    ):
+        rows = {
+            phase: [
+                row.model_copy(update={"tags": {**row.tags, "topic": "counts"}})
+                if COUNTING.matches(row.tags)
+                else row
+                for row in old.ledger.observations(phase)
+            ]
+            for phase in ("confirm", "confirm-base")
+        }
+        images = [
+            old.images.get(row.image_id, facts=ShapesWorld().facts) for some in rows.values() for row in some
+        ]
+        new.images.put_all(images)
+        new.ledger.finish(
+            "confirm",
+            observations=[row for some in rows.values() for row in some],
+            modes=[topic],
+            images=images,
+        )
+    ranking = compared(tmp_path / "run", settings(ONE, SEEING, questions_from=str(tmp_path / "topics")))
+    assert {mode.id: mode.kind for mode in ranking.modes} == {"t": "specific"}
+    given = settings(ONE, SEEING, modes_from=[str(tmp_path / "topics")], questions=200, pool=500)
+    with pytest.raises(ConfigError, match=r"tagged with 'topic'.*--from"):
+        compared(tmp_path / "other", given)
 
 
 def test_questions_that_somebody_could_not_answer_count_for_nobody(tmp_path: Path) -> None:

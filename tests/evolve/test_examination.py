@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from scotoma.core import FailureMode, Predicate
+from scotoma.core import FailureMode, ModelError, Predicate, Reply, ReplyError
 from scotoma.discover.interview import Interview
 from scotoma.discover.pool import Pool
 from scotoma.discover.settings import DiscoverSettings
 from scotoma.evolve.examination import Examination, accuracy, change, part
 from scotoma.images.worlds.shapes import ShapesWorld
+from scotoma.models.scripted import ScriptedModel
 from scotoma.verify.facts import FactsVerifier
 from tests.scripted import Candidate
 
@@ -28,6 +29,21 @@ def test_mode_questions_are_in_the_mode_and_retained_ones_outside(examination: E
     assert all(MODE.predicate.matches(item.tags) for item in examination.modes)
     assert not any(MODE.predicate.matches(item.tags) for item in examination.retained)
     assert {item.image.split for item in (*examination.modes, *examination.retained)} == {"test"}
+
+
+def test_an_outage_is_no_examination(examination: Examination) -> None:
+    down = ScriptedModel(lambda request: Reply(error=ReplyError("crashed", "no memory")))
+    with pytest.raises(ModelError, match="none of 300 questions was answered"):
+        examination.ask_retained(Interview(down, FactsVerifier()), "gate/round1/targeted")
+
+
+def test_a_few_lost_answers_are(examination: Examination) -> None:
+    asked = iter(range(300))
+    seldom = ScriptedModel(
+        lambda request: Reply(error=ReplyError("timeout", "")) if next(asked) % 5 == 0 else Reply("yes")
+    )
+    answered = examination.ask_retained(Interview(seldom, FactsVerifier()), "gate/round1/targeted")
+    assert sum(o.outcome == "infrastructure" for o in answered) == 60
 
 
 def test_the_same_model_examined_twice_has_not_changed_as_far_as_so_many_images_can_tell(

@@ -40,6 +40,17 @@ def test_a_significant_fall_within_the_margin_passes() -> None:
     assert not decide(before, after, margin=0.001).accepted
 
 
+def test_questions_about_one_image_are_one_witness() -> None:
+    def few_images(observations: list[Observation]) -> list[Observation]:
+        return [o.model_copy(update={"image_id": f"image{i // 10}"}) for i, o in enumerate(observations)]
+
+    before, after = answers("before", "counting", 40, 40), answers("after", "counting", 10, 40)
+    assert not decide(before, after, margin=0.02).accepted
+    assert decide(
+        few_images(before), few_images(after), margin=0.02
+    ).accepted  # three images changed, of four
+
+
 def test_without_types_every_skill_counts_and_all_questions_together() -> None:
     def photos(phase: str, right: int) -> list[Observation]:
         found = answers(phase, "any", right, 150)

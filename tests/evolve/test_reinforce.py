@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scotoma.core import ImageRecord, Request, Sample, Sampling
+from scotoma.core import ConfigError, ImageRecord, Request, Sample, Sampling
 from scotoma.evolve.reinforce import reinforce, reward
 from scotoma.evolve.settings import RepairSettings
 from scotoma.grpo.rollout import Prompt, Rollout
@@ -61,6 +61,28 @@ def test_a_warm_start_ends_in_a_stock_checkpoint_with_or_without_adapters(
         float((weight - old[name]).detach().abs().max()) for name, weight in after.named_parameters()
     )
     assert taught > 1e-3  # the steps after it are too small to have done that
+
+
+def test_one_image_a_step_is_enough_for_a_warm_start(tmp_path: Path) -> None:
+    policy = checkpoints.idefics3(tmp_path / "policy")
+    image = picture(0)
+    sample = Sample(id="s", image_id=image.id, question=question(0), answer="red", purpose="mode")
+    settings = RepairSettings(
+        engine="shared", samples=8, steps=1, images_per_step=1, group_size=2, max_new_tokens=1,
+        warm_start_steps=30, warm_start_rate=1e-2, learning_rate=1e-9,
+    )  # fmt: skip
+    report = reinforce(policy, [sample], {image.id: image}, settings, 0, tmp_path / "out", [sample])
+    [reply] = load_model(f"hf:{report.checkpoint}").answer(
+        [Request((image,), sample.question, sampling=Sampling(max_tokens=1))]
+    )
+    assert reply.text == "red"
+
+
+def test_a_training_that_one_process_began_does_not_go_on_in_several(tmp_path: Path) -> None:
+    (tmp_path / "state.pt").touch()
+    settings = RepairSettings(accelerate=tmp_path / "fsdp.yaml")
+    with pytest.raises(ConfigError, match="begun without --accelerate"):
+        reinforce("pupil", [], {}, settings, 0, tmp_path)
 
 
 def test_what_is_rehearsed_is_kept_while_something_else_is_taught(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -239,6 +240,13 @@ def test_a_suite_is_read_as_it_was_written_without_the_run(suite: Suite, written
         assert picture.path.is_relative_to(written)
         assert picture.facts is not None
         assert picture.facts.examine(question.question).answer == question.truth
+
+
+def test_a_suite_may_hold_any_text(suite: Suite, tmp_path: Path) -> None:
+    [first, *rest] = suite.questions
+    odd = first.model_copy(update={"question": "what is\u2028written\x85there\u2029?"})
+    replace(suite, questions=(odd, *rest)).write(tmp_path / "odd")
+    assert Suite.read(tmp_path / "odd").questions == (odd, *rest)
 
 
 def test_only_a_suite_is_replaced_and_only_by_force(suite: Suite, copy: Path, tmp_path: Path) -> None:

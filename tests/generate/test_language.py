@@ -310,3 +310,9 @@ def test_the_command_refuses_what_cannot_work_before_anything_is_written(
     assert ended.returncode == 2, ended.stderr
     assert complaint in " ".join(ended.stderr.split())
     assert not (tmp_path / "samples").exists()
+
+
+def test_a_candidate_that_is_only_a_name_is_told_with_what_to_do() -> None:
+    with pytest.raises(ConfigError, match="'my-model' is a name and no model spec") as refused:
+        CommissionSettings(run=Path("runs/imported"), candidate="my-model", images="folder:photos")
+    assert "--candidate" in str(refused.value.hint)

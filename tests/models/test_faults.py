@@ -134,6 +134,24 @@ def test_tokens_that_went_into_hidden_thinking_are_no_answer() -> None:
     assert isinstance(read_completion(reply("", "stop")), Completion)  # silence is an answer
 
 
+@pytest.mark.parametrize(("finish", "content"), [("error", ""), ("abort", "the st"), ("error", None)])
+def test_what_the_server_broke_off_is_no_answer(finish: str, content: str | None) -> None:
+    found = read_completion(reply(content, finish))
+    assert isinstance(found, Fault)
+    assert (found.kind, found.transient) == ("crashed", True)
+
+
+def test_an_upstream_error_in_the_choice_is_told() -> None:
+    choice = {
+        "finish_reason": "stop",
+        "error": {"code": 502, "message": "provider"},
+        "message": {"content": ""},
+    }
+    found = read_completion(json.dumps({"choices": [choice]}))
+    assert isinstance(found, Fault)
+    assert found.message == "provider"
+
+
 def test_half_an_emoji_can_be_kept() -> None:
     found = read_completion(reply("red \ud83d", "stop"))
     assert isinstance(found, Completion)

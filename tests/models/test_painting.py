@@ -84,5 +84,7 @@ def test_a_picture_that_is_not_painted_is_an_infrastructure_error(
 def test_what_would_strike_every_picture_stops_everything() -> None:
     with editor(b'{"error": {"message": "no such key"}}', 401) as (painter, _), pytest.raises(ModelError):
         painter.paint(RECORD, "make it blue")
+    with pytest.raises(SpecError, match="no budget is kept for an image editor"):
+        open_painter("openai:brush@http://127.0.0.1:1/v1?max_usd=2&price_in=5&price_out=40")
     with pytest.raises(SpecError, match="names no image editor"):
         open_painter("hf:some/model")

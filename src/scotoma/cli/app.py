@@ -30,6 +30,9 @@ from scotoma.cli import (
 from scotoma.cli.console import complain
 from scotoma.core import Interrupted, ScotomaError
 
+BUG = 70
+"""Exit code of what no `ScotomaError` foresaw."""
+
 
 class _Commands(TyperGroup):
     """Ctrl-C says how to go on; click and Typer would say "Aborted", or nothing."""
@@ -84,9 +87,14 @@ def _options(
 
 
 def main() -> None:
-    """Run; a `ScotomaError` becomes one message and its exit code, anything else is a bug and keeps its traceback."""
+    """Run; a `ScotomaError` becomes one message and its exit code, anything else is a bug and keeps its traceback, with
+    an exit code that no verdict has (`EX_SOFTWARE`; Python's own would be that of a model that fell back).
+    """
     try:
         app()
     except ScotomaError as error:
         complain(error)
         sys.exit(error.exit_code)
+    except Exception:  # whatever a bug or a plug-in raises
+        sys.excepthook(*sys.exc_info())
+        sys.exit(BUG)

@@ -46,6 +46,10 @@ def command(
     paint: Annotated[
         str | None, typer.Option(help="A generative editor: openai:MODEL@BASE_URL or diffusers:ID.")
     ] = None,
+    candidate: Annotated[
+        str | None,
+        typer.Option(help="Spec of the model that the samples are for, where RUN only has its name."),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Fixes everything random.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print what was made as JSON.")] = False,
 ) -> None:
@@ -70,14 +74,14 @@ def command(
     with Run.read(run_dir) as origin:
         own = {key: origin.config.get(key) for key in ("candidate", "images", "seed")}
         answers = AnswerSettings.model_validate(origin.config.get("answers") or {})
-    if not isinstance(own["candidate"], str):
+    if not isinstance(candidate or own["candidate"], str):
         raise ConfigError(
             f"{run_dir} does not say which model it is about", hint="give a discovery or a spiral"
         )
     pictures = images or own["images"]
     overrides = {
         "run": str(run_dir),
-        "candidate": own["candidate"],
+        "candidate": candidate or own["candidate"],
         "images": f"folder:{pictures}" if pictures and Path(pictures).is_dir() else pictures,
         "out": str(out),
         "modes": [name.strip() for name in mode.split(",")] if mode else None,

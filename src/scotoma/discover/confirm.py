@@ -17,16 +17,13 @@ from itertools import islice
 from scotoma.core import FailureMode, ImageRecord, ImageSource, Predicate, Split
 from scotoma.diagnose import modes as diagnosis
 from scotoma.discover.calibration import calibration_of
-from scotoma.discover.interview import Asked, Interview, check_answered
+from scotoma.discover.interview import MOST_LOST, Asked, Interview, check_answered
 from scotoma.discover.pool import Candidacy, Pool
 from scotoma.discover.progress import Progress, silent
 from scotoma.discover.qualification import qualify
 from scotoma.discover.settings import ConfirmSettings, DiscoverSettings
 from scotoma.discover.topics import adopt_topics
 from scotoma.store.run import Run
-
-MOST_LOST = 0.5
-"""The share of the proof's questions that errors may take: a mode is not to be rejected because a server was down."""
 
 
 @dataclass(frozen=True)

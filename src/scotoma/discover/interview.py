@@ -211,6 +211,10 @@ def _conclude(verdict: Verdict, answers: Sequence[_Answer]) -> _Answer:
     return _Answer(shown.seed, shown.text, shown.verdict.model_copy(update={"correct": correct}))
 
 
+MOST_LOST = 0.5
+"""The share of a part's questions that errors may take: nothing is to be concluded because a server was down."""
+
+
 def check_answered(observations: Sequence[Observation], most_lost: float = 1.0) -> None:
     """Refuse to go on, before anything is written down, where an outage left nothing to conclude from.
 

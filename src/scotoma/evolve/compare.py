@@ -16,11 +16,11 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from scotoma.core import ConfigError, ImageSource, ModelError, Observation, RunError, Split
+from scotoma.core import ConfigError, ImageSource, ModelError, Observation, Predicate, RunError, Split
 from scotoma.diagnose.conditions import Mask, members
 from scotoma.diagnose.modes import suspect
 from scotoma.discover.calibration import adopt_calibration
-from scotoma.discover.confirm import draw
+from scotoma.discover.confirm import Drawn, draw
 from scotoma.discover.interview import Interview
 from scotoma.discover.pool import Pool, check_source, open_source
 from scotoma.discover.progress import Progress, silent
@@ -194,8 +194,24 @@ def _drawn(
         predicates = [shared.mode.predicate for shared in modes]
         limit = max(settings.pool, uniform) if predicates else uniform
         drawn = draw(pool, split, settings.seed, predicates, settings.mode_questions, uniform, limit)
+        _check_told(predicates, drawn)
         _keep(run, stage, Paper(drawn.uniform, drawn.modes, pool.asked_by, settings.mode_questions))
     return Paper.read(run, stage, source)
+
+
+def _check_told(predicates: Sequence[Predicate], drawn: Drawn) -> None:
+    """Refuse modes that speak of what no question here is tagged with, as topics and what a model had told.
+
+    Raises:
+        ConfigError: there is one, and so no question is in it.
+    """
+    known = {key for item in (*drawn.uniform, *drawn.modes) for key in item.tags}
+    for predicate in predicates:
+        if unknown := [each.key for each in predicate.conditions if each.key not in known]:
+            raise ConfigError(
+                f"no question of a comparison is tagged with {unknown[0]!r}, as the mode {str(predicate)!r} needs",
+                hint="ask the questions of the run that found it: --from RUN",
+            )
 
 
 def _keep(run: Run, stage: str, paper: Paper) -> None:

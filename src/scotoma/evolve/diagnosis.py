@@ -33,7 +33,7 @@ from scotoma.diagnose import mixture as mixtures
 from scotoma.diagnose.error_kind import Part, attribute, examples, skills_of, tally
 from scotoma.diagnose.mixture import Mixture
 from scotoma.diagnose.statistics import clustered_rate
-from scotoma.discover.interview import Asked, Interview
+from scotoma.discover.interview import MOST_LOST, Asked, Interview, check_answered
 from scotoma.discover.pool import Candidacy
 from scotoma.evolve.settings import Arm
 from scotoma.evolve.workshop import Workshop
@@ -123,7 +123,9 @@ def _of_modes(shop: Workshop, asking: Interview, name: str) -> Diagnosis:
         asked = [_asked(f"{name}/diagnose/{mode.id}/{i}", item) for i, item in enumerate(members)]
         rates = asking.pass_rates(asked, repair.pass_samples)
         known = [(rate, item.image.id) for rate, item in zip(rates, members, strict=True) if rate is not None]
-        failures = [o for o in asking.ask(asked, f"{name}/diagnose") if o.outcome == "failure"][:ATTRIBUTED]
+        answered = asking.ask(asked, f"{name}/diagnose")
+        check_answered(answered, MOST_LOST)
+        failures = [o for o in answered if o.outcome == "failure"][:ATTRIBUTED]
         images = {item.image.id: item.image for item in members}
         attributions = [
             attribute(failure, parts)
@@ -175,6 +177,7 @@ def _by_category(shop: Workshop, weights: str | Path, name: str, key: str) -> di
     answered = asking.ask(
         [_asked(f"{name}/diagnose/{i}", item) for i, item in enumerate(items)], f"{name}/diagnose"
     )
+    check_answered(answered, MOST_LOST)
     scores: dict[str, list[bool]] = {}
     for o in answered:
         if o.outcome in ("correct", "failure"):

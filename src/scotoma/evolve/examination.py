@@ -16,7 +16,7 @@ from typing import Any
 from scotoma.core import FailureMode, ImageRecord, ImageSource, Observation, Rate, Split, Verdict
 from scotoma.diagnose.statistics import clustered_rate, paired_difference
 from scotoma.discover.confirm import draw
-from scotoma.discover.interview import Asked, Interview
+from scotoma.discover.interview import MOST_LOST, Asked, Interview, check_answered
 from scotoma.discover.pictures import pictures_of
 from scotoma.discover.pool import Candidacy, Pool
 from scotoma.store.run import Run
@@ -93,7 +93,11 @@ class Examination:
         )
 
     def ask(self, interview: Interview, phase: str) -> list[Observation]:
-        """Observations under the phases `phase/modes` and `phase/retained`."""
+        """Observations under the phases `phase/modes` and `phase/retained`.
+
+        Raises:
+            ModelError: half of a part or more was lost to errors: the same command asks again.
+        """
         return self._part(interview, phase, "modes", self.modes) + self.ask_retained(interview, phase)
 
     def ask_retained(self, interview: Interview, phase: str) -> list[Observation]:
@@ -106,7 +110,9 @@ class Examination:
             Asked(f"{phase}/{name}/{i}", item.image, item.question, verdict=item.verdict, tags=item.tags)
             for i, item in enumerate(items)
         ]
-        return interview.ask(asked, f"{phase}/{name}")
+        answered = interview.ask(asked, f"{phase}/{name}")
+        check_answered(answered, MOST_LOST)
+        return answered
 
 
 def accuracy(observations: Iterable[Observation]) -> Rate:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from scotoma.core import Observation
 from scotoma.diagnose.error_kind import skills_of
-from scotoma.diagnose.statistics import benjamini_hochberg, mcnemar
+from scotoma.diagnose.statistics import benjamini_hochberg, paired_test
 from scotoma.evolve.examination import change
 
 
@@ -29,7 +29,7 @@ def decide(
     """Per question type (tag `type`): a fall beyond `margin` that is significant at q ≤ `alpha` keeps the old weights.
     Photos have no types; there it is every skill by itself, and all questions together, since a skill may have few.
 
-    Paired McNemar tests on the same questions, Benjamini–Hochberg over the types.
+    Exact paired tests on the same questions, clustered by image (`paired_test`); Benjamini–Hochberg over the types.
     """
     types = sorted({name for o in before for name in _types(o)})
     falls = []
@@ -62,4 +62,8 @@ def _p_value(after: Sequence[Observation], before: Sequence[Observation]) -> flo
         for o in after
         if o.outcome in ("correct", "failure") and (key := o.key.rsplit("/", 1)[1]) in earlier
     ]
-    return mcnemar([a.outcome == "correct" for a, _ in pairs], [b.outcome == "correct" for _, b in pairs])
+    return paired_test(
+        [a.outcome == "correct" for a, _ in pairs],
+        [b.outcome == "correct" for _, b in pairs],
+        [a.image_id for a, _ in pairs],
+    )

@@ -25,7 +25,6 @@ from scotoma.discover.interview import Asked
 from scotoma.discover.pictures import pictures_of
 from scotoma.discover.pool import Candidacy
 from scotoma.discover.settings import ConfirmSettings
-from scotoma.discover.tagging import question_tags
 from scotoma.store.run import Run
 
 
@@ -51,7 +50,9 @@ class Paper:
             (
                 f"{phase}/{part}",
                 [
-                    Asked(f"{phase}/{part}/{i}", item.image, item.question, verdict=item.verdict)
+                    Asked(
+                        f"{phase}/{part}/{i}", item.image, item.question, verdict=item.verdict, tags=item.tags
+                    )
                     for i, item in enumerate(items)
                 ],
             )
@@ -78,10 +79,11 @@ class Paper:
         kept = run.ledger.done(stage)
         assert kept is not None
         lines = [(part, line) for part in ("uniform", "members") for line in kept[part]]
-        images = pictures_of(run, source, [image for _, (image, _, _) in lines])
+        images = pictures_of(run, source, [line[0] for _, line in lines])
         items: dict[str, list[Candidacy]] = {"uniform": [], "members": []}
-        for part, (image, question, verdict) in lines:
-            items[part].append(_candidacy(images[image], question, Verdict.model_validate(verdict)))
+        for part, (image, question, verdict, tags) in lines:
+            told = {k: tuple(v) if isinstance(v, list) else v for k, v in tags.items()}
+            items[part].append(Candidacy(images[image], question, told, Verdict.model_validate(verdict)))
         return cls(tuple(items["uniform"]), tuple(items["members"]), kept["asked_by"], kept["each"])
 
     @classmethod
@@ -101,9 +103,10 @@ class Paper:
         images = pictures_of(run, source, [row.image_id for row in (*uniform, *members)])
         drawn = [
             tuple(
-                _candidacy(
+                Candidacy(
                     images[row.image_id],
                     row.question,
+                    row.tags,  # as the proof told them: topics and what a model says cannot be told again
                     row.verdict.model_copy(update={"correct": None, "error": None}),
                 )
                 for row in rows
@@ -134,8 +137,4 @@ def _valid(rows: Iterable[Observation]) -> list[Observation]:
 
 
 def _line(item: Candidacy) -> list[Any]:
-    return [item.image.id, item.question, item.verdict.model_dump()]
-
-
-def _candidacy(image: ImageRecord, question: str, verdict: Verdict) -> Candidacy:
-    return Candidacy(image, question, question_tags(image, question, verdict.truth), verdict)
+    return [item.image.id, item.question, item.verdict.model_dump(), item.tags]

@@ -13,7 +13,7 @@ from __future__ import annotations
 from itertools import islice
 
 from scotoma.core import Sample
-from scotoma.discover.interview import Asked
+from scotoma.discover.interview import MOST_LOST, Asked, check_answered
 from scotoma.discover.pool import Pool
 from scotoma.evolve.lesson import verifier_of
 from scotoma.evolve.workshop import Workshop
@@ -43,6 +43,7 @@ def rehearsal(shop: Workshop) -> list[Sample]:
         ]
         images = list({item.image.id: item.image for item in chosen}.values())
         observations = shop.interview(settings.candidate).ask(asked, STAGE)
+        check_answered(observations, MOST_LOST)
         ledger.finish(STAGE, observations=observations, images=shop.run.images.put_all(images))
         shop.progress(STAGE, 1, 1)
     return [

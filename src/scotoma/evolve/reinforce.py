@@ -13,10 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from random import Random
 
-from scotoma.core import ImageRecord, Sample
+from scotoma.core import ConfigError, ImageRecord, Sample
 from scotoma.discover.interview import put
 from scotoma.discover.settings import AnswerSettings
 from scotoma.evolve.settings import RepairSettings
+from scotoma.grpo.checkpoint import whole_checkpoints
 from scotoma.grpo.config import GRPOConfig
 from scotoma.grpo.engine import Look, train, trainer_for
 from scotoma.grpo.launch import launch
@@ -80,6 +81,9 @@ def reinforce(
         on_step: hears of every finished step.
         answers: how the questions are put: as in discovery and examination.
         good: whether a checkpoint of the training may go on, asked every `settings.look_every` steps.
+
+    Raises:
+        ConfigError: a training that one process began is to go on in several.
     """
     answers = answers or AnswerSettings()
     config = GRPOConfig(
@@ -104,9 +108,14 @@ def reinforce(
         )
         for n, sample in enumerate(samples)
     ]
+    if settings.accelerate is not None and (out / "state.pt").is_file():
+        raise ConfigError(
+            f"{out} was begun without --accelerate, by an engine of one process, and would not go on the same",
+            hint="resume without --accelerate, or begin a new run with it",
+        )
     start: str | Path | Checkpoint = policy
     warm = out / "warm"
-    begun = (out / "state.pt").is_file() or any((out / "trl").glob("checkpoint-*"))
+    begun = (out / "state.pt").is_file() or any(whole_checkpoints(out / "trl"))
     if warm_start and settings.warm_start_steps and not begun and not warm.is_dir():
         checkpoint = _open(policy)
         kept = [*samples, *rehearsal]
@@ -169,7 +178,8 @@ def _warm_start(
         by_image.setdefault(sample.image_id, []).append(sample)
     holding = list(dict.fromkeys(sample.image_id for sample in aimed))
     trainer = trainer_for(checkpoint.model, checkpoint.processor, config)
-    rng, steps, half = Random(f"warm/{config.seed}"), settings.warm_start_steps, settings.images_per_step // 2
+    rng, steps = Random(f"warm/{config.seed}"), settings.warm_start_steps
+    half = max(1, settings.images_per_step // 2)
     for step in range(steps):
         shown = {*rng.choices(holding, k=half), *rng.choices(list(by_image), k=half)}
         completions = [

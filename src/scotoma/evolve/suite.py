@@ -189,7 +189,7 @@ class Suite:
             ImageError: a picture is missing or damaged.
         """
         header = _header(folder)
-        lines = _text(folder / QUESTIONS).splitlines()
+        lines = _text(folder / QUESTIONS).rstrip("\n").split("\n")  # JSON may hold other line ends
         questions = tuple(
             _parsed(SuiteQuestion, line, f"{folder / QUESTIONS}:{number}")
             for number, line in enumerate(lines, start=1)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from scotoma.core import ConfigError, FailureMode, ImageSource, RunError, World
+from scotoma.core import ConfigError, FailureMode, ImageSource, RunError, SpecError, World
 from scotoma.generate.attempt import Tally, attempts_of, tally
 from scotoma.generate.briefing import brief_for, described
 from scotoma.generate.checks import Check, Checks, Draft
@@ -26,6 +26,7 @@ from scotoma.generate.production import Crew, Pace, batches
 from scotoma.generate.settings import GenerateSettings, refuse_the_trained
 from scotoma.generate.standards import Trainee, further_standards, leakage_of, standards
 from scotoma.images.spec import open_images
+from scotoma.models.spec import parse_model_spec
 from scotoma.store import Run
 from scotoma.store.configuration import Settings
 from scotoma.store.ledger import Ledger
@@ -49,7 +50,7 @@ class CommissionSettings(Settings):
         generate: by whom.
 
     Raises:
-        ConfigError: one of the agents is the candidate.
+        ConfigError: one of the agents is the candidate, or that is no model spec.
     """
 
     run: Path
@@ -63,6 +64,13 @@ class CommissionSettings(Settings):
 
     @model_validator(mode="after")
     def _nobody_teaches_himself(self) -> CommissionSettings:
+        try:
+            parse_model_spec(self.candidate)
+        except SpecError as error:
+            raise ConfigError(
+                f"the run's candidate {self.candidate!r} is a name and no model spec, as in an imported run",
+                hint="say which model is meant, so that it is not asked to teach itself: --candidate SPEC",
+            ) from error
         refuse_the_trained(self.generate, self.candidate)
         return self
 

@@ -1,7 +1,7 @@
 """Policies on disk: always whole, always stock Hugging Face checkpoints.
 
-A checkpoint is written beside its place and moved there in one rename, so that a killed process leaves either
-the old one or the new one, never half of one.
+A checkpoint is written beside its place and then moved there, so that a killed process leaves the old one or the new
+one, if need be under the name that `store.durable.recover` puts back when the run is opened again.
 
     save_checkpoint(model, processor, run / "checkpoints" / "round-1")
     AutoModelForImageTextToText.from_pretrained(run / "checkpoints" / "round-1")
@@ -9,7 +9,6 @@ the old one or the new one, never half of one.
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -27,8 +26,7 @@ def save_checkpoint(model: PreTrainedModel, processor: ProcessorMixin, path: Pat
     Raises:
         StorageError: the disk is full or the folder cannot be written; what was there before is intact.
     """
-    half = path.with_name(f".{path.name}.writing-{os.getpid()}")
-    old = path.with_name(f".{path.name}.replaced-{os.getpid()}")
+    half, old = path.with_name(f".{path.name}.partial"), path.with_name(f".{path.name}.previous")
     try:
         shutil.rmtree(half, ignore_errors=True)
         half.parent.mkdir(parents=True, exist_ok=True)
@@ -36,6 +34,7 @@ def save_checkpoint(model: PreTrainedModel, processor: ProcessorMixin, path: Pat
             model.save_pretrained(half)
             processor.save_pretrained(half)
         if path.exists():
+            shutil.rmtree(old, ignore_errors=True)
             path.rename(old)
         half.rename(path)
     except (OSError, RuntimeError) as error:
@@ -53,7 +52,7 @@ def save_state(state: dict[str, Any], path: Path) -> None:
     Raises:
         StorageError: the disk is full or the folder cannot be written.
     """
-    half = path.with_name(f".{path.name}.writing-{os.getpid()}")
+    half = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.save(state, half)
@@ -67,3 +66,8 @@ def load_state(path: Path) -> dict[str, Any]:
     """Read what `save_state` wrote. Only tensors and plain values are unpickled."""
     state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     return state
+
+
+def whole_checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints of Transformers' trainer below `folder` that were written to their end: its state comes last."""
+    return [state.parent for state in folder.glob("checkpoint-*/trainer_state.json")]

@@ -99,7 +99,7 @@ def trainer_for(model: PreTrainedModel, processor: ProcessorMixin, config: GRPOC
 def choose_engine(
     checkpoint: Checkpoint, config: GRPOConfig, engine: Engine
 ) -> Literal["shared", "stock", "trl"]:
-    """`auto` is `shared` where it can do the job (a family it can pack, one process, no LoRA), else `trl`, and
+    """`auto` is `shared` where it can do the job (a family it can pack, one process, no LoRA, no vLLM), else `trl`, and
     `stock` for the families that TRL cannot train.
 
     Raises:
@@ -108,7 +108,11 @@ def choose_engine(
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     kind = checkpoint.model.config.model_type
     if engine == "auto":
-        if family_of(checkpoint.model) is not None and processes == 1 and not config.lora_rank:
+        if (
+            family_of(checkpoint.model) is not None
+            and processes == 1
+            and not (config.lora_rank or config.vllm)
+        ):
             return "shared"
         engine = "stock" if kind in trl.UNTRAINABLE else "trl"
     if engine == "trl":

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import get_last_checkpoint
 
 from scotoma.core import ConfigError
-from scotoma.grpo.checkpoint import save_checkpoint
+from scotoma.grpo.checkpoint import save_checkpoint, whole_checkpoints
 from scotoma.grpo.config import GRPOConfig
 from scotoma.grpo.report import StepReport, TrainingReport
 from scotoma.grpo.rollout import Prompt, RewardFunction, Rollout, scored
@@ -62,6 +63,10 @@ def train(
         trainer.add_callback(guard)
         if on_step is not None:
             trainer.add_callback(_Announce(config, lambda: on_step(step_reports(trainer, scorer, guard)[-1])))
+        if trainer.accelerator.is_main_process:
+            for half in {*(out / "trl").glob("checkpoint-*")} - {*whole_checkpoints(out / "trl")}:
+                shutil.rmtree(half)  # from a process that was killed while it wrote
+        trainer.accelerator.wait_for_everyone()
         last = get_last_checkpoint(str(out / "trl")) if (out / "trl").is_dir() else None
         trainer.train(resume_from_checkpoint=last)
         trained = _whole(trainer)

@@ -44,7 +44,7 @@ def read_sidecar(folder: Path) -> dict[str, SidecarLine]:
     except (OSError, UnicodeDecodeError) as error:
         raise ImageError(f"cannot read {path}: {error}") from error
     lines: dict[str, SidecarLine] = {}
-    for number, row in enumerate(text.splitlines(), start=1):
+    for number, row in enumerate(text.split("\n"), start=1):
         if not row.strip():
             continue
         try:

@@ -106,6 +106,11 @@ def read_completion(text: str) -> Completion | Fault:
 
 def _read_choice(choice: Mapping[str, Any], tokens: tuple[int, int] | None) -> Completion | Fault:
     message, finish = choice.get("message"), choice.get("finish_reason")
+    failed = choice.get("error")
+    if finish in ("error", "abort") or isinstance(failed, Mapping):
+        # Gateways report an upstream failure so under status 200; a server that is shut down, what it broke off.
+        told = failed.get("message") if isinstance(failed, Mapping) else None
+        return Fault("crashed", str(told or f"the server ended it: {finish}"), transient=True, tokens=tokens)
     if not isinstance(message, Mapping):
         return Fault("unparsable", "the choice holds no message", transient=True, tokens=tokens)
     if finish == "content_filter":

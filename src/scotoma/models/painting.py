@@ -68,6 +68,11 @@ class EndpointPainter:
                 hint="pip install 'scotoma[agents]'",
             ) from error
         options, base_url = parsed.served, server_of(parsed.base_url)
+        if options.max_usd is not None or options.max_tokens_total is not None:
+            raise SpecError(
+                f"{spec!r}: no budget is kept for an image editor, whose server may charge by the picture",
+                hint="leave out max_usd and max_tokens_total, and bound it by the samples that are made",
+            )
         self.name = f"openai:{parsed.target}@{base_url}"
         self._model = parsed.target
         self._client = OpenAI(

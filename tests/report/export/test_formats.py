@@ -29,6 +29,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from scotoma.report.export import FORMS, Item, Selection, select
+from scotoma.report.export.selection import HELD_OUT
 from scotoma.report.logs import Record, open_log
 from scotoma.report.logs.fields import columns_of
 from scotoma.store import Run
@@ -271,8 +272,9 @@ def chosen(run: Path, **wanted: object) -> list[Item]:
 @pytest.mark.parametrize("what", ["samples", "failures"])
 @pytest.mark.parametrize("form", FORMS)
 def test_what_went_in_comes_out(run: Path, exported: Exporter, tmp_path: Path, form: str, what: str) -> None:
-    read = {row.told["id"]: row for row in READERS[form](exported(form, what=what), tmp_path)}
-    items = chosen(run, what=what)
+    wanted = {"what": what} | ({"split": "discover"} if what == "failures" else {})
+    read = {row.told["id"]: row for row in READERS[form](exported(form, **wanted), tmp_path)}
+    items = chosen(run, **wanted)
     assert read.keys() == {item.id for item in items}
     for item in items:
         row = read[item.id]
@@ -284,16 +286,18 @@ def test_what_went_in_comes_out(run: Path, exported: Exporter, tmp_path: Path, f
 
 
 @pytest.mark.parametrize("form", ["trl", "verl", "easyr1"])
-def test_questions_of_the_test_split_lie_in_a_file_of_their_own(
+def test_held_out_questions_lie_in_a_file_of_their_own(
     run: Path, exported: Exporter, tmp_path: Path, form: str
 ) -> None:
     folder = exported(form, what="questions")
     sizes = {name: len(parquet(folder / f"{name}.parquet", tmp_path)) for name in ("train", "test")}
-    splits = [item.image.split for item in chosen(run, what="questions")]
-    assert sizes == {"train": len(splits) - splits.count("test"), "test": splits.count("test")}
+    held_out = [item.image.split in HELD_OUT for item in chosen(run, what="questions")]
+    assert sizes == {"train": held_out.count(False), "test": held_out.count(True)}
 
 
-def test_llama_factory_declares_the_test_split_as_a_dataset_of_its_own(run: Path, exported: Exporter) -> None:
+def test_llama_factory_declares_what_is_held_out_as_a_dataset_of_its_own(
+    run: Path, exported: Exporter
+) -> None:
     folder = exported("llama-factory", what="questions")
     declared = json.loads((folder / "dataset_info.json").read_text())
     assert list(declared) == ["scotoma_run_questions", "scotoma_run_questions_test"]
@@ -302,7 +306,7 @@ def test_llama_factory_declares_the_test_split_as_a_dataset_of_its_own(run: Path
 
 
 @pytest.mark.parametrize("kind", ["grpo", "sft"])
-def test_ms_swift_has_the_test_split_in_files_of_its_own(run: Path, exported: Exporter, kind: str) -> None:
+def test_ms_swift_has_what_is_held_out_in_files_of_its_own(run: Path, exported: Exporter, kind: str) -> None:
     folder = exported("ms-swift", what="questions")
     files = (folder / f"{kind}.jsonl", folder / f"test_{kind}.jsonl")
     rows = [[json.loads(line) for line in file.read_text().splitlines()] for file in files]
@@ -310,9 +314,9 @@ def test_ms_swift_has_the_test_split_in_files_of_its_own(run: Path, exported: Ex
 
 
 def assert_apart(items: list[Item], train: list[dict[str, Any]], test: list[dict[str, Any]]) -> None:
-    """Every item once, and those of the test split, and no other, in the second."""
-    assert [row["id"] for row in train] == [item.id for item in items if item.image.split != "test"]
-    assert [row["id"] for row in test] == [item.id for item in items if item.image.split == "test"]
+    """Every item once, and those that prove or measure, and no other, in the second."""
+    assert [row["id"] for row in train] == [item.id for item in items if item.image.split not in HELD_OUT]
+    assert [row["id"] for row in test] == [item.id for item in items if item.image.split in HELD_OUT]
     assert train
     assert test
 
@@ -348,6 +352,18 @@ def test_a_word_that_pandas_takes_for_nothing_survives_in_the_tsv(tmp_path: Path
     [path] = tmp_path.glob("*_samples.tsv")
     [row] = pandas.read_csv(path, sep="\t").to_dict("records")
     assert (row["question"], row["answer"]) == (odd.question, "NA.")
+
+
+def test_so_does_an_option(tmp_path: Path, run: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    [item, *_] = chosen(run)
+    with Run.read(run) as opened_run:
+        selected = select(opened_run, Selection(limit=1))
+    asked = Item(item.image, "What is it holding?\nA. ball\nB. stick\nC. None", "C", "failure")
+    FORMS["vlmevalkit"].write(dataclasses.replace(selected, items=(asked,)), tmp_path)
+    [path] = tmp_path.glob("*_mcq.tsv")
+    [row] = pandas.read_csv(path, sep="\t").to_dict("records")
+    assert (row["A"], row["B"], row["C"], row["answer"]) == ("ball", "stick", "None.", "C")
 
 
 def test_the_results_of_the_candidate_are_there_in_vlmevalkits_columns(run: Path, exported: Exporter) -> None:

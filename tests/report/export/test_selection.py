@@ -55,6 +55,22 @@ def test_a_run_without_samples_gives_the_failures_of_its_confirmed_modes(tmp_pat
     assert all(item.answer != item.reply and item.modes for item in selected.items)
 
 
+def test_what_proves_or_measures_is_not_trained_on(run: Path) -> None:
+    for what in ("failures", "questions"):
+        selected = chosen(run, what=what)
+        assert {item.image.split for item in selected.training} <= {"train", "discover"}
+        assert {item.image.split for item in selected.held_out} <= {"confirm", "test"}
+        assert len(selected.training) + len(selected.held_out) == len(selected.items)
+        assert "confirm" in {item.image.split for item in selected.held_out}
+
+
+def test_a_comparison_is_of_several_candidates_and_is_refused(tmp_path: Path) -> None:
+    with Run.open(tmp_path / "run", command="compare", config={}):
+        pass
+    with pytest.raises(ConfigError, match="answers of several candidates"):
+        chosen(tmp_path / "run", what="questions")
+
+
 def test_failures_of_the_test_split_are_taken_only_when_asked_for(run: Path) -> None:
     assert "test" not in {item.image.split for item in chosen(run, what="failures").items}
     assert {item.image.split for item in chosen(run, what="failures", split="test").items} == {"test"}

@@ -40,6 +40,15 @@ def observed(**record: Any) -> Observation:
             None,
         ),
         ({"error": "api_error", "score": 0.0}, "infrastructure", "nobody", None),
+        # A dialog in the picture says so.
+        (
+            {"error": "api_error", "answer": "Connection failed", "truths": ("connection failed",)},
+            "correct",
+            "rules",
+            None,
+        ),
+        ({"error": "api_error", "answer": "Rate limit", "score": 1.0}, "correct", "log", None),
+        ({"error": "empty_answer", "answer": "", "score": 1.0}, "infrastructure", "nobody", None),
     ],
 )
 def test_the_log_decides_then_rules_then_nobody(

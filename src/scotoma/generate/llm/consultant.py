@@ -134,7 +134,8 @@ class Consultant(Generic[Output]):
             except AgentRunError as error:
                 raise _failure(error, self.name) from error
             finally:
-                charge.settle((usage.input_tokens, usage.output_tokens), answered=usage.requests > 0)
+                counted = (usage.input_tokens, usage.output_tokens)
+                charge.settle(counted if any(counted) else None, answered=usage.requests > 0)
         output: Output = run.output
         return output
 

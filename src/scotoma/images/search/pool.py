@@ -121,7 +121,7 @@ def caption(path: Path) -> str:
 def _described_together(folder: Path) -> dict[str, str]:
     """File name → caption, of a folder's `metadata.jsonl`; a line that is broken describes nothing, the others do."""
     try:
-        lines = (folder / "metadata.jsonl").read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = (folder / "metadata.jsonl").read_text(encoding="utf-8", errors="replace").split("\n")
     except OSError:
         return {}
     rows = [_row(line) for line in lines]

@@ -29,12 +29,12 @@ USAGE = """\
         worker.reward.reward_function={{ folder }}/reward.py:compute_score \\
         worker.actor.model.model_path=Qwen/Qwen2.5-VL-7B-Instruct
 
-`test.parquet` is there for `data.val_files` when questions of the test split were exported.
+`test.parquet` is there for `data.val_files` when held-out questions (`confirm`, `test`) were exported.
 """
 
 
 def write(selected: Selected, folder: Path) -> None:
-    """`train.parquet`, `test.parquet` where items of the test split were taken, and `reward.py`."""
+    """`train.parquet`, `test.parquet` where held-out items were taken, and `reward.py`."""
     for name, items in (("train", selected.training), ("test", selected.held_out)):
         if items:
             write_parquet(folder / f"{name}.parquet", COLUMNS, _rows(items))

@@ -21,12 +21,12 @@ USAGE = """\
         --model_name_or_path Qwen/Qwen2.5-VL-7B-Instruct --output_dir out \\
         --dataset_dir {{ folder }} --media_dir {{ folder }} --dataset {{ name }}{{ "_test" if data == "test" else "" }}
 
-`{{ name }}_test` is there for `--eval_dataset` when questions of the test split were exported.
+`{{ name }}_test` is there for `--eval_dataset` when held-out questions (`confirm`, `test`) were exported.
 """
 
 
 def write(selected: Selected, folder: Path) -> None:
-    """`NAME.json`, `NAME_test.json` where items of the test split were taken, `dataset_info.json` and `images/`."""
+    """`NAME.json`, `NAME_test.json` where held-out items were taken, `dataset_info.json` and `images/`."""
     paths = write_pictures(selected.items, folder)
     declared: dict[str, Any] = {}
     for name, items in ((selected.name, selected.training), (f"{selected.name}_test", selected.held_out)):

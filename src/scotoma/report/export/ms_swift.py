@@ -22,12 +22,13 @@ USAGE = """\
         --external_plugins {{ folder }}/reward.py --reward_funcs scotoma
     swift sft --model Qwen/Qwen2.5-VL-7B-Instruct --dataset {{ folder }}/{{ prefix }}sft.jsonl
 
-`test_grpo.jsonl` and `test_sft.jsonl` are there for `--val_dataset` when questions of the test split were exported.
+`test_grpo.jsonl` and `test_sft.jsonl` are there for `--val_dataset` when held-out questions (`confirm`, `test`) were
+exported.
 """
 
 
 def write(selected: Selected, folder: Path) -> None:
-    """`grpo.jsonl`, `sft.jsonl`, both as `test_…` where items of the test split were taken, `images/`, `reward.py`."""
+    """`grpo.jsonl`, `sft.jsonl`, both as `test_…` where held-out items were taken, `images/`, `reward.py`."""
     paths = write_pictures(selected.items, folder)
     for prefix, items in (("", selected.training), ("test_", selected.held_out)):
         if items:

@@ -19,12 +19,12 @@ USAGE = """\
     openai api files.create -f {{ folder }}/{{ data }}.jsonl -p fine-tune
 
 Line *n* of `metadata.jsonl` tells id, failure mode, licence and source of line *n* of `train.jsonl`; so does
-`test_metadata.jsonl` of `test.jsonl`, which holds the questions of the test split if any were exported.
+`test_metadata.jsonl` of `test.jsonl`, which holds the held-out questions (`confirm`, `test`) if any were exported.
 """
 
 
 def write(selected: Selected, folder: Path) -> None:
-    """`train.jsonl` with `metadata.jsonl`, and the same of the test split where items of it were taken."""
+    """`train.jsonl` with `metadata.jsonl`, and the same of the held-out splits where items of them were taken."""
     for name, metadata, items in (
         ("train", "metadata", selected.training),
         ("test", "test_metadata", selected.held_out),

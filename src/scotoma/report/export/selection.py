@@ -34,6 +34,9 @@ from scotoma.store import Ledger, Run, Settings
 
 What = Literal["samples", "failures", "questions"]
 
+HELD_OUT: tuple[Split, ...] = ("confirm", "test")
+"""Splits that no export puts into a file to train on."""
+
 
 class Selection(Settings):
     """What to take from a run.
@@ -76,23 +79,28 @@ class Selected:
 
     @property
     def training(self) -> list[Item]:
-        """The items that may be trained on: all but those of the `test` split."""
-        return [item for item in self.items if item.image.split != "test"]
+        """The items that may be trained on: none whose pictures prove or measure something."""
+        return [item for item in self.items if item.image.split not in HELD_OUT]
 
     @property
     def held_out(self) -> list[Item]:
-        """The items of the `test` split."""
-        return [item for item in self.items if item.image.split == "test"]
+        """The items of the `confirm` and `test` splits."""
+        return [item for item in self.items if item.image.split in HELD_OUT]
 
 
 def select(run: Run, selection: Selection) -> Selected:
     """Take the items out of the ledger. Pictures stay on disk: an item reads its own when it is written.
 
     Raises:
-        ConfigError: the run has no such mode, arm or round.
+        ConfigError: the run has no such mode, arm or round, or is a comparison.
         RunError: it has nothing of what was asked for; the hint says what it has.
         ImageError: the file of a picture is missing or damaged.
     """
+    if run.header.command == "compare":
+        raise ConfigError(
+            "a comparison holds the answers of several candidates, and an export is of one",
+            hint="export a run of `scotoma discover` or `scotoma evolve` on the candidate",
+        )
     ledger, modes = run.ledger, run.ledger.modes()
     what = selection.what or ("samples" if has_samples(ledger) else "failures")
     _check_mode(selection.mode, modes)

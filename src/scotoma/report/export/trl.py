@@ -33,7 +33,7 @@ USAGE = """\
 
 
 def write(selected: Selected, folder: Path) -> None:
-    """`train.parquet`, `test.parquet` where items of the test split were taken, and `reward.py`."""
+    """`train.parquet`, `test.parquet` where held-out items were taken, and `reward.py`."""
     for name, items in (("train", selected.training), ("test", selected.held_out)):
         if items:
             write_parquet(folder / f"{name}.parquet", COLUMNS, _rows(items))

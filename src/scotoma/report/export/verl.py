@@ -35,12 +35,12 @@ USAGE = """\
         custom_reward_function.path={{ folder }}/reward.py custom_reward_function.name=compute_score \\
         actor_rollout_ref.model.path=Qwen/Qwen2.5-VL-7B-Instruct
 
-`test.parquet` is there for `data.val_files` when questions of the test split were exported.
+`test.parquet` is there for `data.val_files` when held-out questions (`confirm`, `test`) were exported.
 """
 
 
 def write(selected: Selected, folder: Path) -> None:
-    """`train.parquet`, `test.parquet` where items of the test split were taken, and `reward.py`."""
+    """`train.parquet`, `test.parquet` where held-out items were taken, and `reward.py`."""
     for name, items in (("train", selected.training), ("test", selected.held_out)):
         if items:
             write_parquet(folder / f"{name}.parquet", COLUMNS, _rows(items, selected.name))

@@ -64,12 +64,12 @@ def _row(index: int, item: Item) -> dict[str, str | int]:
     told, options = item.metadata(), item.options
     listed: dict[str, str | int] = {}
     if options is not None:
-        listed.update(zip(LETTERS, options.texts, strict=False))
+        listed.update(zip(LETTERS, map(_told, options.texts), strict=False))
         listed.update(question=options.stem, answer=options.letter)
     return {
         "index": index,
         "question": item.prompt,
-        "answer": f"{item.answer}." if item.answer in _MISSING else item.answer,
+        "answer": _told(item.answer),
         "category": "+".join(item.skills) or "question",
         # Never the purpose, which tells the outcome: `scotoma import` takes categories for what a mode may be made of.
         "l2-category": item.modes[0] if item.modes else "question",
@@ -77,6 +77,11 @@ def _row(index: int, item: Item) -> dict[str, str | int]:
         **{name: told[name] for name in ("id", "purpose", "image_id", "image_source", "image_licence")},
         **listed,
     }
+
+
+def _told(text: str) -> str:
+    """Text that pandas does not take for a missing value."""
+    return f"{text}." if text in _MISSING else text
 
 
 def _write(path: Path, columns: tuple[str, ...], rows: Iterable[dict[str, str | int]]) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 from scotoma.core import Observation, Tag, Verdict
 from scotoma.diagnose.wording import wording_tags
+from scotoma.report.logs.fields import failure_in
 from scotoma.report.logs.record import Record
 from scotoma.verify.rules import match
 
@@ -46,7 +47,7 @@ def observe(
 def judge(record: Record, options: Mapping[str, str]) -> Verdict:
     """The verdict: `decided_by` is `log`, `rules` or `nobody`, and then `reason` or `error` says why."""
     truth = record.truths[0] if record.truths else None
-    if record.error is not None:
+    if record.error is not None and not _right_all_the_same(record):
         return Verdict(truth=truth, error=record.error)
     if record.score is not None:
         return Verdict(valid=True, correct=record.score, truth=truth, decided_by="log")
@@ -60,6 +61,13 @@ def judge(record: Record, options: Mapping[str, str]) -> Verdict:
     if "correct" in said or said == {"incorrect"}:
         return Verdict(valid=True, correct=float("correct" in said), truth=truth, decided_by="rules")
     return Verdict(valid=True, truth=truth, reason="undecided")
+
+
+def _right_all_the_same(record: Record) -> bool:
+    """Whether what reads like a tool's error is the answer: a dialog in the picture may say "Connection failed"."""
+    if not record.answer or record.error != "api_error" or failure_in(record.answer) != record.error:
+        return False
+    return (record.score or 0.0) >= 0.5 or any(match(record.answer, t) == "correct" for t in record.truths)
 
 
 def tags_of(record: Record, options: Mapping[str, str]) -> dict[str, Tag]:
