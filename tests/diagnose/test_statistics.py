@@ -11,10 +11,10 @@ from scotoma.diagnose.statistics import (
     benjamini_hochberg,
     clustered_rate,
     excess_test,
-    mcnemar,
     median,
     noninferiority,
     paired_difference,
+    paired_test,
     weighted_rate,
     wilson,
 )
@@ -246,22 +246,22 @@ class TestPairedDifference:
             paired_difference([1, 0], [1])
 
 
-class TestMcNemar:
+class TestPairedTest:
     def test_only_discordant_pairs_count(self) -> None:
         few, many = (
-            mcnemar([1] * 8 + [0] * 2, [0] * 8 + [1] * 2),
-            mcnemar([1] * 108 + [0] * 2, [0] * 8 + [1] * 102),
+            paired_test([1] * 8 + [0] * 2, [0] * 8 + [1] * 2),
+            paired_test([1] * 108 + [0] * 2, [0] * 8 + [1] * 102),
         )
         assert few == pytest.approx(many) == pytest.approx(0.109375)
 
     @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=80))
     def test_it_takes_no_side(self, rows: list[tuple[bool, bool]]) -> None:
         a, b = zip(*rows, strict=True)
-        assert mcnemar(a, b) == pytest.approx(mcnemar(b, a))
-        assert 0 <= mcnemar(a, b) <= 1
+        assert paired_test(a, b) == pytest.approx(paired_test(b, a))
+        assert 0 <= paired_test(a, b) <= 1
 
     def test_no_disagreement_is_no_difference(self) -> None:
-        assert mcnemar([1, 0, 1], [1, 0, 1]) == 1.0
+        assert paired_test([1, 0, 1], [1, 0, 1]) == 1.0
 
 
 class TestNonInferiority:

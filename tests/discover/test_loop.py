@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from statistics import fmean
@@ -12,6 +14,7 @@ import pytest
 from scotoma.core import (
     ConfigError,
     FailureMode,
+    ImageRecord,
     ModelError,
     Observation,
     Reply,
@@ -199,6 +202,22 @@ def test_stopped_after_any_block_it_ends_with_the_same_observations(
     assert resumed.ledger.modes() == run.ledger.modes()
 
 
+@contextmanager
+def stopped_before(monkeypatch: pytest.MonkeyPatch, step: int) -> Iterator[None]:
+    """Ctrl-C before the step of this number."""
+    real = Episodes.step
+
+    def interrupted(self: Episodes, number: int, images: list[ImageRecord]) -> Episode:
+        if number == step:
+            raise KeyboardInterrupt
+        return real(self, number, images)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Episodes, "step", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            yield
+
+
 def explored(path: Path) -> list[Observation]:
     with Run.open(path, command="discover", config={}) as run:
         loop.ask_all(run, ShapesWorld(), Interview(Candidate(), FactsVerifier()), EXPLORING, seed=0)
@@ -219,17 +238,8 @@ def test_an_explorer_asks_its_share_beside_the_questioner_and_follows_what_it_fi
     assert fmean(o.outcome == "failure" for o in led) > 1.5 * fmean(o.outcome == "failure" for o in drawn)
 
     # Stopped in the third block, it goes on as if it had not been.
-    step = Episodes.step
-
-    def interrupted(self: Episodes, number: int, images: object) -> Episode:
-        if number == 5:
-            raise KeyboardInterrupt
-        return step(self, number, images)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(Episodes, "step", interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    with stopped_before(monkeypatch, step=5):
         explored(tmp_path / "stopped")
-    monkeypatch.setattr(Episodes, "step", step)
     assert explored(tmp_path / "stopped") == whole
 
 
@@ -263,17 +273,9 @@ def test_a_stopped_search_of_rendered_files_goes_on_with_their_facts(
             loop.ask_all(run, source, Interview(Candidate(), FactsVerifier()), settings, seed=0)
             return run.ledger.observations("discover")
 
-    whole, step = searched(tmp_path / "whole"), Episodes.step
-
-    def interrupted(self: Episodes, number: int, images: list) -> Episode:  # type: ignore[type-arg]
-        if number == 3:
-            raise KeyboardInterrupt
-        return step(self, number, images)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(Episodes, "step", interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    whole = searched(tmp_path / "whole")
+    with stopped_before(monkeypatch, step=3):
         searched(tmp_path / "stopped")
-    monkeypatch.setattr(Episodes, "step", step)
     assert searched(tmp_path / "stopped") == whole
     assert any(o.asked_by != "questioner" for o in whole)
 

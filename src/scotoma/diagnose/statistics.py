@@ -253,21 +253,6 @@ def bounds(value: float, draws: npt.NDArray[np.float64], n: int) -> Rate:
     return Rate(value=value, low=float(min(low, value)), high=float(max(high, value)), n=n)
 
 
-def mcnemar(a: Values, b: Values) -> float:
-    """Two-sided p-value of "a and b are right equally often" on the same questions (McNemar 1947).
-
-    Exact binomial below 25 discordant pairs, χ² with continuity correction from there on. Values ≥ 0.5 count as right.
-    """
-    first, second = np.asarray(a, dtype=np.float64) >= 0.5, np.asarray(b, dtype=np.float64) >= 0.5
-    gained, lost = int(np.sum(first & ~second)), int(np.sum(~first & second))
-    discordant = gained + lost
-    if discordant == 0:
-        return 1.0
-    if discordant < 25:
-        return min(1.0, 2 * float(stats.binom.cdf(min(gained, lost), discordant, 0.5)))
-    return float(stats.chi2.sf((abs(gained - lost) - 1) ** 2 / discordant, df=1))
-
-
 def paired_test(a: Values, b: Values, clusters: Clusters | None = None) -> float:
     """Two-sided p-value of "a and b are right equally often" on the same questions, clustered by image; exact.
 

@@ -215,13 +215,14 @@ MOST_LOST = 0.5
 """The share of a part's questions that errors may take: nothing is to be concluded because a server was down."""
 
 
-def check_answered(observations: Sequence[Observation], most_lost: float = 1.0) -> None:
+def check_answered(observations: Sequence[Observation], most_lost: float = 1.0, who: str = "") -> None:
     """Refuse to go on, before anything is written down, where an outage left nothing to conclude from.
 
     Args:
         observations: asked together.
         most_lost: the share of them that errors of models or servers may take, (0, 1]; a judge's undecided ones count
             only where nothing else is left.
+        who: the candidate, where there are several.
 
     Raises:
         ModelError: so many are lost, or not one was answered and judged.
@@ -233,8 +234,12 @@ def check_answered(observations: Sequence[Observation], most_lost: float = 1.0) 
     errors = Counter(o.verdict.error or "undecided" for o in lost)
     told = ", ".join(f"{count} × {error}" for error, count in errors.most_common(3))
     answered = len(observations) - len(lost)
-    many = "none" if answered == 0 else f"only {answered}"
+    many = (
+        f"only {answered} of {len(observations)} questions were"
+        if answered
+        else f"none of {len(observations)} questions was"
+    )
     raise ModelError(
-        f"{many} of {len(observations)} questions was answered and judged: {told}",
+        f"{who}: {many} answered and judged: {told}" if who else f"{many} answered and judged: {told}",
         hint="does the candidate take images, and is its server well? The same command goes on",
     )

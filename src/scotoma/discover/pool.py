@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 from scotoma.core import (
     Claim,
@@ -42,6 +43,17 @@ class Candidacy:
     question: str
     tags: Tags
     verdict: Verdict
+
+    def line(self) -> list[Any]:
+        """For a stage of the ledger, the picture by its id; `read` is the other way round."""
+        return [self.image.id, self.question, self.verdict.model_dump(), dict(self.tags)]
+
+    @classmethod
+    def read(cls, line: Sequence[Any], images: Mapping[str, ImageRecord]) -> Candidacy:
+        """What was kept; JSON has no tuples."""
+        image, question, verdict, tags = line
+        told = {key: tuple(tag) if isinstance(tag, list) else tag for key, tag in tags.items()}
+        return cls(images[image], question, told, Verdict.model_validate(verdict))
 
 
 class Pool:

@@ -16,12 +16,12 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from scotoma.core import ConfigError, ImageSource, ModelError, Observation, Predicate, RunError, Split
+from scotoma.core import ConfigError, ImageSource, Predicate, RunError, Split
 from scotoma.diagnose.conditions import Mask, members
 from scotoma.diagnose.modes import suspect
 from scotoma.discover.calibration import adopt_calibration
 from scotoma.discover.confirm import Drawn, draw
-from scotoma.discover.interview import Interview
+from scotoma.discover.interview import Interview, check_answered
 from scotoma.discover.pool import Pool, check_source, open_source
 from scotoma.discover.progress import Progress, silent
 from scotoma.discover.settings import AnswerSettings, DiscoverSettings, DiscoverySettings, JudgeSettings
@@ -234,20 +234,9 @@ def _ask_everyone(run: Run, settings: CompareSettings, paper: Paper, name: str, 
         for stage, phase, asked in missing:
             progress(f"{name}: {spec}", portions.index((stage, phase, asked)), len(portions))
             observations = interview.ask(asked, phase)
-            _check_answered(spec, observations)
+            check_answered(observations, who=spec)
             run.ledger.finish(stage, observations=observations)
         progress(f"{name}: {spec}", len(portions), len(portions))
-
-
-def _check_answered(spec: str, observations: Sequence[Observation]) -> None:
-    """Refuse to rank a candidate by nothing: infrastructure failed in every single question of a portion."""
-    errors = Counter(o.verdict.error or "undecided" for o in observations if o.outcome == "infrastructure")
-    if observations and errors.total() == len(observations):
-        told = ", ".join(f"{count} × {error}" for error, count in errors.most_common(3))
-        raise ModelError(
-            f"{spec}: none of {len(observations)} questions was answered and judged: {told}",
-            hint="does it take images, and is its server well? The same command goes on",
-        )
 
 
 def _search(run: Run, settings: CompareSettings) -> list[SharedMode]:

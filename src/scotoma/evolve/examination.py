@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scotoma.core import FailureMode, ImageRecord, ImageSource, Observation, Rate, Split, Verdict
+from scotoma.core import FailureMode, ImageRecord, ImageSource, Observation, Rate, Split
 from scotoma.diagnose.statistics import clustered_rate, paired_difference
 from scotoma.discover.confirm import draw
 from scotoma.discover.interview import MOST_LOST, Asked, Interview, check_answered
@@ -61,13 +61,7 @@ class Examination:
 
     def payload(self) -> dict[str, Any]:
         """For the ledger; `read` is the other way round."""
-        return {
-            name: [
-                [item.image.id, item.question, item.verdict.model_dump(), dict(item.tags)]
-                for item in getattr(self, name)
-            ]
-            for name in _PARTS
-        }
+        return {name: [item.line() for item in getattr(self, name)] for name in _PARTS}
 
     @classmethod
     def read(cls, payload: Mapping[str, Any], run: Run, source: ImageSource) -> Examination:
@@ -77,20 +71,7 @@ class Examination:
             ImageError: a picture is missing or damaged.
         """
         images = pictures_of(run, source, [line[0] for name in _PARTS for line in payload[name]])
-        return cls(
-            **{
-                name: tuple(
-                    Candidacy(
-                        images[image],
-                        question,
-                        {k: tuple(v) if isinstance(v, list) else v for k, v in tags.items()},
-                        Verdict.model_validate(verdict),
-                    )
-                    for image, question, verdict, tags in payload[name]
-                )
-                for name in _PARTS
-            }
-        )
+        return cls(**{name: tuple(Candidacy.read(line, images) for line in payload[name]) for name in _PARTS})
 
     def ask(self, interview: Interview, phase: str) -> list[Observation]:
         """Observations under the phases `phase/modes` and `phase/retained`.

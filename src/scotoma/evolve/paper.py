@@ -19,13 +19,14 @@ from scotoma.core import (
     ImageSource,
     Observation,
     RunError,
-    Verdict,
 )
 from scotoma.discover.interview import Asked
 from scotoma.discover.pictures import pictures_of
 from scotoma.discover.pool import Candidacy
 from scotoma.discover.settings import ConfirmSettings
 from scotoma.store.run import Run
+
+_PARTS = ("uniform", "members")
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,8 @@ class Paper:
         return {
             "asked_by": self.asked_by,
             "each": self.each,
-            "uniform": [_line(item) for item in self.uniform],
-            "members": [_line(item) for item in self.members],
+            "uniform": [item.line() for item in self.uniform],
+            "members": [item.line() for item in self.members],
         }
 
     @classmethod
@@ -78,13 +79,9 @@ class Paper:
         """
         kept = run.ledger.done(stage)
         assert kept is not None
-        lines = [(part, line) for part in ("uniform", "members") for line in kept[part]]
-        images = pictures_of(run, source, [line[0] for _, line in lines])
-        items: dict[str, list[Candidacy]] = {"uniform": [], "members": []}
-        for part, (image, question, verdict, tags) in lines:
-            told = {k: tuple(v) if isinstance(v, list) else v for k, v in tags.items()}
-            items[part].append(Candidacy(images[image], question, told, Verdict.model_validate(verdict)))
-        return cls(tuple(items["uniform"]), tuple(items["members"]), kept["asked_by"], kept["each"])
+        images = pictures_of(run, source, [line[0] for part in _PARTS for line in kept[part]])
+        uniform, members = (tuple(Candidacy.read(line, images) for line in kept[part]) for part in _PARTS)
+        return cls(uniform, members, kept["asked_by"], kept["each"])
 
     @classmethod
     def of_proof(cls, run: Run, source: ImageSource) -> Paper:
@@ -134,7 +131,3 @@ def proven_modes(run: Run) -> list[FailureMode]:
 
 def _valid(rows: Iterable[Observation]) -> list[Observation]:
     return [row for row in rows if row.verdict.valid]
-
-
-def _line(item: Candidacy) -> list[Any]:
-    return [item.image.id, item.question, item.verdict.model_dump(), item.tags]
