@@ -58,7 +58,9 @@ def test_the_candidate_errs_as_often_as_it_should_and_the_same_way_each_time(
 
 def test_it_goes_through_json_and_is_shown(result: FalseDiscoveryBenchmark) -> None:
     assert FalseDiscoveryBenchmark.model_validate(json.loads(result.model_dump_json())) == result
-    console = Console(width=100)
+    console = Console(width=80)
     with console.capture() as capture:
         console.print(table(result))
-    assert "2 seeds, 800 uniform questions each, 5 % errors" in " ".join(capture.get().split())
+    shown = " ".join(capture.get().split())
+    assert "2 seeds, 800 uniform questions each, 5 % errors" in shown
+    assert result.share_of_seeds.percent() in shown, "80 columns are enough for the figure that matters"

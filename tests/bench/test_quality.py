@@ -123,12 +123,13 @@ def test_it_goes_through_json_and_is_shown(result: QualityBenchmark) -> None:
     document = json.loads(result.model_dump_json())
     assert set(document["quality"]["answer"]["caught"]) == {"value", "low", "high", "n"}
     assert QualityBenchmark.model_validate(document) == result
-    console = Console(width=120)
+    console = Console(width=80)
     with console.capture() as capture:
         console.print(table(result))
     shown = " ".join(capture.get().split())
     assert "wrong answer" in shown
     assert "240 clean samples in every batch" in shown
+    assert "clean ones" in shown, "80 columns are enough for the last column"
 
 
 def test_diversity_is_least_where_all_samples_are_the_same() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import math
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,4 +21,10 @@ def test_people_read_per_cent_with_interval_and_n() -> None:
 @given(FIGURES, FIGURES, FIGURES, st.integers(0, 10**6))
 def test_a_rate_survives_json_to_the_last_bit(value: float, low: float, high: float, n: int) -> None:
     rate = Rate(value=value, low=low, high=high, n=n)
+    assert Rate.model_validate_json(rate.model_dump_json()) == rate
+
+
+def test_a_bound_that_nothing_is_known_of_is_null_in_json() -> None:
+    rate = Rate(value=0.5, low=-math.inf, high=math.inf, n=1)
+    assert json.loads(rate.model_dump_json()) == {"value": 0.5, "low": None, "high": None, "n": 1}
     assert Rate.model_validate_json(rate.model_dump_json()) == rate

@@ -27,6 +27,12 @@ def mean(values: Iterable[float]) -> Rate:
     return Rate(value=middle, low=middle - half, high=middle + half, n=len(array))
 
 
+def mean_share(values: Iterable[float]) -> Rate:
+    """The same of shares, whose interval cannot leave [0, 1]."""
+    found = mean(values)
+    return found.model_copy(update={"low": max(0.0, found.low), "high": min(1.0, found.high)})
+
+
 def geometric_mean(values: Iterable[float]) -> Rate:
     """The same of the logarithms of positive values, taken back."""
     logs = mean([math.log(value) for value in values])
@@ -34,6 +40,9 @@ def geometric_mean(values: Iterable[float]) -> Rate:
     return Rate(value=math.exp(logs.value), low=math.exp(logs.low), high=high, n=logs.n)
 
 
-def shown(rate: Rate) -> str:
-    """For a table: `0.88 [0.74, 1.00]`."""
-    return f"{rate.value:.2f} [{rate.low:.2f}, {rate.high:.2f}]"
+def shown(rate: Rate, digits: int = 2) -> str:
+    """For a table: `0.88 [0.74, 1.00]`, or `0.88 (n=1)` where one run says nothing of how runs differ."""
+    interval = (
+        f"(n={rate.n})" if math.isinf(rate.high) else f"[{rate.low:,.{digits}f}, {rate.high:,.{digits}f}]"
+    )
+    return f"{rate.value:,.{digits}f} {interval}"

@@ -130,7 +130,7 @@ def measure(
 
 def table(result: EndpointBenchmark) -> Table:
     """The figures for people."""
-    shown = Table(title="Endpoint: clients against one loopback server", width=80)
+    shown = Table(title="Endpoint: clients against one loopback server")
     for column in ("client", "req/s", "share of limit", "CPU ms/req"):
         shown.add_column(column, justify="left" if column == "client" else "right")
     inspect = f"inspect {result.inspect_version}"

@@ -124,7 +124,7 @@ def measure(
 
 def table(result: FalseDiscoveryBenchmark) -> Table:
     """The figures for people."""
-    shown = Table(title="False discovery: a candidate without failure modes", width=90)
+    shown = Table(title="False discovery: a candidate without failure modes")
     shown.add_column("search")
     for column in ("suspected", "confirmed", "seeds with any confirmed"):
         shown.add_column(column, justify="right")

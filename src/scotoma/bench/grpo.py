@@ -122,7 +122,7 @@ def measure(
 
 def table(result: GRPOBenchmark) -> Table:
     """The figures for people."""
-    shown = Table(title="GRPO: seconds per 1,000 completions (whole training steps)", width=84)
+    shown = Table(title="GRPO: seconds per 1,000 completions (whole training steps)")
     for column in ("engine", "mean", "fastest", "slowest"):
         shown.add_column(column, justify="left" if column == "engine" else "right")
     for name, seconds in (("trl", result.trl_seconds), ("shared", result.shared_seconds)):

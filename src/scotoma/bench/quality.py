@@ -190,7 +190,7 @@ def measure(
 
 def table(result: QualityBenchmark) -> Table:
     """The figures for people."""
-    shown = Table(title="Checks on made samples: known errors put in", width=110)
+    shown = Table(title="Checks on made samples: known errors put in")
     for column in ("error", "check"):
         shown.add_column(column)
     for column in ("caught by any", "by this check alone", "clean ones it rejects"):

@@ -19,7 +19,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 from rich.table import Table
 
-from scotoma.bench.average import geometric_mean, mean, shown
+from scotoma.bench.average import geometric_mean, mean, mean_share, shown
 from scotoma.bench.drill import accuracy, answers_to, survey
 from scotoma.bench.plant import plant
 from scotoma.bench.study import planted_in, regions
@@ -276,8 +276,8 @@ def summarise(outcomes: Sequence[RepairOutcome], rounds: int) -> RepairBenchmark
         max(ratio.value, _LEAST) for s, _ in compared if s.rediscovery and (ratio := s.rediscovery.ratio)
     ]
     return RepairBenchmark(
-        regions={arm: mean([accuracy[arm].value for accuracy in inside]) for arm in ROWS},
-        mended={arm: mean([float(a[arm].value >= MENDED) for a in inside]) for arm in ROWS},
+        regions={arm: mean_share([accuracy[arm].value for accuracy in inside]) for arm in ROWS},
+        mended={arm: mean_share([float(a[arm].value >= MENDED) for a in inside]) for arm in ROWS},
         retained_change=mean([c.retained_change.value for _, c in compared if c.retained_change]),
         gain=mean([c.targeted_minus_base.value for _, c in compared if c.targeted_minus_base]),
         gain_ratio={
@@ -329,7 +329,7 @@ def table(result: RepairBenchmark) -> Table:
     """The figures for people."""
     rows = Table(title="Repair of planted blind spots, on the test split", title_justify="left")
     for column in ("arm", "in the regions", "mended", "gain ratio", "samples ratio", "targeted − it"):
-        rows.add_column(column, justify="left" if column == "arm" else "right")
+        rows.add_column(column, justify="left" if column == "arm" else "right", no_wrap=column == "arm")
     for arm in ROWS:
         rows.add_row(
             arm,
@@ -346,7 +346,7 @@ def table(result: RepairBenchmark) -> Table:
     )
     again = f"{shown(result.rediscovery)} of the failures found again; " if result.rediscovery else ""
     rows.caption = (
-        f"{result.spirals} spirals of {result.rounds} rounds · 95 % intervals over runs · "
+        f"{result.spirals} spiral{'s'[: result.spirals != 1]} of {result.rounds} rounds · 95 % intervals over runs · "
         f"{gains}retained {shown(result.retained_change)}; {result.significant_drops} significant drops; {again}"
         f"largest shift of an answer {shown(result.bias)}; {result.minutes.value:.0f} minutes"
     )

@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 from rich.table import Table
 
-from scotoma.bench.average import geometric_mean, mean, shown
+from scotoma.bench.average import geometric_mean, mean, mean_share, shown
 from scotoma.bench.discovery import Case, Outcome, open_case, run
 from scotoma.bench.draw import draw_regions
 from scotoma.bench.drill import answers_to, right, survey
@@ -228,24 +228,16 @@ def table(result: DiscoveryBenchmark) -> Table:
     rows = Table(
         title=f"Discovery: planted blind spots found with {result.queries:,} questions", title_justify="left"
     )
-    for column in (
-        "method",
-        "recall",
-        "all",
-        "precision",
-        "queries to 80 %",
-        "got there",
-        "failing",
-        "seconds",
-    ):
-        rows.add_column(column, justify="left" if column == "method" else "right")
+    for column in ("method", "recall", "all", "precision", "queries to 80 %", "got there", "fail", "s"):
+        of_method = column == "method"
+        rows.add_column(column, justify="left" if of_method else "right", no_wrap=of_method)
     for name, method in result.methods.items():
         rows.add_row(
             name,
             shown(method.recall),
             f"{method.recall_all.value:.2f}",
             shown(method.precision),
-            f"{method.queries_to_80.value:,.0f} [{method.queries_to_80.low:,.0f}, {method.queries_to_80.high:,.0f}]",
+            shown(method.queries_to_80, 0),
             f"{100 * method.reached_80.value:.0f} %",
             f"{100 * method.failure_rate.value:.0f} %",
             f"{method.seconds.value:.0f}",
@@ -278,12 +270,12 @@ def _read(file: Path, truth: Truth) -> Outcome | None:
 
 def _result(outcomes: Sequence[Outcome]) -> MethodResult:
     return MethodResult(
-        recall=mean([o.recall for o in outcomes]),
-        recall_all=mean([o.recall_all for o in outcomes]),
-        precision=mean([o.precision for o in outcomes]),
+        recall=mean_share([o.recall for o in outcomes]),
+        recall_all=mean_share([o.recall_all for o in outcomes]),
+        precision=mean_share([o.precision for o in outcomes]),
         queries_to_80=geometric_mean([_to_80(o) for o in outcomes]),
-        reached_80=mean([float(o.queries_to(0.8) is not None) for o in outcomes]),
-        failure_rate=mean([o.failures / max(o.queries, 1) for o in outcomes]),
+        reached_80=mean_share([float(o.queries_to(0.8) is not None) for o in outcomes]),
+        failure_rate=mean_share([o.failures / max(o.queries, 1) for o in outcomes]),
         seconds=mean([o.seconds for o in outcomes]),
     )
 

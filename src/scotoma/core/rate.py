@@ -9,13 +9,17 @@ Every headline figure in `summary.json` has this shape. The statistics that comp
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+import math
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
 
 class Rate(BaseModel):
     """A figure with its 95 % interval and the number of observations behind it.
 
-    `value`, `low`, `high` are usually in [0, 1]; a difference of rates lies in [-1, 1], and a ratio may exceed 1.
+    `value`, `low`, `high` are usually in [0, 1]; a difference of rates lies in [-1, 1], and a ratio may exceed 1. What
+    one observation says nothing of is unbounded: −∞ or ∞, which JSON cannot write and so is null there.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -24,6 +28,13 @@ class Rate(BaseModel):
     low: float
     high: float
     n: int
+
+    @field_validator("low", "high", mode="before")
+    @classmethod
+    def _unbounded(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is not None:
+            return value
+        return -math.inf if info.field_name == "low" else math.inf
 
     def percent(self) -> str:
         """`value [low, high] n` in per cent, for people."""
