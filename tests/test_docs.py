@@ -312,6 +312,15 @@ def test_the_reference_has_every_setting_and_every_key_of_the_summary(site: Path
             assert [key for key in definition["properties"] if f"<code>{key}</code>" not in summary] == []
 
 
+def test_keys_that_are_documented_together_share_the_text() -> None:
+    rows = dict(
+        re.findall(r"^\| `([\w.]+)` \|.*\| ([^|]*) \|$", "\n".join(reference().settings()), re.MULTILINE)
+    )
+    assert rows["discover.beta"] == rows["discover.temperature"] == rows["discover.learning_rate"] != ""
+    assert rows["repair.max_new_tokens"] == rows["repair.warmup_steps"] != rows["repair.lora_rank"]
+    assert "images" in rows["discover.images"]
+
+
 def test_the_exit_codes_are_those_of_the_errors() -> None:
     told = "\n".join(reference().exit_codes())
 

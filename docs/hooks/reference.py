@@ -172,9 +172,17 @@ def _docstring(model: type[BaseModel]) -> tuple[str, dict[str, str]]:
         for section in parsed
         if section.kind is griffe.DocstringSectionKind.attributes
         for attribute in section.value
-        for name in attribute.name.split(",")
+        for name in _names(attribute)
     }
     return "\n\n".join(prose), meanings
+
+
+def _names(attribute: Any) -> list[str]:
+    """The keys that a line of `Attributes` is about: griffe reads "beta, temperature: …" as the name "beta," and the
+    type "temperature".
+    """
+    written = attribute.name + (str(attribute.annotation) if attribute.name.endswith(",") else "")
+    return [name.strip() for name in written.split(",")]
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from scotoma.bench import plant as planting
-from scotoma.bench.drill import border, drill, survey
+from scotoma.bench.drill import border, check_regions, drill, survey
 from scotoma.bench.plant import plant
 from scotoma.bench.truth import Truth
-from scotoma.core import ConfigError, EditableWorld, Predicate, SpecError
+from scotoma.core import ConfigError, EditableWorld, ModelError, Predicate, SpecError
 from scotoma.grpo.distillation import DistillationConfig
 from scotoma.images.spec import open_images
 
@@ -67,7 +67,7 @@ def test_the_drill_has_questions_on_both_sides_of_every_border(world: EditableWo
 
 
 def test_a_region_that_hardly_a_question_falls_into(world: EditableWorld, tmp_path: Path) -> None:
-    rare = Predicate.parse("skill=counting and colour=pink")
+    rare = Predicate.parse("skill=reading and count>=9")
     with pytest.raises(ConfigError, match="only 0 of"):
         drill(world, [rare], survey(world, [rare], "train", 0, least=240, most=240), images=4, seed=0)
 
@@ -76,6 +76,34 @@ def test_a_region_of_a_key_that_there_is_not(world: EditableWorld) -> None:
     unknown = Predicate.parse("skill=counting and hue=pink")
     with pytest.raises(ConfigError, match="no question has the key 'hue'"):
         drill(world, [unknown], survey(world, [unknown], "train", 0, least=240, most=240), images=4, seed=0)
+
+
+def test_a_region_of_a_value_that_there_is_not(world: EditableWorld) -> None:
+    with pytest.raises(ConfigError, match="no question has the key 'hue'"):
+        check_regions(world, [WIDE, Predicate.parse("skill=counting and hue=pink")], 0)
+    with pytest.raises(
+        ConfigError, match=r"no question has colour=pink .*there are colour=blue, colour=cyan"
+    ):
+        check_regions(world, [Predicate.parse("skill=counting and colour=pink")], 0)
+    # Of wordings and signs there are more than a few pictures show.
+    for text in ("digit=us", "digit=hi", "wording=never", "count>=99", "colour!=pink", "colour in pink|red"):
+        check_regions(world, [Predicate.parse(text)], 0)
+
+
+def test_words_are_checked_before_the_survey_and_the_candidate_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def survey(*arguments: object, **keywords: object) -> None:
+        pytest.fail("it was drawn")
+
+    monkeypatch.setattr(planting, "survey", survey)
+    with pytest.raises(ConfigError, match="no question has skill=juggling"):
+        plant("pupil", [Predicate.parse("skill=juggling")], tmp_path / "planted")
+    (tmp_path / "bert").mkdir()
+    (tmp_path / "bert/config.json").write_text('{"model_type": "bert"}')
+    with pytest.raises(ModelError):
+        plant(f"hf:{tmp_path / 'bert'}", [WIDE], tmp_path / "planted")
+    assert not (tmp_path / "planted").exists()
 
 
 def test_the_drill_goes_beyond_borders_that_run_through_scenes(world: EditableWorld) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,7 @@ def test_a_minimum_is_asked_for_or_kept_in_the_suite(folder: Path, tmp_path: Pat
         (["suite", "--candidate", "gpt"], ConfigError, "names no model"),
         (["suite", "--candidate", SEEING, "--force"], ConfigError, "go with --write"),
         (["run", "--write", "new", "--against", SEEING], ConfigError, "not with --write"),
+        (["run", "--write", "new", "--judge", "tests.judges:Reliable"], ConfigError, "ruled on already"),
         (["run", "--write", "suite"], StorageError, "a suite already"),
         (["run", "--write", "run", "--force"], StorageError, "more than a suite"),
         (["suite", "--candidate", "tests.evolve.test_suite:HardOfHearing"], ModelError, "no verdict"),
@@ -102,6 +104,19 @@ def test_what_is_wrong_is_said_and_nothing_is_left(
     assert ended.exception.exit_code != 1
     assert says in str(ended.exception)
     assert sorted(folder.rglob("*")) == before
+
+
+def test_rulings_of_two_judges_are_not_compared(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "suite", tmp_path / "suite")
+    header = json.loads((tmp_path / "suite/suite.json").read_text())
+    header["judge"]["model"] = "tests.judges:Reliable"
+    (tmp_path / "suite/suite.json").write_text(json.dumps(header))
+    other = (tmp_path / "suite", "--candidate", SEEING, "--judge", "tests.judges:Careless")
+    ended = scotoma(*other)
+    assert isinstance(ended.exception, ConfigError)
+    assert "judged by tests.judges:Reliable" in str(ended.exception)
+    assert scotoma(*other[:-1], "tests.judges:Reliable").exit_code == 0
+    assert scotoma(*other, "--against", TWO).exit_code == 0
 
 
 def test_a_missing_picture_is_told(folder: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from scotoma.cli.app import app
-from scotoma.core import ConfigError, RunError
+from scotoma.core import ConfigError, RunError, StorageError
 from scotoma.store.summary import Summary
 
 SEEING, ONE = "tests.evolve.test_compare:Seeing", "tests.evolve.test_compare:OneSpot"
@@ -78,6 +78,8 @@ def test_the_summary_is_left_in_the_run_and_where_it_is_wanted(folder: Path) -> 
         ([SEEING, ONE, "--modes", "nowhere"], RunError, "there is no run"),
         ([SEEING, ONE, "--from", "nowhere"], RunError, "there is no run"),
         ([SEEING, ONE, "--questions", "3"], ConfigError, "questions"),
+        ([SEEING, ONE, "--json", "nowhere/x.json"], StorageError, "there is no folder nowhere"),
+        ([SEEING, ONE, "--json", "/"], StorageError, "it is a folder"),
     ],
 )
 def test_what_is_wrong_is_said_and_nothing_is_left(

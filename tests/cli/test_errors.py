@@ -67,6 +67,37 @@ def test_photos_of_which_nobody_makes_samples(tmp_path: Path) -> None:
     refused(tmp_path, *arguments, code=2, says="set generate.agents: llm")
 
 
+@pytest.mark.parametrize("planned", [(), ("--dry-run",)])
+def test_photos_that_the_embedded_questioner_would_ask_about(
+    planned: tuple[str, ...], tmp_path: Path
+) -> None:
+    photographs.write(tmp_path / "photos", 8)
+    arguments = ("discover", "--images", "folder:photos", "--judge", "tests.photographs:Judge")
+    refused(tmp_path, *arguments, "--out", "run", *planned, code=2, says="name one that can: --questioner")
+
+
+@pytest.mark.parametrize("planned", [(), ("--dry-run",)])
+def test_photos_that_nobody_judges(planned: tuple[str, ...], tmp_path: Path) -> None:
+    photographs.write(tmp_path / "photos", 8)
+    arguments = ("discover", "--images", "folder:photos", "--questioner", "tests.photographs:Questioner")
+    refused(tmp_path, *arguments, "--frozen", "--out", "run", *planned, code=2, says="carry no facts")
+
+
+@pytest.mark.parametrize("planned", [(), ("--dry-run",)])
+def test_a_questioner_behind_a_server_that_is_to_learn(planned: tuple[str, ...], tmp_path: Path) -> None:
+    arguments = ("discover", "--questioner", "openai:q@http://localhost:1/v1", "--out", "run")
+    refused(tmp_path, *arguments, *planned, code=2, says="add --frozen (discover.reinforce: false)")
+
+
+def test_a_spiral_that_could_not_train_is_not_planned(tmp_path: Path) -> None:
+    arguments = ("evolve", "--dry-run", "--out", "run")
+    refused(
+        tmp_path, *arguments, "--accelerate", "nowhere.yaml", code=2, says="no Accelerate config nowhere.yaml"
+    )
+    served = ("--candidate", "openai:m@http://localhost:1/v1")
+    refused(tmp_path, *arguments, *served, code=2, says="no weights that could be trained")
+
+
 def test_a_model_that_would_teach_itself(tmp_path: Path) -> None:
     agents = {"agents": "llm", "planner": "hf:mine", "writer": "hf:mine", "validator": "hf:mine"}
     name = config(tmp_path, candidate="hf:mine", generate=agents)

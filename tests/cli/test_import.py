@@ -122,6 +122,21 @@ def test_a_wrong_format_is_refused_without_a_traceback(tmp_path: Path, format: s
     assert not (tmp_path / "run").exists()
 
 
+def test_a_column_that_no_entry_has_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    rows = [
+        lmms_line(n, "Is it red?", "Yes", "Yes", doc={"hop_count": 2, "note": "x" * 5000}, exact_match=1.0)
+        for n in range(8)
+    ]
+    path = lines(tmp_path / "a__b/x_samples_y.jsonl", rows)
+    for name in ("nope", "note"):
+        refused = error_of(scotoma("import", path, "--out", tmp_path / "run", "--column", name))
+        assert isinstance(refused, ConfigError)
+        assert f"no entry has the column '{name}'" in refused.message
+        assert "hop_count" in str(refused.hint)
+        assert not (tmp_path / "run").exists()
+    assert scotoma("import", path, "--out", tmp_path / "run", "--column", "Hop-Count").exit_code == 0
+
+
 def test_help_teaches_with_examples() -> None:
     told = scotoma("import", "--help")
     assert "scotoma import logs/org__model/*_samples_*.jsonl --out runs/model" in " ".join(

@@ -75,6 +75,17 @@ def test_a_mode_ten_times_as_frequent_gets_about_three_times_as_much() -> None:
     assert mixture.shares[0].weight / mixture.shares[1].weight == pytest.approx(10**0.5)
 
 
+def test_a_mode_that_no_uniform_question_fell_into_is_rare_and_not_unknown() -> None:
+    found = [
+        mode(name, prevalence=share) for name, share in (("never", 0.0), ("rare", 0.01), ("often", 0.09))
+    ]
+    counts = targeted(found, 2000, {m.id: 0.5 for m in found}, TargetedMixture(minimum=0)).samples()
+    assert counts["never"] < counts["rare"] < counts["often"]
+    unknown = [mode("unknown", prevalence=None), *found[1:]]
+    counts = targeted(unknown, 2000, {m.id: 0.5 for m in unknown}, TargetedMixture(minimum=0)).samples()
+    assert counts["rare"] < counts["unknown"] < counts["often"]
+
+
 def test_a_mode_that_is_never_right_is_flagged_for_a_warm_start() -> None:
     mixture = targeted([mode("dead"), mode("alive")], 400, {"dead": 0.0, "alive": 0.4})
     assert [share.warm_start for share in mixture.shares] == [True, False]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from scotoma.core import ImageError
-from scotoma.discover.plan import TEXT_TOKENS, Plan, plan_discovery
+from scotoma.core import ConfigError, ImageError
+from scotoma.discover.plan import REPLY_TOKENS, TEXT_TOKENS, Plan, plan_discovery
 from scotoma.discover.qualification import CHECKS, SMALLEST
 from scotoma.discover.settings import (
     ConfirmSettings,
@@ -18,10 +18,13 @@ from scotoma.discover.settings import (
 )
 from scotoma.evolve.plan import plan_spiral
 from scotoma.evolve.settings import EvolveSettings, RepairSettings
+from scotoma.models.spec import parse_model_spec
+from scotoma.store.configuration import load_settings
 from scotoma.store.run import Run
 from tests import photographs
 from tests.discover.test_loop import PROOF, SETTINGS, finished
 
+CONFIGS = Path(__file__).parents[2] / "configs"
 HOSTED = "openai:m@http://localhost:1/v1?price_in=1&price_out=10"
 
 
@@ -46,17 +49,19 @@ def test_calls_are_bounds_of_what_a_run_really_asks(tmp_path: Path) -> None:
     assert plan.rows[0].candidate == len(run.ledger.observations("discover"))
 
 
-def photo_plan(folder: Path, **judge: object) -> Plan:
+def of_photos(folder: Path, candidate: str = HOSTED, **judge: object) -> DiscoverySettings:
     photographs.write(folder, 12)
-    return plan_discovery(
-        DiscoverySettings(
-            candidate=HOSTED,
-            images=f"folder:{folder}",
-            judge=JudgeSettings.model_validate({"model": "openai:j@http://localhost:2/v1", **judge}),
-            discover=DiscoverSettings(questioner="openai:q@http://localhost:3/v1", reinforce=False, steps=2),
-            confirm=ConfirmSettings(pool=1000),
-        )
+    return DiscoverySettings(
+        candidate=candidate,
+        images=f"folder:{folder}",
+        judge=JudgeSettings.model_validate({"model": "openai:j@http://localhost:2/v1", **judge}),
+        discover=DiscoverSettings(questioner="openai:q@http://localhost:3/v1", reinforce=False, steps=2),
+        confirm=ConfirmSettings(pool=1000),
     )
+
+
+def photo_plan(folder: Path, candidate: str = HOSTED, **judge: object) -> Plan:
+    return plan_discovery(of_photos(folder, candidate, **judge))
 
 
 def test_photographs_cost_a_ruling_per_proposal_and_more_with_more_judges(tmp_path: Path) -> None:
@@ -66,10 +71,7 @@ def test_photographs_cost_a_ruling_per_proposal_and_more_with_more_judges(tmp_pa
 
 
 def test_a_tagger_is_asked_at_most_once_per_question_and_shown_no_picture(tmp_path: Path) -> None:
-    photographs.write(tmp_path, 12)
-    plain = DiscoverySettings(
-        candidate=HOSTED, images=f"folder:{tmp_path}", confirm=ConfirmSettings(pool=1000)
-    )
+    plain = of_photos(tmp_path)
     tagged = plain.model_copy(update={"tagging": TaggingSettings(model=HOSTED)})
     assert plan_discovery(plain).total("tagger") == 0
     plan = plan_discovery(tagged)
@@ -82,6 +84,37 @@ def test_money_is_tokens_times_prices_where_prices_are_known(tmp_path: Path) -> 
     plan = photo_plan(tmp_path)
     read, written = plan.tokens["candidate"]
     assert plan.cost == {"candidate": pytest.approx((read * 1 + written * 10) / 1e6)}
+
+
+def test_all_the_thinking_that_an_endpoint_may_do_is_counted_and_paid(tmp_path: Path) -> None:
+    plain = photo_plan(tmp_path)
+    thinking = photo_plan(tmp_path, f"{HOSTED}&thinking_tokens=2048")
+    calls, (read, written) = plain.total("candidate"), plain.tokens["candidate"]
+    assert thinking.tokens["candidate"] == (read, written + 2048 * calls)
+    assert thinking.cost["candidate"] == pytest.approx(plain.cost["candidate"] + 2048 * calls * 10 / 1e6)
+    assert thinking.tokens["questioner"] == plain.tokens["questioner"]
+    assert [note for note in thinking.notes if "thinking" in note]
+    assert not [note for note in plain.notes if "thinking" in note]
+
+
+def test_of_several_judges_each_pays_for_its_own_thinking(tmp_path: Path) -> None:
+    dear = "openai:k@http://localhost:4/v1?price_in=1&price_out=10&thinking_tokens=1000"
+    plan = photo_plan(tmp_path, judges=[dear])  # beside one that neither thinks nor has a price
+    calls, (read, written) = plan.total("judge"), plan.tokens["judge"]
+    assert written == calls * (REPLY_TOKENS["judge"] + 500)
+    paid = (read / 2 + calls / 2 * (REPLY_TOKENS["judge"] + 1000) * 10) / 1e6
+    assert plan.cost["judge"] == pytest.approx(paid)
+
+
+def test_the_thinking_of_the_agents_is_counted_too(tmp_path: Path) -> None:
+    photographs.write(tmp_path, 12)
+    config, own = CONFIGS / "photos-evolve.yaml", {"images": f"folder:{tmp_path}"}
+    settings = load_settings(EvolveSettings, config, own)
+    plan = plan_spiral(settings)
+    for role in ("planner", "writer", "validator"):
+        most = parse_model_spec(getattr(settings.generate, role)).served.thinking_tokens
+        assert plan.tokens[role][1] == plan.total(role) * (REPLY_TOKENS[role] + most)
+        assert most > 0
 
 
 def test_memory_follows_from_the_weights_or_the_name() -> None:
@@ -112,6 +145,17 @@ def test_what_is_rehearsed_is_asked_once_and_only_where_there_are_steps_for_it()
     )
     assert rehearsing.total("candidate") == plain.total("candidate") + 500
     assert idle.total("candidate") == plain.total("candidate")
+
+
+def test_what_a_run_would_refuse_is_not_planned(tmp_path: Path) -> None:
+    settings = of_photos(tmp_path)
+    with pytest.raises(ConfigError, match="carry no facts"):
+        plan_discovery(settings.model_copy(update={"judge": JudgeSettings()}))
+    with pytest.raises(ConfigError, match="cannot ask about folder:"):
+        plan_discovery(settings.model_copy(update={"discover": DiscoverSettings()}))
+    learning = settings.discover.model_copy(update={"reinforce": True})
+    with pytest.raises(ConfigError, match="add --frozen"):
+        plan_discovery(settings.model_copy(update={"discover": learning}))
 
 
 def test_images_that_are_not_there_are_refused() -> None:

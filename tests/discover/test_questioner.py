@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
-from scotoma.core import SpecError
-from scotoma.discover.questioner import FrozenQuestioner, open_questioner
+from scotoma.core import ConfigError, SpecError
+from scotoma.discover.questioner import FrozenQuestioner, check_questioner, open_questioner
 from scotoma.discover.settings import DiscoverSettings
+from scotoma.images.spec import open_images
+from scotoma.images.worlds.shapes import ShapesWorld
+from tests import photographs
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -70,3 +75,37 @@ def test_what_has_no_weights_cannot_learn() -> None:
         open_questioner(settings, seed=0)
     asks = open_questioner(settings.model_copy(update={"reinforce": False}), seed=0)
     assert isinstance(asks, FrozenQuestioner)
+
+
+@pytest.mark.parametrize("changed", [{}, {"reinforce": False}, {"explore": 1.0}])
+def test_the_embedded_questioner_is_not_asked_about_photos(
+    changed: dict[str, object], tmp_path: Path
+) -> None:
+    photographs.write(tmp_path, 12)
+    source = open_images(f"folder:{tmp_path}")
+    with pytest.raises(ConfigError, match=r"knows worlds:shapes only.*name one that can: --questioner"):
+        check_questioner(DiscoverSettings.model_validate(changed), source, seed=0)
+    other = DiscoverSettings(questioner="tests.photographs:Questioner", reinforce=False)
+    check_questioner(other, source, seed=0)
+
+
+def test_it_is_asked_about_the_world_and_about_its_pictures_as_files(tmp_path: Path) -> None:
+    check_questioner(DiscoverSettings(), ShapesWorld(), seed=0)
+    lines = []
+    for i, image in enumerate(islice(ShapesWorld().images("discover", 7), 12)):
+        assert image.data is not None
+        assert image.facts is not None
+        (tmp_path / f"{i}.png").write_bytes(image.data)
+        line = {"file": f"{i}.png", "world": "worlds:shapes", "facts": image.facts.to_json()}
+        lines.append(json.dumps(line))
+    (tmp_path / "facts.jsonl").write_text("\n".join(lines))
+    check_questioner(DiscoverSettings(), open_images(f"folder:{tmp_path}?near_duplicates=off"), seed=0)
+
+
+@pytest.mark.parametrize("spec", ["openai:q@http://localhost:1/v1", "tests.scripted:Questioner"])
+def test_what_has_no_weights_is_to_be_frozen_where_it_is_asked(spec: str) -> None:
+    settings = DiscoverSettings(questioner=spec)
+    with pytest.raises(SpecError, match=r"no weights.*add --frozen.*or name a checkpoint: hf:PATH_OR_ID"):
+        check_questioner(settings, ShapesWorld(), seed=0)
+    for changed in ({"reinforce": False}, {"explore": 1.0}):  # where all explore it is never asked
+        check_questioner(settings.model_copy(update=changed), ShapesWorld(), seed=0)

@@ -11,15 +11,16 @@ from scotoma.core import ConfigError, FailureMode, ModelError, Predicate, Reply,
 from scotoma.diagnose.subgroups import ModeSearch
 from scotoma.discover import confirm as proof
 from scotoma.discover.interview import Interview
-from scotoma.discover.settings import ConfirmSettings, DiscoverSettings
+from scotoma.discover.settings import ConfirmSettings, DiscoverSettings, JudgeSettings
 from scotoma.evolve import compare as comparing
-from scotoma.evolve.compare import CompareSettings, check_runs, compare
+from scotoma.evolve.compare import CompareSettings, check_before, compare
 from scotoma.images.worlds.shapes import ShapesWorld
 from scotoma.models.spec import load_model
 from scotoma.report import build
 from scotoma.store.run import Run
 from scotoma.store.summary import RankingSummary
 from scotoma.verify.facts import FactsVerifier
+from tests import photographs
 from tests.scripted import Candidate
 
 HERE = "tests.evolve.test_compare"
@@ -305,9 +306,9 @@ def test_what_cannot_be_compared_is_refused(
 
 def test_runs_that_prove_nothing_are_refused_before_anything_is_begun(run: Path, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no confirmed failure modes"):
-        check_runs(settings(SEEING, ONE, modes_from=[str(run)]))
+        check_before(settings(SEEING, ONE, modes_from=[str(run)]))
     with pytest.raises(RunError, match="there is no run"):
-        check_runs(settings(SEEING, ONE, questions_from=str(tmp_path / "nowhere")))
+        check_before(settings(SEEING, ONE, questions_from=str(tmp_path / "nowhere")))
 
 
 def test_the_report_shows_ranking_pairs_skills_and_modes(run: Path, tmp_path: Path) -> None:
@@ -324,3 +325,13 @@ def test_a_report_of_a_comparison_that_has_only_begun_says_so(tmp_path: Path) ->
     html = build(opened.path).read_text()
     assert "This run is unfinished" in html
     assert "Not every candidate has been asked yet" in html
+
+
+def test_the_embedded_questioner_is_refused_on_photos_before_anything_is_asked(tmp_path: Path) -> None:
+    photographs.write(tmp_path / "photos", 12)
+    chosen = {
+        "images": f"folder:{tmp_path / 'photos'}",
+        "judge": JudgeSettings(model="tests.photographs:Judge"),
+    }
+    with pytest.raises(ConfigError, match="knows worlds:shapes only"):
+        check_before(settings(SEEING, ONE, **chosen))

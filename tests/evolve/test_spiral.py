@@ -16,9 +16,15 @@ from pathlib import Path
 import pytest
 import yaml
 
+from scotoma.core import ConfigError
+from scotoma.discover.settings import DiscoverSettings, JudgeSettings
+from scotoma.evolve.plan import plan_spiral
+from scotoma.evolve.settings import EvolveSettings, RepairSettings
+from scotoma.evolve.spiral import means_of
+from scotoma.generate.settings import GenerateSettings
 from scotoma.store.run import Run
 from scotoma.store.summary import Summary
-from tests import commands
+from tests import commands, photographs
 
 CONFIG = {
     "candidate": "pupil",
@@ -174,6 +180,31 @@ def test_killed_at_any_moment_it_ends_with_the_same_summary(
     ended = commands.run(*COMMAND, cwd=tmp_path, alone=True)
     assert ended.returncode == 0, ended.stderr
     assert without_times(summary_of(tmp_path)) == without_times(whole[1])
+
+
+def test_what_could_not_train_or_ask_is_refused_before_any_work(tmp_path: Path) -> None:
+    nowhere = RepairSettings(accelerate=tmp_path / "nowhere.yaml")
+    for refuses in (means_of, plan_spiral):
+        with pytest.raises(ConfigError, match="no Accelerate config"):
+            refuses(EvolveSettings(repair=nowhere))
+        with pytest.raises(ConfigError, match="no weights that could be trained"):
+            refuses(EvolveSettings(candidate="openai:m@http://localhost:1/v1"))
+        with pytest.raises(ConfigError, match="add --frozen"):
+            refuses(EvolveSettings(discover=DiscoverSettings(questioner="openai:q@http://localhost:1/v1")))
+    photographs.write(tmp_path / "photos", 8)
+    served = "openai:m@http://localhost:1/v1"
+    for refuses in (means_of, plan_spiral):
+        with pytest.raises(ConfigError, match="knows worlds:shapes only"):
+            refuses(
+                EvolveSettings(
+                    images=f"folder:{tmp_path / 'photos'}",
+                    judge=JudgeSettings(model=served),
+                    generate=GenerateSettings(agents="llm", planner=served, writer=served, validator=served),
+                )
+            )
+    there = tmp_path / "there.yaml"
+    there.write_text("num_processes: 1\n")
+    assert means_of(EvolveSettings(repair=RepairSettings(accelerate=there))).crew is None
 
 
 def _finished(run: Path, stage: str) -> bool:

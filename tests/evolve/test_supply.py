@@ -17,6 +17,7 @@ from scotoma.evolve.examination import Examination
 from scotoma.evolve.settings import Arm, EvolveSettings, RepairSettings
 from scotoma.evolve.supply import evened, supply
 from scotoma.evolve.workshop import Policy, Workshop
+from scotoma.generate.checks import Draft
 from scotoma.generate.handover import Brief, Edited, Outage, Ruling, Sketch, Written
 from scotoma.generate.pictures import PhotoEditor, PhotoSearcher, Web
 from scotoma.generate.pipeline import Made
@@ -149,3 +150,22 @@ def test_nobody_searches_the_web_for_nothing() -> None:
 
     searcher = PhotoSearcher(PicturePool([]), Web((Engine(),)))
     assert searcher.search(Sketch("whatever is there", "something"), 3) == []
+
+
+def test_the_pictures_of_the_run_are_held_out_of_every_other_pool(tmp_path: Path) -> None:
+    photographs.write(tmp_path / "photos", 60)
+    source = open_images(f"folder:{tmp_path / 'photos'}")
+    # A pool of one picture, which is a smaller copy of one that the run holds out and has not drawn yet.
+    (tmp_path / "pool").mkdir()
+    kept_back = next(source.images("test", 0))
+    copy = tmp_path / "pool" / "copy.png"
+    kept_back.open().resize((48, 48)).save(copy)
+    pool = open_images(f"folder:{tmp_path / 'pool'}")
+    draft = Draft(ImageRecord(id="copy", source="pool", path=copy), "How many?", "3")
+    settings = GenerateSettings(agents="llm", at_once=1, questions=1)
+    with Run.open(tmp_path / "run", command="discover", config={"images": source.spec}) as run:
+        assert leakage_of(run, pool, settings, 0).reason(draft) == "near_leakage"
+        # In the run's own pool nothing of another split can be, so that nobody need look.
+        assert leakage_of(run, source, settings, 0).reason(draft) is None
+    with Run.open(tmp_path / "other", command="discover", config={"images": "folder:gone"}) as run:
+        assert leakage_of(run, pool, settings, 0).reason(draft) is None

@@ -6,9 +6,11 @@ import io
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from scotoma.core import Claim, ImageRecord, Reply, ReplyError, Request, Tags, Verdict
 from scotoma.generate.checks import Check, Checks, Draft, usual_checks
@@ -111,6 +113,7 @@ def test_the_usual_checks_let_everything_pass_that_the_world_asks() -> None:
         ("what colour is it ?", "red", ("blue", "green"), "not_an_option"),
         ("what colour is it ?", "Red", ("red", "green"), None),
         ("how many are there ?", "0", (), None),
+        ("which sign is it ?", "+", (), None),
     ],
 )
 def test_form(question: str, answer: str, options: tuple[str, ...], reason: str | None) -> None:
@@ -185,9 +188,16 @@ def test_a_candidate_is_asked_as_in_training() -> None:
     assert rate(about(ONE)) == 1.0
 
 
-def test_a_candidate_that_never_answers_is_an_outage() -> None:
-    with pytest.raises(Outage, match="late"):
-        Difficulty(measure=PassRate(Parrot(None, None), samples=2)).reason(about(ONE))
+def test_a_candidate_that_hardly_answers_is_an_outage_and_neither_hard_nor_easy() -> None:
+    for said in ((None, None), (None, None, None, "red")):
+        with pytest.raises(Outage, match="late"):
+            Difficulty(measure=PassRate(Parrot(*said), samples=len(said))).reason(about(ONE))
+
+
+def test_answers_that_mostly_nobody_can_judge_are_no_pass_rate() -> None:
+    vague = "something warm, as far as one can tell"
+    assert PassRate(Parrot(vague, vague, "red"), samples=3)(about(ONE)) is None
+    assert PassRate(Parrot(vague, "red", "red"), samples=3)(about(ONE)) == 1.0
 
 
 def test_balance_caps_an_answers_share_of_its_mode() -> None:
@@ -205,6 +215,25 @@ def test_leakage_is_the_held_out_picture_or_a_near_copy_of_it() -> None:
     assert check.reason(about(saved_again(ONE))) == "near_leakage"
     assert check.reason(about(TWO)) is None
     assert Leakage({ONE.id}).reason(about(saved_again(ONE))) is None
+
+
+def test_of_two_held_out_pictures_that_are_alike_both_are_held_out() -> None:
+    def tinted(level: int) -> ImageRecord:
+        pixels = np.asarray(ONE.open()).astype(int)
+        pixels[:4, :4] = level
+        return pictured(np.clip(pixels, 0, 255))
+
+    # The second is near the first, and what is near the second alone is its copy all the same.
+    first, second, copy = tinted(120), tinted(160), tinted(200)
+    assert Leakage({first.id}, [first]).reason(about(copy)) is None
+    assert Leakage({first.id}, [first]).reason(about(second)) == "near_leakage"
+    assert Leakage({first.id, second.id}, [first, second]).reason(about(copy)) == "near_leakage"
+
+
+def pictured(pixels: Any) -> ImageRecord:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels.astype("uint8")).save(buffer, "PNG")
+    return replace(ONE, id=ImageRecord.hash(buffer.getvalue()), data=buffer.getvalue(), facts=None)
 
 
 def test_pictures_that_were_checked_hold_nothing_out() -> None:
@@ -383,7 +412,16 @@ def test_a_model_that_is_right_without_the_picture_shows_that_none_is_needed() -
     assert sure.shown == 0
 
 
-def test_a_blind_model_that_fails_once_says_nothing_and_one_that_always_does_is_an_outage() -> None:
-    assert Blind(BlindModel(Parrot(None, "red"), samples=2)).reason(about(ONE)) == "blind"
-    with pytest.raises(Outage, match="late"):
-        Blind(BlindModel(Parrot(None, None), samples=2)).reason(about(ONE))
+def test_a_blind_model_that_fails_once_says_nothing_and_one_that_mostly_does_is_an_outage() -> None:
+    assert Blind(BlindModel(Parrot(None, "red", "red"), samples=3)).reason(about(ONE)) == "blind"
+    for said in ((None, None), (None, None, "red"), ("red", None)):
+        with pytest.raises(Outage, match="late"):
+            Blind(BlindModel(Parrot(*said), samples=len(said))).reason(about(ONE))
+
+
+def test_a_model_that_always_says_no_shows_nothing_of_a_question_with_two_answers() -> None:
+    check = Blind(BlindModel(Parrot(*["No, there is not."] * 5)))
+    for answer in ("no", "yes"):
+        assert check.reason(about(ONE, "is there a star ?", answer)) is None
+    offered = replace(about(ONE, "small or large ?", "large"), options=("small", "large"))
+    assert Blind(BlindModel(Parrot(*["large"] * 5))).reason(offered) is None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from pydantic_ai.messages import (
 )
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 
-from scotoma.core import ImageRecord, ModelError, Predicate, SpecError
+from scotoma.core import BudgetError, ImageRecord, ModelError, Predicate, SpecError
 from scotoma.generate.handover import Brief, Outage
 from scotoma.generate.llm.consultant import Consultant, Manner
 from scotoma.generate.llm.planner import LanguagePlanner, Proposals
@@ -23,6 +25,7 @@ from scotoma.generate.llm.validator import Answer, LanguageValidator
 from scotoma.generate.pictures import PoolSearch
 from scotoma.images.editing import Flip
 from scotoma.images.search.pool import PicturePool
+from scotoma.models.spending import Budget, Spending
 from tests.images.test_search import png, record
 
 SKETCH = {"shows": "cups", "asks": "how many cups", "edits": [{"operation": "flip"}], "near_miss": True}
@@ -87,6 +90,21 @@ def test_a_planner_may_look_into_the_pool_before_it_plans(tmp_path: Path) -> Non
     assert "three red cups on a table" in found[0]
     assert (sketch.edits, sketch.purpose, sketch.search) == ((Flip(),), "contrast", "cups")
     assert sketch.must.conditions == ()
+
+
+def test_a_budget_waits_for_requests_under_way_before_it_stops_anything() -> None:
+    async def model(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        await asyncio.sleep(0.05)
+        return ModelResponse([TextPart('{"answer": "3"}')])
+
+    consultant = Consultant(FunctionModel(model), Answer, Manner("answer", max_tokens=1000))
+    # Room for one at a time; what the first leaves over is enough for the second.
+    consultant.spending = Spending(Budget(max_tokens_total=1500))
+    with ThreadPoolExecutor(2) as threads:
+        assert [reply.answer for reply in threads.map(consultant.ask, ["How many?"] * 2)] == ["3", "3"]
+    consultant.spending = Spending(Budget(max_tokens_total=999))
+    with pytest.raises(BudgetError, match="holds no further request"):
+        consultant.ask("How many?")
 
 
 def test_what_is_no_endpoint_is_refused_with_what_to_do() -> None:

@@ -104,6 +104,15 @@ def test_what_is_no_plain_web_address_is_refused(url: str) -> None:
     assert refused(url) == "address"
 
 
+@pytest.mark.parametrize("host", ["a..b.example", "a" * 70 + ".example"])
+def test_a_host_that_is_no_name_is_unreachable_at_once(
+    host: str, recwarn: pytest.WarningsRecorder, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert refused(f"http://{host}/a.png", Limits(timeout=5)) in ("unreachable", "address")
+    assert "Traceback" not in capfd.readouterr().err
+    assert not [w for w in recwarn if w.category is pytest.PytestUnhandledThreadExceptionWarning]
+
+
 def test_a_redirect_to_a_private_address_is_refused() -> None:
     with web({"/secret.png": sends(png())}) as (inside, asked):
         # A public host for the test is 127.0.0.1 under another name; the redirect goes to a private one.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import ExitStack
 
 from hypothesis import given
@@ -55,3 +56,23 @@ def test_a_request_that_was_stopped_gives_back_what_was_set_aside() -> None:
     except KeyboardInterrupt:
         assert spending.admits(10)
     assert spending.usd == 0
+
+
+def test_room_is_waited_for_while_a_request_is_under_way_and_denied_when_none_is() -> None:
+    async def spend() -> list[bool]:
+        spending = Spending(Budget(max_tokens_total=100))
+
+        async def one(cost: int) -> bool:
+            if not await spending.room(80):
+                return False
+            with spending.reserve(80) as charge:
+                await asyncio.sleep(0.01)
+                charge.settle((0, cost), answered=True)
+            return True
+
+        return await asyncio.gather(one(10), one(10), one(10))
+
+    # 80 set aside, 10 spent: the second fits into the 90 that are left, the third into 80; a fourth would not.
+    assert asyncio.run(spend()) == [True, True, True]
+    tight = Spending(Budget(max_tokens_total=50))
+    assert asyncio.run(tight.room(80)) is False

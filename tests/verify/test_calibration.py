@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from scotoma.core import Calibration, Claim, ConfigError, ImageError, ImageRecord
+from scotoma.core import Calibration, Claim, ConfigError, ImageError, ImageRecord, Rate
+from scotoma.diagnose.statistics import clustered_rate
 from scotoma.images.worlds.shapes import ShapesWorld
 from scotoma.images.worlds.shapes.scene import COLOURS
 from scotoma.verify.calibration import (
@@ -33,7 +35,12 @@ def items() -> list[KnownItem]:
 
 def calibrate(model: judges.Reliable | judges.Silent, items: list[KnownItem]) -> Calibration:
     return measure(
-        JudgeVerifier(model), items, judge=model.name, prompts=VERSIONS, measured_on="worlds:shapes"
+        JudgeVerifier(model),
+        items,
+        clustered_rate,
+        judge=model.name,
+        prompts=VERSIONS,
+        measured_on="worlds:shapes",
     )
 
 
@@ -99,6 +106,22 @@ def test_a_careless_judge_is_found_careless(items: list[KnownItem]) -> None:
     assert found.unusable["judge:unparsable"] >= 200 - rulings > 0
 
 
+def test_items_about_one_picture_belong_together(items: list[KnownItem]) -> None:
+    told: list[Counter[str]] = []
+
+    def rate(right: Sequence[bool], images: Sequence[str]) -> Rate:
+        assert len(right) == len(images)
+        told.append(Counter(images))
+        return clustered_rate(right, images)
+
+    model = judges.Reliable()
+    measure(
+        JudgeVerifier(model), items, rate, judge=model.name, prompts=VERSIONS, measured_on="worlds:shapes"
+    )
+    for fault, images in zip((True, False), told[:2], strict=True):  # of validity; then of correctness
+        assert images == Counter(item.image.id for item in items if item.valid is not fault)
+
+
 def test_a_silent_judge_has_no_rates_and_is_not_called_wrong(items: list[KnownItem]) -> None:
     found = calibrate(judges.Silent(), items)
     assert found.unusable == {"judge:timeout": 200}
@@ -109,7 +132,12 @@ def test_a_silent_judge_has_no_rates_and_is_not_called_wrong(items: list[KnownIt
 def test_the_unanimity_of_a_consensus_is_told(items: list[KnownItem]) -> None:
     members = [JudgeVerifier(judges.Reliable()) for _ in range(2)] + [JudgeVerifier(judges.Careless())]
     found = measure(
-        ConsensusVerifier(members), items[:60], judge="three", prompts=VERSIONS, measured_on="worlds:shapes"
+        ConsensusVerifier(members),
+        items[:60],
+        clustered_rate,
+        judge="three",
+        prompts=VERSIONS,
+        measured_on="worlds:shapes",
     )
     assert found.unanimity is not None
     assert 0.5 < found.unanimity.value < 1

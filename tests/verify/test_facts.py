@@ -18,7 +18,10 @@ class OneStar:
     def examine(self, question: str) -> Examination:
         known = {"how many stars ?": "1", "is there a star ?": "yes", "what colour is the star ?": "red"}
         if question in known:
-            return Examination(valid=True, answer=known[question], tags={"skill": ("counting",)})
+            answers = ("red", "blue") if "colour" in question else ()
+            return Examination(
+                valid=True, answer=known[question], tags={"skill": ("counting",)}, answers=answers
+            )
         reason = "no_referent" if "circle" in question else "unparsable"
         return Examination(valid=False, reason=reason)
 
@@ -39,8 +42,7 @@ def outcome(verdict: Verdict) -> str:
 def judge(
     question: str, answer: str | None = None, *, facts: bool = True, error: str | None = None
 ) -> Verdict:
-    verifier = FactsVerifier(alternatives=("red", "blue"))
-    [verdict] = verifier.judge([claim(question, answer, facts=facts)], [error])
+    [verdict] = FactsVerifier().judge([claim(question, answer, facts=facts)], [error])
     return verdict
 
 

@@ -32,6 +32,7 @@ CLOTHES = [
     "The answer is \\boxed{{{}}}.",
     "<think>Is it 5? No, red. Not blue.</think>{}",
     "<think>line\nline</think>\n\nThe answer is \\boxed{{ {} }}",
+    "Is it 5? Yes, red. Not blue.</think>\n\n{}",  # the chat template opened it in the prompt
 ]
 
 
@@ -326,7 +327,7 @@ def test_being_the_same_has_no_direction(one: str, other: str) -> None:
 
 @given(st.text(min_size=1, max_size=40) | values)
 def test_every_answer_agrees_with_itself(text: str) -> None:
-    assert match(text, text) == ("correct" if normalise(text) else "incorrect")
+    assert match(text, text) == ("correct" if text.strip() else "incorrect")
 
 
 mathematics = st.lists(
@@ -367,3 +368,32 @@ def test_in_open_language_numbers_and_polar_answers_are_still_for_rules() -> Non
     assert match("4", "3", closed=False) == "incorrect"
     assert match("no", "yes", closed=False) == "incorrect"
     assert match("The sofa.", "sofa", closed=False) == "correct"
+
+
+@pytest.mark.parametrize("sign", ["+", "#", "=", "♥", "😀"])
+def test_a_sign_is_an_answer(sign: str) -> None:
+    assert match(sign, sign) == "correct"
+    assert match(f"<think>hm</think> {sign}", sign) == "correct"
+    assert match("", sign) == "incorrect"
+    assert match("♦", sign) == "incorrect"
+    assert match("♦", sign, closed=False) == "undecided"
+
+
+@pytest.mark.parametrize(
+    ("said", "truth"),
+    [(">5", "<5"), ("> 50%", "< 50%"), ("x > 3", "x < 3"), ("≤ 5", "≥ 5"), ("C++", "C"), ("A+", "A")],
+)
+def test_a_sign_that_makes_another_answer_is_not_overlooked(said: str, truth: str) -> None:
+    assert match(said, truth) == match(truth, said) == "undecided"
+    assert match(said, said) == "correct"
+
+
+def test_markup_is_no_sign() -> None:
+    assert match("<answer>5</answer>", "5") == match("+5", "5") == "correct"
+
+
+def test_m_is_million_after_a_currency_and_metres_elsewhere() -> None:
+    assert match("$2.5M", "$2.5 million") == match("€5m", "5 million euros") == "correct"
+    assert match("$5m", "$5") == "incorrect"
+    assert match("5 m", "500 cm") == "correct"
+    assert match("30m", "30 million") == match("30 million", "30m") == "undecided"

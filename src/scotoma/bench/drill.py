@@ -12,9 +12,10 @@ uniform altogether.
 from __future__ import annotations
 
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from scotoma.core import (
     ChatModel,
@@ -27,6 +28,7 @@ from scotoma.core import (
     Request,
     Sampling,
     Split,
+    Tag,
     Tags,
 )
 from scotoma.diagnose.statistics import clustered_rate
@@ -34,6 +36,12 @@ from scotoma.verify.rules import match
 
 PER_IMAGE = 12
 """Uniform questions about each surveyed image."""
+
+_GLANCED = 100
+"""Pictures whose questions tell which keys there are, and of some keys which values."""
+
+_OFTEN = 5
+"""A key's values count as known when each was met so often: there are few colours, and many wordings."""
 
 _LEAST = 8
 """Questions inside a region that a planting needs to start from."""
@@ -105,24 +113,31 @@ def survey(
     return Survey(tuple(uniform), tuple(map(tuple, inside)), len(uniform), tuple(map(len, inside)))
 
 
+def check_regions(world: EditableWorld, predicates: Sequence[Predicate], seed: int) -> None:
+    """Refuse what can be refused by the questions about a few pictures, before the survey and what it takes.
+
+    Raises:
+        ConfigError: a region speaks of a key or a value that there is not.
+    """
+    found = survey(world, (), "train", seed, least=_GLANCED * PER_IMAGE)
+    _check_words(predicates, found.uniform)
+
+
 def drill(
     world: EditableWorld, predicates: Sequence[Predicate], found: Survey, images: int, seed: int
 ) -> list[Item]:
     """The questions to train on, about `images` new pictures of the `train` split; every region equally often.
 
     Raises:
-        ConfigError: a region is so rare that hardly a question fell into it, or speaks of a key that there is not.
+        ConfigError: a region is so rare that hardly a question fell into it, or speaks of a key or a value that there
+            is not.
     """
-    known = {key for item in found.uniform for key in item.tags}
+    _check_words(predicates, found.uniform)
     for predicate, members in zip(predicates, found.inside, strict=True):
-        if unknown := [each.key for each in predicate.conditions if each.key not in known]:
-            raise ConfigError(
-                f"no question has the key {unknown[0]!r}", hint=f"keys are {', '.join(sorted(known))}"
-            )
         if len(members) < _LEAST:
             raise ConfigError(
                 f"only {len(members)} of {found.looked:,} uniform questions are of the region {str(predicate)!r}",
-                hint="plant a wider region; `scotoma plant --help` lists the keys and their values",
+                hint="plant a wider region, of fewer or other conditions; `scotoma plant --help` lists the keys",
             )
     borders = [border(predicate, found.uniform) for predicate in predicates]
     rng = random.Random(f"drill/{seed}")
@@ -157,6 +172,25 @@ def drill(
         given[region] += len(inside)
         made += 1
     return drilled
+
+
+def _check_words(predicates: Sequence[Predicate], items: Sequence[Item]) -> None:
+    """Refuse an unknown key, and an unknown text of a key whose values are all known; a rare one may be any other."""
+    met: dict[str, Counter[Tag]] = defaultdict(Counter)
+    for item in items:
+        for key, tag in item.tags.items():
+            met[key].update(tag if isinstance(tag, tuple) else (tag,))
+    for condition in chain.from_iterable(predicate.conditions for predicate in predicates):
+        if condition.key not in met:
+            raise ConfigError(
+                f"no question has the key {condition.key!r}", hint=f"keys are {', '.join(sorted(met))}"
+            )
+        values = met[condition.key]
+        if condition.op != "=" or not isinstance(condition.value, str) or min(values.values()) < _OFTEN:
+            continue
+        if not any(condition.matches({condition.key: value}) for value in values):
+            there = (str(condition.model_copy(update={"value": value})) for value in values)
+            raise ConfigError(f"no question has {condition}", hint=f"there are {', '.join(sorted(there))}")
 
 
 def border(predicate: Predicate, items: Sequence[Item]) -> list[list[Item]]:

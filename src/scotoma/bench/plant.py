@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
-from scotoma.bench.drill import Item, Survey, accuracy, answers_to, border, drill, survey
+from scotoma.bench.drill import Item, Survey, accuracy, answers_to, border, check_regions, drill, survey
 from scotoma.bench.truth import Region, Truth
 from scotoma.core import ConfigError, EditableWorld, ImageSource, Predicate, Rate
 from scotoma.diagnose.statistics import clustered_rate, wilson
@@ -68,8 +68,8 @@ def plant(
     """Plant the regions in a copy of the candidate; `out` gets a stock checkpoint and `truth.json`.
 
     Raises:
-        ConfigError: no region, one that hardly a question falls into, one of a key that there is not, or images that
-            cannot be edited.
+        ConfigError: no region, one that hardly a question falls into, one of a key or a value that there is not, or
+            images that cannot be edited.
         SpecError, ModelError: the candidate cannot be opened, or is of a family that the shared engine cannot pack.
         StorageError: `out` cannot be written.
     """
@@ -78,11 +78,12 @@ def plant(
     if not predicates:
         raise ConfigError("no region to plant", hint="name one with --where 'skill=counting and colour=blue'")
     checkpoint_path(candidate)  # what has no weights is refused before anything is drawn
+    check_regions(world, predicates, seed)
+    distillation = Distillation(open_weights(candidate, dtype="float32"))
     watch("survey", 0, 1)
     found = survey(world, predicates, "train", seed, least=_SURVEYED)
     watch("survey", 1, 1)
     items = drill(world, predicates, found, pictures, seed)
-    distillation = Distillation(open_weights(candidate, dtype="float32"))
     config = config or DistillationConfig(steps=STEPS * max(3, len(predicates)), seed=seed)
     distillation.learn(
         _exercises(distillation, predicates, items, found),

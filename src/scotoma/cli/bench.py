@@ -9,7 +9,6 @@ import typer
 from pydantic import BaseModel
 
 from scotoma.cli import console
-from scotoma.core import StorageError
 
 REPEATS = 8
 """Pairs of steps that are timed."""
@@ -34,12 +33,15 @@ def grpo(
 ) -> None:
     """Seconds per 1,000 completions: the shared engine against TRL, same model, same prompts.
 
+    The engines take turns, step by step, so that a busy machine slows both.
+
     **Example**
 
         scotoma bench grpo --json grpo.json
     """
     from scotoma.bench.grpo import measure, table
 
+    console.check_file(json)
     with console.progress_bars() as progress:
         result = measure(repeats=REPEATS, on_repeat=lambda done: progress("bench grpo", done, REPEATS))
     console.out.print(table(result))
@@ -52,12 +54,15 @@ def endpoint(
 ) -> None:
     """Our endpoint client and Inspect AI's, against one loopback server: share of its limit, CPU per request.
 
+    The clients take turns, each in a process of its own.
+
     **Example**
 
         scotoma bench endpoint --json endpoint.json
     """
     from scotoma.bench.endpoint import measure, table
 
+    console.check_file(json)
     with console.progress_bars() as progress:
         result = measure(repeats=TURNS, on_repeat=lambda done: progress("bench endpoint", done, TURNS))
     console.out.print(table(result))
@@ -70,12 +75,15 @@ def false_discovery(
 ) -> None:
     """Failure modes that are confirmed where there are none: a candidate whose 5 % errors are spread at random.
 
+    Each seed is a whole search with the budgets of a real one.
+
     **Example**
 
         scotoma bench false-discovery --json false-discovery.json
     """
     from scotoma.bench.false_discovery import measure, table
 
+    console.check_file(json)
     with console.progress_bars() as progress:
         result = measure(seeds=SEEDS, on_seed=lambda done: progress("bench false-discovery", done, SEEDS))
     console.out.print(table(result))
@@ -89,12 +97,15 @@ def quality(
 ) -> None:
     """What the checks on training samples catch of known errors, 5 to 30 % of them, and what they wrongly reject.
 
+    Samples are of worlds:shapes, where facts decide answers: some checks have it easier there than on photos.
+
     **Example**
 
         scotoma bench quality --json quality.json
     """
     from scotoma.bench.quality import RATES, measure, table
 
+    console.check_file(json)
     with console.progress_bars() as progress:
         result = measure(samples=samples, on_batch=lambda done: progress("bench quality", done, len(RATES)))
     console.out.print(table(result))
@@ -127,6 +138,8 @@ def discovery(
 ) -> None:
     """Plant known blind spots, then measure what share of them each method finds, and with how many questions.
 
+    Every method has the same budget of candidate queries.
+
     **Examples**
 
         scotoma bench discovery --json discovery.json
@@ -137,6 +150,7 @@ def discovery(
     from scotoma.bench.study import examine, measure, table
     from scotoma.bench.truth import Truth
 
+    console.check_file(json, beside=out)
     chosen = tuple(METHODS) if methods == "all" else tuple(name.strip() for name in methods.split(","))
     with console.progress_bars() as progress:
         if truth is not None:
@@ -185,6 +199,7 @@ def repair(
     """
     from scotoma.bench.repair import measure, table
 
+    console.check_file(json, beside=out)
     with console.progress_bars() as progress:
         result = measure(out, sets=sets, seeds=seeds, rounds=rounds, planted=planted or (), watch=progress)
     console.out.print(table(result))
@@ -193,7 +208,4 @@ def repair(
 
 def _write(result: BaseModel, json: Path | None) -> None:
     if json is not None:
-        try:
-            json.write_text(result.model_dump_json(indent=2) + "\n")
-        except OSError as error:
-            raise StorageError(f"cannot write {json}: {error.strerror}") from error
+        console.write_file(json, result.model_dump_json(indent=2) + "\n")

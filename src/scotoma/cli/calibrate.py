@@ -61,6 +61,7 @@ def command(
 
     Then name it in the config of a run, as `judge.calibration: judge.json`.
     """
+    from scotoma.diagnose.statistics import clustered_rate
     from scotoma.discover.calibration import judge_name
     from scotoma.discover.settings import JudgeSettings
     from scotoma.discover.verification import judge_of, open_judges
@@ -108,6 +109,7 @@ def command(
         calibration = measure(
             verifier,
             items,
+            clustered_rate,
             judge=judge_name(settings),
             prompts=VERSIONS,
             measured_on=measured_on,

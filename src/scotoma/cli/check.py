@@ -93,6 +93,13 @@ def command(
         raise ConfigError("nobody is to be checked", hint=f"scotoma check {place} --candidate SPEC")
     suite = Suite.read(place)
     judging = judged_by or suite.header.judge
+    known = suite.header.judge.specs
+    if against is None and known and judging.specs != known:
+        raise ConfigError(
+            f"the suite's baseline was judged by {', '.join(known)}: rulings of two judges cannot be compared",
+            hint="add --against SPEC, a model that this judge rules on too, or write the suite again with --judge and "
+            "--candidate",
+        )
     with console.progress_bars() as progress:
         before = None if against is None else ask(suite, against, judging, progress)
         now = ask(suite, candidate, judging, progress)
@@ -123,6 +130,11 @@ def _write(
     from scotoma.evolve.suite import check_place
 
     check_place(folder, force=force)
+    if judge is not None and candidate is None:
+        raise ConfigError(
+            "the run's own answers are ruled on already, and by another judge",
+            hint="add --candidate SPEC, whose answers this judge rules on, or leave --judge out",
+        )
     with Run.read(run_dir) as run:
         suite = excerpt(run, questions, at_least, seed)
         mended = mended_checkpoint(run)

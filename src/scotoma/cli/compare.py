@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from scotoma.cli import console
-from scotoma.core import ConfigError, Rate, StorageError
+from scotoma.core import ConfigError, Rate
 from scotoma.store.configuration import load_settings
 from scotoma.store.run import Run
 
@@ -71,7 +71,7 @@ def command(
         scotoma compare hf:my/base hf:my/tuned --from runs/first --out runs/tuned
         scotoma compare pupil hf:my/checkpoint --modes runs/first --questions 1000 --json versus.json
     """
-    from scotoma.evolve.compare import CompareSettings, check_runs, compare
+    from scotoma.evolve.compare import CompareSettings, check_before, compare
 
     overrides: dict[str, Any] = {
         "candidates": candidates or None,
@@ -85,7 +85,8 @@ def command(
         "seed": seed,
     }
     settings = load_settings(CompareSettings, config, overrides)
-    check_runs(settings)
+    console.check_file(json, beside=settings.out)
+    check_before(settings)
     with (
         Run.open(settings.out, command="compare", config=settings.model_dump(mode="json")) as run,
         console.progress_bars() as progress,
@@ -95,10 +96,7 @@ def command(
         typer.echo(summary.to_json())
         return
     if json is not None:
-        try:
-            json.write_text(summary.to_json())
-        except OSError as error:
-            raise StorageError(f"cannot write {json}: {error.strerror}") from error
+        console.write_file(json, summary.to_json())
     if summary.ranking is None:
         console.out.print("there is no question that every candidate answered")
     else:

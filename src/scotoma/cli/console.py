@@ -6,8 +6,10 @@ with progress_bars() as progress:
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -24,7 +26,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from scotoma.core import ScotomaError
+from scotoma.core import ScotomaError, StorageError
 from scotoma.discover.progress import Progress as Watcher
 from scotoma.store.summary import Summary
 
@@ -40,6 +42,46 @@ def complain(error: ScotomaError) -> None:
     err.print(f"[bold red]error[/]: {escape(error.message)}", highlight=False)
     if error.hint:
         err.print(f"  [dim]→ {escape(error.hint)}[/]", highlight=False)
+
+
+def check_file(path: Path | None, *, beside: Path | None = None) -> None:
+    """Before the work whose result is to go there: can the file be written? `-` (stdout) can.
+
+    Args:
+        path: None: nothing is to be written.
+        beside: a folder that the command makes itself if need be.
+
+    Raises:
+        StorageError: it is a folder, or its folder is not there or not writable.
+    """
+    if path is None or str(path) == "-":
+        return
+    folder = path.parent
+    if path.is_dir():
+        wrong = "it is a folder"
+    elif not folder.is_dir():
+        if beside is not None and not folder.exists() and folder.resolve() == beside.resolve():
+            return
+        wrong = f"there is no folder {folder}"
+    elif not os.access(path if path.exists() else folder, os.W_OK):
+        wrong = "no permission"
+    else:
+        return
+    raise StorageError(
+        f"cannot write {path}: {wrong}", hint="name a file in a folder that is there and yours"
+    )
+
+
+def write_file(path: Path, text: str) -> None:
+    """The result of a command, as a file.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror}") from error
 
 
 @contextmanager

@@ -57,6 +57,9 @@ def command(
 ) -> None:
     """Find suspected failure modes: an RL-trained questioner asks; exact facts judge, or a judge model.
 
+    What is found is suspected only: `scotoma confirm` proves it on other images. Killed or stopped, the same command
+    goes on where it was.
+
     **Examples**
 
         scotoma discover --candidate pupil --images worlds:shapes --out runs/first
@@ -90,11 +93,14 @@ def command(
     from scotoma.discover.calibration import adopt_calibration, read_calibration
     from scotoma.discover.loop import discover
     from scotoma.discover.pool import check_source, open_source
+    from scotoma.discover.questioner import check_questioner
     from scotoma.discover.verification import open_interview
 
     source = open_source(settings)
     check_source(source, settings.seed, judged=bool(settings.judge.specs))
-    read_calibration(settings.judge)  # refused now, not in a run already begun
+    # Refused now, not in a run already begun.
+    check_questioner(settings.discover, source, settings.seed)
+    read_calibration(settings.judge)
     interview = open_interview(settings)
     with (
         Run.open(settings.out, command="discover", config=settings.model_dump(mode="json")) as run,

@@ -31,7 +31,8 @@ def command(
         typer.Option(help="Pictures to make samples from: a folder or an image spec; RUN's by default."),
     ] = None,
     mode: Annotated[
-        str | None, typer.Option(metavar="IDS", help="Only these modes, comma-separated; all confirmed ones.")
+        str | None,
+        typer.Option(metavar="IDS", help="Only these modes, comma-separated; all confirmed ones by default."),
     ] = None,
     samples: Annotated[int | None, typer.Option(help="Samples wanted for each mode (50).")] = None,
     agents: Annotated[str | None, typer.Option(help="exact (worlds) or llm.")] = None,

@@ -20,7 +20,10 @@ def command(
     out: Annotated[Path, typer.Option(help="The run folder; an existing import is resumed.")],
     format: Annotated[
         Literal["auto", "lmms-eval", "vlmevalkit", "inspect", "dpe"],
-        typer.Option(help="The tool that wrote them; auto tells by what they hold."),
+        typer.Option(
+            metavar="FORMAT",
+            help="The tool that wrote them: lmms-eval, vlmevalkit, inspect or dpe; auto tells by what they hold.",
+        ),
     ] = "auto",
     candidate: Annotated[
         str | None, typer.Option(help="Who answered, where the logs do not say so.", metavar="NAME")
@@ -67,8 +70,8 @@ def command(
                 hint="import each into a run of its own, or name one with --candidate",
             )
         candidate = next(iter(told), "candidate")
-    check(logs)
     columns = sorted({clean_key(name) for name in column or ()})
+    check(logs, columns)
     tagging = TaggingSettings(topics="beside" if topics else "never")
     config = {
         "files": [{"name": name, "sha256": _digest(log.path)} for name, log in zip(names, logs, strict=True)],

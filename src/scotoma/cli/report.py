@@ -18,6 +18,8 @@ def command(
 ) -> None:
     """Write the report: one self-contained HTML file that opens from disk, offline.
 
+    It shows whatever stages the run has by then; no model is needed.
+
     **Example**
 
         scotoma report runs/first && open runs/first/report.html

@@ -10,7 +10,7 @@ A rendered image carries `Facts`: it can say whether a question about it is vali
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
@@ -34,13 +34,15 @@ class Examination:
 
     `reason` says why an invalid question is invalid (`unparsable`, `no_referent`, `ambiguous`, `borderline` …; what
     `core.invalidity` does not know counts as `not_answerable`) and is None for a valid one. `answer` is None when
-    invalid. `tags` is empty when the question cannot be parsed.
+    invalid. `tags` is empty when the question cannot be parsed. `answers` are all that such a question can have, for
+    instance every colour, where they are known: then a wordy answer that mentions one of them can be compared.
     """
 
     valid: bool
     reason: str | None = None
     answer: str | None = None
     tags: Tags = field(default_factory=dict)
+    answers: Collection[str] = ()
 
 
 @runtime_checkable

@@ -33,8 +33,13 @@ _EXAMPLES = 3
 
 _WRAPPED = re.compile(r"\\boxed\{([^{}]*)\}")
 _DECISION = re.compile(r"(?:yes|no|true|false)\b")
-_NUMBER = re.compile(r"\d|\b(?:zero|none|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b")
-"""Anywhere in the reply: "there are three stars" answers "how many", rightly or not."""
+_COUNTS = (
+    "none|zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen|hundred"
+    "|(?:thir|four|fif|six|seven|eigh|nine)teen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty(?:-[a-z]+)?"
+)
+_ONLY_NUMBER = re.compile(rf"(?:a )?(?:{_COUNTS})|[-+]?\d[\d.,/]*")
+_NUMBER = re.compile(rf"\d|\b(?:{_COUNTS})\b")
+"""Anywhere in the reply to "how many": "there are three stars" answers it, rightly or not."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,8 @@ def attribute(failure: Observation, parts: Sequence[Part] = ()) -> Attribution:
     wrong = min((part for part in parts if part.correct is False), key=lambda p: len(p.skills), default=None)
     right = [part for part in parts if part.correct]
     kind: ErrorKind
-    if (asked := _form(truth, skills)) != (given := _form(failure.answer, skills)):
+    asked = _form(truth, skills)
+    if asked != (given := _form(failure.answer, skills, asked)):
         kind, evidence = "instruction", f"{asked} was asked for, {given} came"
     elif wrong is not None:
         kind, evidence = kind_of(wrong.skills), f"a part is wrong too: {wrong.question}"
@@ -104,11 +110,14 @@ def examples(attributions: Sequence[Attribution]) -> tuple[Attribution, ...]:
     return tuple(first[kind] for kind in tally(attributions))[:_EXAMPLES]
 
 
-def _form(text: str, skills: Sequence[str]) -> str:
-    """What kind of answer this is. What is read may be a number as well as a word."""
+def _form(text: str, skills: Sequence[str], asked: str = "") -> str:
+    """What kind of answer this is. What is read may be a number as well as a word; and where a word was `asked` for,
+    "the red one" is no number, but "3" is.
+    """
     said = _WRAPPED.sub(r"\1", text.rpartition("</think>")[2]).strip().lower()
     if not said:
         return "nothing"
     if _DECISION.match(said):
         return "yes or no"
-    return "a number" if _NUMBER.search(said) and "reading" not in skills else "a word"
+    number = _ONLY_NUMBER.fullmatch(said.rstrip(" .!")) if asked == "a word" else _NUMBER.search(said)
+    return "a number" if number and "reading" not in skills else "a word"

@@ -52,7 +52,7 @@ class Mixture(BaseModel):
 
 
 class TargetedMixture(BaseModel):
-    """Settings of `targeted`. `retention` is a share of the volume and never below one half (FINDINGS: less than that
+    """Settings of `targeted`. `retention` is a share of the volume and never below one half (measured: less than that
     buys a mode at its neighbours' cost); `band` is DPE's learnable range of pass rates, `warm_start_below` the pass
     rate under which GRPO sees nothing.
     """
@@ -74,6 +74,8 @@ def targeted(
 ) -> Mixture:
     """Weight ∝ prevalence^½ × failure rate × learnability, at least `minimum` samples per mode where they fit.
 
+    A prevalence that was not measured counts as the median of the others, one of 0 as half of the least.
+
     The square root (ours) stands between all modes alike and the loudest takes all: a mode's gain from n samples is
     concave, so a mode ten times as frequent deserves more, yet not ten times as many. Learnability is 1 inside the
     pass-rate band (DPE) and falls linearly to `least_learnability` at pass rates 0 and 1.
@@ -88,13 +90,15 @@ def targeted(
     if not modes:
         return Mixture(kind="targeted", volume=volume, retention=volume)
     rates = pass_rates or {}
-    known = [mode.prevalence for mode in modes if mode.prevalence]
-    typical = float(np.median(known)) if known else 1.0
+    known = [mode.prevalence for mode in modes if mode.prevalence is not None]
+    typical = float(np.median(known)) if any(known) else 1.0
+    # A mode that no uniform question fell into is rare, and not unknown.
+    rarest = min((share for share in known if share), default=typical) / 2
     weights, reasons, passes = [], [], []
     for mode in modes:
         failure = _failure_rate(mode)
         passing = rates.get(mode.id, 1 - failure)
-        prevalence = mode.prevalence or typical
+        prevalence = typical if mode.prevalence is None else max(mode.prevalence, rarest)
         learnable = _learnability(passing, config)
         weights.append(prevalence**0.5 * failure * learnable)
         passes.append(passing)

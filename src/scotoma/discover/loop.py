@@ -4,8 +4,8 @@
         modes = discover(run, source, interview, settings, seed=0)
 
 The questioner over-generates; the surrogate picks what the candidate is asked; every question proposed is paid by the
-reward of DESIGN.md §4. Everything random in a step follows from the seed and the step's number, and a block of steps
-is one stage of the ledger, so a killed run goes on as if it had not been (but for near-copies in a stream, see
+reward that docs/concepts.md gives. Everything random in a step follows from the seed and the step's number, and a block
+of steps is one stage of the ledger, so a killed run goes on as if it had not been (but for near-copies in a stream, see
 docs/limits.md).
 """
 

@@ -1,7 +1,7 @@
 """How new a question is: a long memory of what was asked, and two measures against it.
 
-Novelty inside one batch is too weak to stop a questioner from collapsing onto its loudest failure (FINDINGS.md), so the
-memory outlives the batch. It is bounded: the oldest questions are forgotten.
+Novelty inside one batch is too weak to stop a questioner from collapsing onto its loudest failure, so the memory
+outlives the batch. It is bounded: the oldest questions are forgotten.
 
     memory = Memory()
     asked = [embed(question, tags) …], [terms(question, tags) …]

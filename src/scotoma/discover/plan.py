@@ -10,14 +10,16 @@ its questions). Tokens, memory and money are estimates; `Plan.notes` says from w
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from statistics import fmean
 
 from scotoma.core import ImageError, ImageRecord, World
 from scotoma.discover.checks import QUERIES
-from scotoma.discover.pool import open_source
+from scotoma.discover.pool import check_source, open_source
 from scotoma.discover.qualification import SHARE
+from scotoma.discover.questioner import check_questioner
 from scotoma.discover.settings import PROPOSED_PER_EXPLORED, DiscoverySettings
 from scotoma.models.size import parameters
 from scotoma.models.spec import parse_model_spec
@@ -38,7 +40,7 @@ REPLY_TOKENS = {
     **{"questioner": 20, "judge": 60, "tagger": 60},
     **{"planner": 600, "writer": 80, "validator": 30, "blind": 8},
 }
-"""Tokens of a reply, about; the candidate's are bounded by `answers.max_tokens`."""
+"""Tokens of a reply without its thinking, about; the candidate's are bounded by `answers.max_tokens`."""
 
 PIXELS_PER_TOKEN = 28 * 28
 """Qwen2.5-VL's: 14-pixel patches, merged 2 × 2 (arXiv 2502.13923)."""
@@ -103,10 +105,13 @@ def plan_discovery(settings: DiscoverySettings) -> Plan:
     """The plan of `scotoma discover` and `scotoma confirm`. Nothing is loaded but a few images.
 
     Raises:
-        SpecError: a spec names nothing.
+        ConfigError: nobody could ask about these images, or judge the answers.
+        SpecError: a spec names nothing, or the questioner is to be trained and cannot be.
         ImageError: the images cannot be read.
     """
     source = open_source(settings)
+    check_source(source, settings.seed, judged=bool(settings.judge.specs))
+    check_questioner(settings.discover, source, settings.seed)
     shown = list(islice(source.images("discover", settings.seed), _SAMPLED))
     return priced(settings, discovery_rows(settings, isinstance(source, World)), shown)
 
@@ -175,14 +180,19 @@ def priced(
         **{role: (spec,) for role, spec in (agents or {}).items()},
     }
     replies = {**REPLY_TOKENS, "candidate": settings.answers.max_tokens}
-    tokens = {
-        role: (
-            plan.total(role) * (TEXT_TOKENS[role] + IMAGES.get(role, 1) * image_tokens),
-            plan.total(role) * replies[role],
-        )
-        for role in specs
-        if plan.total(role)
-    }
+    tokens: dict[str, tuple[int, int]] = {}
+    cost: dict[str, float] = {}
+    thinks = False
+    for role, named in specs.items():
+        if not (calls := plan.total(role)):
+            continue
+        read = TEXT_TOKENS[role] + IMAGES.get(role, 1) * image_tokens
+        thinking = [parse_model_spec(spec).served.thinking_tokens for spec in named]
+        written = [replies[role] + most for most in thinking] or [replies[role]]
+        tokens[role] = (calls * read, math.ceil(calls * fmean(written)))
+        if (dollars := _dollars(named, read, written)) is not None:
+            cost[role] = calls * dollars
+        thinks = thinks or any(thinking)
     trains = {"questioner"} if settings.discover.trains else set()
     memory = tuple(
         memory_of(role, spec, "full" if role in trains else "infer")
@@ -191,12 +201,13 @@ def priced(
         for spec in named
         if parse_model_spec(spec).kind in ("embedded", "hf")
     )
-    cost = {role: dollars for role in tokens if (dollars := _dollars(specs[role], *tokens[role])) is not None}
-    notes = (
+    notes = [
         "calls are upper bounds: equal requests are asked once, and a stage ends when it has what it needs",
         f"{image_tokens} tokens per image (pixels / {PIXELS_PER_TOKEN}, as Qwen2.5-VL has it)",
-    )
-    return replace(plan, tokens=tokens, memory=memory, cost=cost, notes=notes)
+    ]
+    if thinks:
+        notes.append("every reply is reckoned with all the thinking that thinking_tokens allows")
+    return replace(plan, tokens=tokens, memory=memory, cost=cost, notes=tuple(notes))
 
 
 def memory_of(role: str, spec: str, use: str, lora: bool = False) -> Memory:
@@ -209,14 +220,17 @@ def memory_of(role: str, spec: str, use: str, lora: bool = False) -> Memory:
     return Memory(role, spec, count, None if count is None else count * per, how)
 
 
-def _dollars(specs: Iterable[str], tokens_in: int, tokens_out: int) -> float | None:
-    """By the prices in the endpoints' specs, each of which bears an equal part; None where none is given."""
-    options = [parse_model_spec(spec).options for spec in specs]
-    prices = [(getattr(given, "price_in", None), getattr(given, "price_out", None)) for given in options]
-    known = [(p or 0.0, q or 0.0) for p, q in prices if p is not None or q is not None]
-    if not known:
-        return None
-    return sum(tokens_in * p + tokens_out * q for p, q in known) / 1e6 / len(prices)
+def _dollars(specs: Sequence[str], read: int, written: Sequence[int]) -> float | None:
+    """What a call costs, by the prices in the endpoints' specs, each of which bears an equal part and writes its own
+    number of tokens; None where no price is given.
+    """
+    served = [parse_model_spec(spec).served for spec in specs]
+    known = [
+        given.usd(read, most)
+        for given, most in zip(served, written, strict=False)
+        if given.price_in is not None or given.price_out is not None
+    ]
+    return sum(known) / len(served) if known else None
 
 
 def _image_tokens(shown: Iterable[ImageRecord]) -> int:

@@ -14,12 +14,24 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from scotoma.core import ChatModel, ConfigError, ImageRecord, ModelError, Request, Sampling, Turn
+from scotoma.core import (
+    ChatModel,
+    ConfigError,
+    ImageRecord,
+    ImageSource,
+    ModelError,
+    Request,
+    Sampling,
+    SpecError,
+    Turn,
+    World,
+)
 from scotoma.discover.settings import DiscoverSettings
 from scotoma.grpo.config import GRPOConfig
 from scotoma.grpo.report import Update
@@ -77,7 +89,7 @@ class TrainedQuestioner:
             SpecError: it has no weights that could be trained (an endpoint, a plug-in).
             ModelError: it cannot be opened.
         """
-        checkpoint_path(spec)  # what has no weights is refused before anything is imported
+        _check_learns(spec)  # before anything is imported
         try:
             from scotoma.grpo.engine import trainer_for
         except ModuleNotFoundError as error:
@@ -183,6 +195,38 @@ class FrozenQuestioner:
 
     def export(self, folder: Path) -> None:
         """Nothing to write: its spec names it."""
+
+
+def check_questioner(settings: DiscoverSettings, source: ImageSource, seed: int) -> None:
+    """Refuse, before any model is loaded or a run is begun, a questioner that cannot do what it is to do here.
+
+    Raises:
+        ConfigError: it is the embedded one, and these images come from no world and carry no facts.
+        SpecError, ModelError: it is to be trained, and cannot be.
+    """
+    if settings.trains:
+        _check_learns(settings.questioner)
+    spec = parse_model_spec(settings.questioner)
+    # Photos have no templates: whatever explores, it asks, and for the baseline and the proof as well.
+    if (spec.kind, spec.target) != ("embedded", "questioner") or isinstance(source, World):
+        return
+    for record in islice(source.images("discover", seed), 1):
+        if record.facts is None:
+            raise ConfigError(
+                f"the embedded questioner knows worlds:shapes only, and cannot ask about {source.spec}",
+                hint="name one that can: --questioner SPEC (discover.questioner), an endpoint's with --frozen "
+                "(discover.reinforce: false)",
+            )
+
+
+def _check_learns(spec: str) -> None:
+    parsed = parse_model_spec(spec)
+    if parsed.kind in ("openai", "plugin"):
+        raise SpecError(
+            f"the questioner {parsed} has no weights that could be trained",
+            hint="add --frozen (discover.reinforce: false), or name a checkpoint: hf:PATH_OR_ID",
+        )
+    checkpoint_path(spec)
 
 
 def open_questioner(settings: DiscoverSettings, seed: int) -> Questioner:

@@ -39,6 +39,7 @@ class DiscoverSettings(Settings):
         questioner: model spec of the policy that asks; `hf:RUN/checkpoints/questioner` is the one that a run trained.
         prompts: `short` for the embedded questioner, `chat` for a chat model, `auto` to choose by the spec.
         steps: turns of the loop; each looks at `images` new images, `turns` times.
+        images: new images per step that the questioner looks at; exploring questions are about others (`explore`).
         turns: how often an image is asked about; from the second on, the prompt holds the candidate's earlier answer.
         wishes: what the questioner is asked to ask about, one prompt each, drawn at random per image.
         wishes_per_image: prompts per image.
@@ -59,7 +60,7 @@ class DiscoverSettings(Settings):
         max_new_tokens: a longer question is cut, and so unparsable.
         reference: a file of questions, one per line, that naturalness is measured against; none: the world's templates,
             or for photos the ordinary questions that come with Scotoma.
-        reward: the terms of DESIGN.md §4.
+        reward: the terms of what the questioner is paid for (docs/concepts.md).
         search: how suspected modes are looked for.
         block: steps between two checkpoints; a killed run repeats at most that many.
         stop_below: end early, after a block, when the share of failures that are of a kind never seen is surely below

@@ -3,7 +3,7 @@
 The questioner proposes several times more questions than can be asked. Bagged trees on the tags (and embeddings, if
 given) predict failure; Thompson sampling draws a random tree for every slot and takes that tree's likeliest failure, so
 regions that few answers speak about get their turn. A random share, a quota and logged selection probabilities keep it
-honest: small regions are reached, no skill takes over, and rates can be corrected (FINDINGS.md, second trial).
+honest: small regions are reached, no skill takes over, and rates can be corrected.
 
     surrogate = Surrogate()
     picked = surrogate.choose(tags, n=64, rng=np.random.default_rng(0))

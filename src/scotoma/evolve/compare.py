@@ -24,6 +24,7 @@ from scotoma.discover.confirm import Drawn, draw
 from scotoma.discover.interview import Interview, check_answered
 from scotoma.discover.pool import Pool, check_source, open_source
 from scotoma.discover.progress import Progress, silent
+from scotoma.discover.questioner import check_questioner
 from scotoma.discover.settings import AnswerSettings, DiscoverSettings, DiscoverySettings, JudgeSettings
 from scotoma.discover.verification import open_verifier
 from scotoma.evolve.paper import Paper, proven_modes
@@ -108,12 +109,16 @@ class CompareSettings(Settings):
         return DiscoverySettings(candidate=candidate, **{name: getattr(self, name) for name in shared})
 
 
-def check_runs(settings: CompareSettings) -> None:
-    """Look into the runs that the settings name, before a run of our own is begun.
+def check_before(settings: CompareSettings) -> None:
+    """Look at the questioner and into the runs that the settings name, before a run of our own is begun.
 
     Raises:
+        ConfigError: the embedded questioner is to ask about photos, which it cannot.
         RunError: there is none, it confirmed nothing, or it holds no questions that could be asked again.
     """
+    if settings.questions_from is None:
+        asks = settings.discover.model_copy(update={"reinforce": False})  # nobody is trained here
+        check_questioner(asks, open_source(settings.discovery(settings.candidates[0])), settings.seed)
     for path in (*settings.modes_from, *filter(None, (settings.questions_from,))):
         with Run.read(path) as other:
             proven_modes(other)

@@ -9,27 +9,47 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import islice
 
-from scotoma.core import World
+from scotoma.core import ConfigError, World
 from scotoma.discover.plan import Plan, PlanRow, discovery_rows, memory_of, priced
 from scotoma.discover.pool import check_source, open_source
+from scotoma.discover.questioner import check_questioner
 from scotoma.evolve.diagnosis import AIMED, ATTRIBUTED, PER_MODE
 from scotoma.evolve.settings import EvolveSettings
 from scotoma.evolve.supply import check_makers
 from scotoma.generate.checks.blind import BLIND_SAMPLES
 from scotoma.generate.pipeline import PER_IMAGE
+from scotoma.models.spec import checkpoint_path
+
+
+def check_training(settings: EvolveSettings) -> None:
+    """Refuse now what the training would refuse an hour later.
+
+    Raises:
+        ConfigError: the Accelerate config is not there.
+        SpecError, ModelError: the candidate has no weights that could be trained.
+    """
+    checkpoint_path(settings.candidate)
+    accelerate = settings.repair.accelerate
+    if accelerate is not None and not accelerate.is_file():
+        raise ConfigError(
+            f"there is no Accelerate config {accelerate}",
+            hint="write one with `accelerate config --config_file FILE`, or take one of configs/accelerate",
+        )
 
 
 def plan_spiral(settings: EvolveSettings) -> Plan:
     """The plan of `scotoma evolve`. Nothing is loaded but a few images.
 
     Raises:
-        ConfigError: nobody could make samples of these images, or judge them.
-        SpecError: a spec names nothing.
+        ConfigError: nobody could make samples of these images, ask about them or judge them; or see `check_training`.
+        SpecError: a spec names nothing, or what cannot be trained and should be.
         ImageError: the images cannot be read.
     """
+    check_training(settings)
     source = open_source(settings)
     check_makers(source, settings)
     check_source(source, settings.seed, judged=bool(settings.judge.specs))
+    check_questioner(settings.discover, source, settings.seed)
     shown = list(islice(source.images("discover", settings.seed), 8))
     judged = not isinstance(source, World)
     rulings = max(1, len(settings.judge.specs)) * settings.judge.samples if judged else 0

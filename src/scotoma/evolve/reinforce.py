@@ -30,7 +30,7 @@ from scotoma.verify.rules import match
 
 ACCURACY, FORMAT = 0.9, 0.1
 _LONGEST_ANSWER = 40
-_THOUGHT_AND_BOXED = re.compile(r"\s*<think>.*</think>[^<]*\\boxed\{[^{}]+\}\W*", re.DOTALL)
+_THOUGHT_AND_BOXED = re.compile(r"\s*(?:<think>)?.*</think>[^<]*\\boxed\{[^{}]+\}\W*", re.DOTALL)
 
 
 def reward(rollouts: Sequence[Rollout]) -> list[float]:

@@ -30,7 +30,7 @@ class RepairSettings(Settings):
         steps: GRPO steps per arm and round, the same for every arm that is not ended early (`look_every`).
         images_per_step: pictures per step, with all their questions (≥ 192 questions a step is stable).
         group_size: G, answers per question.
-        learning_rate: 3e-5 mends the Pupil without hurting its neighbours; 1e-4 hurts them (FINDINGS.md).
+        learning_rate: 3e-5 mends the Pupil without hurting its neighbours; 1e-4 hurts them.
         warmup_steps, beta, max_new_tokens: GRPO's.
         lora_rank: rank of LoRA adapters, trained instead of the weights (0: the weights); engines `trl`, `stock`.
         accelerate: an Accelerate config; training is launched on its processes (engine `trl`).

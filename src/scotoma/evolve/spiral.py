@@ -3,7 +3,7 @@
     with Run.open(settings.out, command="evolve", config=settings.model_dump(mode="json")) as run:
         summary = evolve(run, settings, progress, means_of(settings))
 
-Read `evolve` first: it is the picture on the first page of DESIGN.md.
+Read `evolve` first: it is the picture at the top of docs/concepts.md.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from scotoma.discover.confirm import confirm
 from scotoma.discover.loop import discover
 from scotoma.discover.pool import Pool, check_source, open_source
 from scotoma.discover.progress import Progress, silent
+from scotoma.discover.questioner import check_questioner
 from scotoma.discover.tagging import Tagger
 from scotoma.discover.topics import adopt_topics
 from scotoma.discover.verification import open_tagger
@@ -24,6 +25,7 @@ from scotoma.evolve.account import BASE, summarise
 from scotoma.evolve.arm import examine_base, turn
 from scotoma.evolve.examination import Examination
 from scotoma.evolve.lesson import interview, verifier_of
+from scotoma.evolve.plan import check_training
 from scotoma.evolve.rediscovery import rediscover
 from scotoma.evolve.settings import Arm, EvolveSettings
 from scotoma.evolve.supply import check_makers
@@ -31,7 +33,6 @@ from scotoma.evolve.workshop import Policy, Workshop
 from scotoma.generate.crew import open_crew, pool_of
 from scotoma.generate.production import Crew
 from scotoma.generate.standards import leakage_of
-from scotoma.models.spec import checkpoint_path
 from scotoma.store.run import Run
 from scotoma.store.summary import Summary
 
@@ -48,13 +49,16 @@ def means_of(settings: EvolveSettings) -> Means:
     """Open them, and refuse what could not be mended: before an hour's work, and before any run is begun.
 
     Raises:
-        ConfigError: nobody could make samples of these images or judge them, or the candidate cannot be trained.
+        ConfigError: nobody could make samples of these images, ask about them or judge them; or the candidate, or a
+            questioner that is to learn, cannot be trained.
         ModelError, ImageError, SpecError: see `scotoma.core.errors`.
     """
+    check_training(settings)
     source = open_source(settings)
-    checkpoint_path(settings.candidate)
-    crew = _crew(source, settings)
+    check_makers(source, settings)
     check_source(source, settings.seed, judged=bool(settings.judge.specs))
+    check_questioner(settings.discover, source, settings.seed)
+    crew = _crew(source, settings)
     read_calibration(settings.judge)
     return Means(source, crew)
 
@@ -100,7 +104,6 @@ def evolve(
 
 def _crew(source: ImageSource, settings: EvolveSettings) -> Crew | None:
     """Who makes samples; None: failing scenes are varied."""
-    check_makers(source, settings)
     if settings.generate.agents == "exact":
         return None
     return open_crew(settings.generate, source, pool_of(source, settings.generate, settings.seed))

@@ -165,6 +165,7 @@ def _by_agents(
             wanted=share.samples,
             seed=seed,
             source=shop.source,
+            exact=settings.generate.agents == "exact",
             by_chance=mixture.kind == "random",
         )
         work = _worked(shop, f"{name}/agents/{share.name}", brief, crew, checks)

@@ -33,15 +33,15 @@ def brief_for(
     wanted: int,
     seed: str,
     source: ImageSource,
+    exact: bool = False,
     by_chance: bool = False,
 ) -> Brief:
-    """The brief of a mode, or of anything else that a predicate names; `by_chance`: its examples are uniform questions,
-    right or wrong, and no failures."""
+    """The brief of a mode, or of anything else that a predicate names; `exact`: the agents that get it tag by a world's
+    facts; `by_chance`: its examples are uniform questions, right or wrong, and no failures."""
     tagging = run.config.get("tagging")
     tagged = isinstance(tagging, dict) and tagging.get("model") is not None
     # What a model or topics told of the questions of that run, nobody tells of new ones.
     known = KEYS if tagged else (*KEYS, *_WORDING)
-    exact = isinstance(source, World)
     decidable = tuple(c for c in predicate.conditions if exact or c.key in known)
     return Brief(
         mode_id=name,

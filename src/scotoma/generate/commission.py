@@ -179,6 +179,7 @@ def _delivered(
     brief = brief_for(
         origin, mode.id, described(mode), mode.predicate,
         wanted=settings.samples, seed=str(settings.seed), source=work.source,
+        exact=settings.generate.agents == "exact",
     )  # fmt: skip
     kept = _account(run.ledger, mode, settings.samples).kept
     phase = f"generate {mode.id}"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from scotoma.core import ChatModel, ImageError, ImageRecord, ImageSource, Sampling, Split, World
+from scotoma.core import ChatModel, ImageError, ImageRecord, ImageSource, Sampling, ScotomaError, Split, World
 from scotoma.generate.checks import Check
 from scotoma.generate.checks.balance import Balance
 from scotoma.generate.checks.blind import Blind, BlindModel
@@ -20,6 +20,7 @@ from scotoma.generate.checks.form import Form
 from scotoma.generate.checks.leakage import LEVELS, Leakage
 from scotoma.generate.settings import CheckSettings, GenerateSettings
 from scotoma.images.duplicates import NearDuplicates
+from scotoma.images.spec import open_images
 from scotoma.models.spec import load_model
 from scotoma.store import Run
 
@@ -38,25 +39,48 @@ def leakage_of(run: Run, source: ImageSource, settings: GenerateSettings, seed: 
     """The check against everything that the run holds out, near-copies of photos among it: worth keeping, as it looks
     at every one of those.
 
-    What the run never drew of its held-out splits cannot be in the pool; the web may hold a copy of it.
+    What the run never drew of its held-out splits cannot be in a pool of the same pictures; other pictures, and the
+    web, may hold a copy of it.
     """
     kept_back = held_out(run)
     if _rendered(source, settings):
         return Leakage(kept_back)
-    photos: list[ImageRecord] = []
+    return Leakage(kept_back, _photos(run, kept_back, source, settings, seed))
+
+
+def _photos(
+    run: Run, kept_back: set[str], source: ImageSource, settings: GenerateSettings, seed: int
+) -> Iterator[ImageRecord]:
+    """One after the other: a data set does not fit into memory."""
     for image_id in sorted(kept_back):
         try:
-            photos.append(run.images.get(image_id))
+            yield run.images.get(image_id)
         except ImageError:  # gone, or never kept: then its id alone is held out
             continue
-    if settings.search.web and not isinstance(source, World):
-        photos += [
-            record
-            for split in _HELD_OUT
-            for record in source.images(split, seed)
-            if record.id not in kept_back
-        ]
-    return Leakage(kept_back, photos)
+    own = run.config.get("images")
+    origin = _opened(own) if isinstance(own, str) and own != source.spec else None
+    if origin is None and settings.search.web:
+        origin = source
+    if origin is None or isinstance(origin, World):  # whose pictures are endless, and rendered
+        return
+    for split in _HELD_OUT:
+        found = False
+        try:
+            for record in origin.images(split, seed):
+                found = True
+                if record.id not in kept_back:
+                    yield record
+        except ImageError:
+            if found:  # a small folder may lack a split, but nothing may break off
+                raise
+
+
+def _opened(spec: str) -> ImageSource | None:
+    """None where the run's pictures are no longer there: those that it drew are kept in the run."""
+    try:
+        return open_images(spec)
+    except ScotomaError:
+        return None
 
 
 def standards(leakage: Leakage, source: ImageSource, settings: GenerateSettings) -> list[Check]:

@@ -118,6 +118,10 @@ class NearDuplicates:
             self._remember(name, seen, unit)
         return earlier
 
+    def add(self, name: str, picture: Image, record: ImageRecord | None = None) -> None:
+        """Know a picture, be it a near-copy of an earlier one or not: what is near this one need not be near that."""
+        self._remember(name, Fingerprint.of(picture), self._embed(record))
+
     def find(self, picture: Image, record: ImageRecord | None = None) -> str | None:
         """The name of an earlier near-copy, as `met` says it; but a picture that is new stays unknown."""
         return self._same_pixels(Fingerprint.of(picture)) or self._alike(self._embed(record))

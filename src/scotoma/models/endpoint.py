@@ -57,7 +57,6 @@ class EndpointModel:
         self._cache = _open_cache(options.cache)
         self._cache_failure: StorageError | None = None
         self._slots = Slots(AdaptiveLimit(options.concurrency))
-        self._settled = asyncio.Event()
         self._loop = BackgroundLoop("scotoma-endpoint")
         self._close = weakref.finalize(self, _close, self._loop, self._server, self._cache)
 
@@ -146,31 +145,22 @@ class EndpointModel:
             encoded = [await urls.get(record) for record in request.images]
         except ImageError as error:
             return Fault("bad_image", str(error))
-        await self._afford(request)
+        most = self._most_tokens(request)
+        if not await self.spending.room(most):
+            raise BudgetError(
+                f"the budget of {self.name} holds no further request: {self.spending.describe()}",
+                hint="what was answered is in the cache: raise max_usd or max_tokens_total and run it again",
+            )
         started = time.perf_counter()
-        try:
-            with self.spending.reserve(self._most_tokens(request)) as charge:
-                reading = await self._server.attempt(request, encoded)
-                charge.settle(reading.tokens, answered=isinstance(reading, Completion))
-        finally:
-            self._settled.set()
+        with self.spending.reserve(most) as charge:
+            reading = await self._server.attempt(request, encoded)
+            charge.settle(reading.tokens, answered=isinstance(reading, Completion))
         if isinstance(reading, Fault):
             return reading
         tokens_in, tokens_out = reading.tokens or (0, 0)
         reply = Reply(reading.text, tokens_in, tokens_out, time.perf_counter() - started)
         self._keep(key, reply)
         return reply
-
-    async def _afford(self, request: Request) -> None:
-        """Wait until the budget is sure to hold one more request: those under way may leave something over."""
-        while not self.spending.admits(self._most_tokens(request)):
-            if not self.spending.under_way:
-                raise BudgetError(
-                    f"the budget of {self.name} holds no further request: {self.spending.describe()}",
-                    hint="what was answered is in the cache: raise max_usd or max_tokens_total and run it again",
-                )
-            self._settled.clear()
-            await self._settled.wait()
 
     def _keep(self, key: str, reply: Reply) -> None:
         """Into the cache. A reply that cannot be written is handed over all the same, and stops the next call."""

@@ -10,6 +10,7 @@ because nobody knows yet what an image costs there.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -51,6 +52,7 @@ class Spending:
         self.under_way = 0
         self._longest_prompt = 0
         self._reserved_out = 0
+        self._settled = asyncio.Event()
 
     @property
     def usd(self) -> float:
@@ -68,6 +70,17 @@ class Spending:
         dollars = self.budget.max_usd
         return dollars is None or self.budget.usd(tokens_in, tokens_out) <= dollars
 
+    async def room(self, max_tokens: int) -> bool:
+        """Wait until one more request is admitted: those under way may leave something over. False where none is
+        under way any more, so that it never will be.
+        """
+        while not self.admits(max_tokens):
+            if not self.under_way:
+                return False
+            self._settled.clear()
+            await self._settled.wait()
+        return True
+
     @contextmanager
     def reserve(self, max_tokens: int) -> Iterator[Charge]:
         """Set aside what a request may cost while it is under way; what it did cost goes into the `Charge`."""
@@ -83,6 +96,7 @@ class Spending:
             self.tokens_in += charge.tokens_in
             self.tokens_out += charge.tokens_out
             self._longest_prompt = max(self._longest_prompt, charge.tokens_in)
+            self._settled.set()
 
     def describe(self) -> str:
         """What was spent, for people."""

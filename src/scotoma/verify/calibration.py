@@ -4,7 +4,9 @@ From a world come valid questions and such as are known to be invalid, right ans
 of each; from a file, what people said.
 
     items = known_from_world(ShapesWorld(), n=400, seed=0)
-    calibration = measure(JudgeVerifier(model), items, judge="openai:…", prompts=VERSIONS, measured_on="worlds:shapes")
+    calibration = measure(
+        JudgeVerifier(model), items, clustered_rate, judge="openai:…", prompts=VERSIONS, measured_on="worlds:shapes"
+    )
 """
 
 from __future__ import annotations
@@ -179,6 +181,7 @@ def _labels(path: Path) -> Iterator[_Label]:
 def measure(
     verifier: Verifier,
     items: Sequence[KnownItem],
+    rate: Callable[[Sequence[bool], Sequence[str]], Rate],
     *,
     judge: str,
     prompts: Mapping[str, str],
@@ -187,7 +190,9 @@ def measure(
 ) -> Calibration:
     """Let a judge rule on known items, and count. Items that it gives no ruling on count as `unusable`, nowhere else.
 
-    Correctness is measured as it is used: the judge is not told the right answer, and rules come before it.
+    Correctness is measured as it is used: the judge is not told the right answer, and rules come before it. `rate`
+    makes a share, with its interval, of rulings and the ids of their pictures: items about one picture belong together,
+    so take `diagnose.statistics.clustered_rate`, which lives on the same floor and so out of reach.
     """
     verdicts: list[Verdict] = []
     for start in range(0, len(items), _BATCH):
@@ -196,22 +201,18 @@ def measure(
         verdicts += verifier.judge(claims)
         on_progress(len(verdicts), len(items))
     unusable: Counter[str] = Counter()
-    refused: Counter[bool] = Counter()
-    failed: Counter[bool] = Counter()
-    totals: Counter[tuple[str, bool]] = Counter()
+    refused, failed = _Calls(), _Calls()
     for item, verdict in zip(items, verdicts, strict=True):
         if verdict.valid is None:
             unusable[verdict.error or verdict.reason or "undecided"] += 1
             continue
-        totals["validity", not item.valid] += 1
-        refused[not item.valid] += not verdict.valid
+        refused.add(not item.valid, not verdict.valid, item.image.id)
         if item.correct is None or not verdict.valid:
             continue
         if verdict.correct is None:
             unusable[verdict.error or verdict.reason or "undecided"] += 1
             continue
-        totals["correctness", not item.correct] += 1
-        failed[not item.correct] += verdict.correct < 0.5
+        failed.add(not item.correct, verdict.correct < 0.5, item.image.id)
     agreement = verifier.agreement if isinstance(verifier, ConsensusVerifier) else None
     return Calibration(
         judge=judge,
@@ -219,18 +220,29 @@ def measure(
         measured_on=measured_on,
         made=datetime.now(UTC).replace(microsecond=0),
         items=len(items),
-        validity=_discernment(refused, totals["validity", True], totals["validity", False]),
-        correctness=_discernment(failed, totals["correctness", True], totals["correctness", False]),
+        validity=refused.discernment(rate),
+        correctness=failed.discernment(rate),
         unusable=dict(unusable.most_common()),
         unanimity=_wilson(agreement.unanimous, agreement.ruled) if agreement is not None else None,
     )
 
 
-def _discernment(called: Mapping[bool, int], positives: int, negatives: int) -> Discernment:
-    return Discernment(
-        sensitivity=_wilson(called[True], positives),
-        specificity=_wilson(negatives - called[False], negatives),
-    )
+class _Calls:
+    """What was called a fault, and of which pictures, apart for what is one and what is none."""
+
+    def __init__(self) -> None:
+        self._right: dict[bool, list[bool]] = {True: [], False: []}
+        self._images: dict[bool, list[str]] = {True: [], False: []}
+
+    def add(self, fault: bool, called: bool, image_id: str) -> None:
+        self._right[fault].append(called is fault)
+        self._images[fault].append(image_id)
+
+    def discernment(self, rate: Callable[[Sequence[bool], Sequence[str]], Rate]) -> Discernment:
+        return Discernment(
+            sensitivity=rate(self._right[True], self._images[True]),
+            specificity=rate(self._right[False], self._images[False]),
+        )
 
 
 def _wilson(successes: int, n: int) -> Rate:

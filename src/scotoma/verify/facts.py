@@ -8,20 +8,16 @@ An answer that rules cannot read is left open (`reason="undecided"`), never call
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from scotoma.core import Claim, Verdict
 from scotoma.verify.rules import match
 
 
 class FactsVerifier:
-    """Judges by `Facts.examine`, first in every chain. An image without facts gets `valid=None`: somebody else decides.
-
-    `alternatives` are the answers the world's questions can have; they let a wordy answer be judged by rules.
+    """Judges by `Facts.examine`, first in every chain. An image without facts gets `valid=None`: somebody else
+    decides.
     """
-
-    def __init__(self, alternatives: Collection[str] = ()) -> None:
-        self.alternatives = tuple(alternatives)
 
     def judge(self, items: Sequence[Claim], errors: Sequence[str | None] | None = None) -> list[Verdict]:
         """One verdict per claim, in order; see `core.Verifier`."""
@@ -38,7 +34,7 @@ class FactsVerifier:
             return Verdict(error=error)
         if claim.answer is None or error is not None:
             return Verdict(valid=True, truth=examined.answer, decided_by="facts", error=error)
-        found = match(claim.answer, examined.answer, alternatives=self.alternatives)
+        found = match(claim.answer, examined.answer, alternatives=examined.answers)
         if found == "undecided":
             return Verdict(valid=True, truth=examined.answer, reason="undecided", decided_by="facts")
         correct = 1.0 if found == "correct" else 0.0

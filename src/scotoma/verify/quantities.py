@@ -164,7 +164,7 @@ _QUANTITY = re.compile(
     rf"(?<![\w.,:/^])(?<!\d[-‑–])(?P<sign>[-−])?\s?(?P<currency>{_CURRENCY})?\s?"
     rf"(?:(?:(?P<whole>\d{{1,9}})\s)?(?P<top>\d{{1,9}})\s?[/⁄]\s?(?P<bottom>\d{{1,9}})(?![\d.,:/])"
     rf"|(?P<plain>{_PLAIN})|(?P<word>\b(?:{'|'.join(WORDS)})\b))"
-    r"(?:[\s-]?(?P<size>hundred|thousand|million|billion|bn|k)\b)?"
+    r"(?:[\s-]?(?P<size>hundred|thousand|million|billion|bn|k|(?(currency)m|(?!)))\b)?"
     rf"(?:[\s-]?(?P<unit>(?:{'|'.join(sorted(map(re.escape, _UNITS), key=len, reverse=True))})(?![\w²/])))?"
     r"(?![\d:/]|[.,]\d|[-‑–]\d)",
     re.IGNORECASE,
@@ -218,6 +218,8 @@ def _unit_missing(said: Quantity, right: Quantity) -> Decision:
     assert full.unit is not None
     if bare.value == full.value or (full.unit.dimension == SHARE and bare.value == full.base):
         return "correct"
+    if full.unit == _UNITS["m"] and bare.value == full.value * _SIZES["m"]:
+        return "undecided"  # 30m: metres, or 30 million
     meant = (Quantity(bare.value, unit, bare.exact) for unit in _UNITS.values())
     same = (other for other in meant if other.unit and other.unit.dimension == full.unit.dimension)
     if any(other.base == full.base or _near(other, full) for other in same):

@@ -43,7 +43,11 @@ _DENIALS = {
     "aren't",
     "doesn't",
 }
-_THINKING = re.compile(r"<think>.*?(</think>|\Z)", re.DOTALL | re.IGNORECASE)
+_THINKING = re.compile(r"^(?:(?!<think>).)*</think>|<think>.*?(?:</think>|\Z)", re.DOTALL | re.IGNORECASE)
+"""Chat templates may open the thinking in the prompt: then a reply holds the closing tag alone."""
+_MARKUP = re.compile(r"</?[a-z][^<>]*>", re.IGNORECASE)
+_COMPARED, _ADDED = frozenset("<>≤≥≠"), frozenset("+#")
+"""Signs that make another answer of the same words: "< 5" and "> 5", "C++" and "C"."""
 _LEAD = re.compile(
     r"^(?:(?:so|therefore|thus|hence)\b[ ,]*)?(?:"
     r"(?:(?:my|the) )?(?:(?:final|correct) )?answer\s*(?:is\b|:|=)[\s:=]*"
@@ -83,16 +87,22 @@ def match(
     said, right = normalise(answer), normalise(truth)
     if options:
         return _match_option(answer, truth, options)
-    if not said:
-        return "incorrect"
-    words, target = said.split(), right.split()
-    if said == right and _is_plain(answer) and _is_plain(truth):
+    if said and said == right and _is_plain(answer) and _is_plain(truth):
         return "correct"
-    spoken, meant = _without_clothes(answer), _without_clothes(truth)
+    raw, spoken, meant = _undone(answer).strip(), _without_clothes(answer), _without_clothes(truth)
+    # "+", "♥": what is all signs has no words to compare.
+    if (raw and raw == _undone(truth).strip()) or spoken.rstrip(" .!") == meant.rstrip(" .!") != "":
+        return "correct"
+    if not said:
+        return "incorrect" if closed or not raw else "undecided"
+    words, target = said.split(), right.split()
+    if _signs(spoken, _COMPARED) != _signs(meant, _COMPARED):
+        return "undecided"
     if not _DENIALS & set(words) and (measured := quantities.compare(spoken, meant)):
         return measured
     if said == right:
-        return "correct"
+        other = _number(right) is None and _signs(spoken, _ADDED) != _signs(meant, _ADDED)
+        return "undecided" if other else "correct"
     if worth := formulas.compare(spoken, meant):
         return worth
     if right in ("yes", "no"):
@@ -115,7 +125,7 @@ def normalise(text: str) -> str:
 
     Idempotent. An opened but never closed `<think>` leaves nothing: the model did not get to an answer.
     """
-    text = _unbox(_THINKING.sub(" ", text))
+    text = _undone(text)
     while (barer := _bare(text)) != text:
         text = barer
     return text
@@ -128,7 +138,16 @@ def _is_plain(text: str) -> bool:
 
 def _without_clothes(text: str) -> str:
     """Without thinking, box and lead-in, but with its signs: what numbers, units and formulas are read from."""
-    return _strip_lead(_unbox(_THINKING.sub(" ", text)))
+    return _strip_lead(_undone(text))
+
+
+def _undone(text: str) -> str:
+    """Without thinking and box."""
+    return _unbox(_THINKING.sub(" ", text))
+
+
+def _signs(text: str, of: frozenset[str]) -> frozenset[str]:
+    return of & set(_MARKUP.sub("", text))
 
 
 def _bare(text: str) -> str:

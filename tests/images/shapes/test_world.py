@@ -13,12 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scotoma.core import SPLITS, ConfigError, Facts, ImageRecord, Split, World
+from scotoma.core import SPLITS, Claim, ConfigError, Facts, ImageRecord, Split, World
 from scotoma.images.worlds.shapes import ShapesFacts, ShapesWorld, templates
 from scotoma.images.worlds.shapes.language import parse
 from scotoma.images.worlds.shapes.render import draw
-from scotoma.images.worlds.shapes.scene import TRAINING, Scene
+from scotoma.images.worlds.shapes.scene import TRAINING, Scene, Thing
 from scotoma.store.rows import image_entry, image_row
+from scotoma.verify.facts import FactsVerifier
 
 WORLD = ShapesWorld()
 
@@ -128,3 +129,17 @@ def test_facts_are_plain_json() -> None:
     record = WORLD.image("train", 0, 0)
     assert record.facts is not None
     assert json.loads(json.dumps(record.facts.to_json()))["things"]
+
+
+def test_wordy_answers_to_what_has_few_answers_are_judged_by_rules() -> None:
+    thing = Thing(shape="star", colour="purple", size="large", x=30, y=30, radius=9)
+    picture = ShapesWorld().render(ShapesFacts(Scene(things=(thing,))), "discover")
+    said = {
+        ("what colour is the large star ?", "The large star is purple."): 1.0,
+        ("what colour is the large star ?", "The large star is clearly green."): 0.0,
+        ("what shape is the large purple thing ?", "The shape of the large purple thing is a circle."): 0.0,
+        ("what shape is the large purple thing ?", "I think that it must be a star."): 1.0,
+        ("what size is the star ?", "The purple star is rather large."): 1.0,
+    }
+    claims = [Claim(image=picture, question=question, answer=answer) for question, answer in said]
+    assert [verdict.correct for verdict in FactsVerifier().judge(claims)] == list(said.values())

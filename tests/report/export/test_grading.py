@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from scotoma.report.export.grading import grade, plain
 from scotoma.verify.rules import match
 
-TRUTHS = ("yes", "no", "3", "0", "12", "red", "grey", "left", "the star", "B", "a", "large circle")
+TRUTHS = (
+    "yes", "no", "3", "0", "12", "red", "grey", "left", "the star", "B", "a", "large circle", "+", "C++", "C",
+)  # fmt: skip
 SAYINGS = (
     "{}",
     "{}.",
@@ -18,6 +20,7 @@ SAYINGS = (
     "So, the final answer: {}",
     "\\boxed{{{}}}",
     "<think>maybe red, or 4</think> {}",
+    "maybe red, or 4</think> {}",
     "<think>no, B</think>The answer is \\boxed{{{}}}.",
     "It is {}.",
 )

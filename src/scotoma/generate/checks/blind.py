@@ -133,7 +133,8 @@ class Habits:
 class BlindModel:
     """A model that is asked without the picture, several times; its confidence is the share of its commonest answer.
 
-    Calls that fail say nothing of the question.
+    Calls that fail say nothing of the question. Where there are two answers only there is no guess: a model that always
+    says no is sure and right half of the time, and would leave the questions with a yes alone.
     """
 
     def __init__(self, model: ChatModel, samples: int = BLIND_SAMPLES, temperature: float = 0.7) -> None:
@@ -145,9 +146,13 @@ class BlindModel:
         """See `BlindAnswerer`.
 
         Raises:
-            Outage: not one call was answered.
+            Outage: half of the calls or more were not answered.
         """
         said = sampled(self._model, draft, self._samples, self._temperature, blind=True)
+        if len(draft.options) == 2 or any(
+            match(draft.answer or "", word) == "correct" for word in ("yes", "no")
+        ):
+            return None
         agreeing = {text: sum(match(other, text) == "correct" for other in said) for text in said}
         answer = max(agreeing, key=lambda text: agreeing[text])
         return Guess(answer, agreeing[answer] / len(said))

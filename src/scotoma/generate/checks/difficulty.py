@@ -37,17 +37,17 @@ class PassRate:
         self._temperature = temperature
 
     def __call__(self, draft: Draft) -> float | None:
-        """In [0, 1]; None where no answer could be judged.
+        """In [0, 1]; None where no more than half of the answers could be judged.
 
         Raises:
-            Outage: not one call was answered.
+            Outage: half of the calls or more were not answered.
         """
         said = sampled(
             self._model, draft, self._samples, self._temperature, put=self._put, max_tokens=self._max_tokens
         )
         judged = [match(answer, draft.answer or "") for answer in said]
         decided = [found for found in judged if found != "undecided"]
-        return decided.count("correct") / len(decided) if decided else None
+        return decided.count("correct") / len(decided) if 2 * len(decided) > len(judged) else None
 
 
 class Difficulty(Check):

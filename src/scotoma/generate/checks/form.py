@@ -13,6 +13,8 @@ import re
 from scotoma.generate.checks.check import Check, Draft
 
 _WORD = re.compile(r"[^\W_]")
+_STOPS = " \t\n.,;:!?…'\"`*_"
+"""What is no answer alone; "+" or "♥" may be one."""
 _LEFTOVER = re.compile(r"\{\w*\}|\[\w+\]|<\w+>|```|(?:\bas an ai\b)", re.IGNORECASE)
 """What a template or a model leaves behind when it fails: an unfilled slot, markup, an excuse."""
 
@@ -36,7 +38,7 @@ class Form(Check):
         answer = draft.answer or ""
         if not _WORD.search(draft.question):
             return "empty_question"
-        if draft.answer is not None and not _WORD.search(answer):
+        if draft.answer is not None and not answer.strip(_STOPS):
             return "empty_answer"
         if len(draft.question) > self._longest_question:
             return "long_question"

@@ -43,7 +43,7 @@ class Leakage(Check):
         self._near = near or NearDuplicates(levels=LEVELS)
         self._any = False
         for record in pictures:
-            self._near.met(record.id, record.open(), record)
+            self._near.add(record.id, record.open(), record)
             self._any = True
         self._last: tuple[str, bool] = ("", False)
 

@@ -3,7 +3,7 @@
     said = sampled(model, draft, samples=9, temperature=1.0)               # ["3", "3", "2", …]
     said = sampled(model, draft, samples=5, temperature=0.7, blind=True)
 
-Calls that fail are left out; where all did, nothing is known, and that is no rejection.
+Calls that fail are left out; where half of them did, too little is known, and that is no rejection.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ def sampled(
     put: Callable[[str], str] = str,
     max_tokens: int = Sampling().max_tokens,
 ) -> list[str]:
-    """Up to `samples` answers, at least one; `blind`: the picture is not shown. `put` words the question.
+    """Up to `samples` answers, more than half of them; `blind`: the picture is not shown. `put` words the question.
 
     Raises:
-        Outage: not one call was answered.
+        Outage: half of the calls or more were not answered.
     """
     text = put(draft.question + (f" ({' / '.join(draft.options)})" if draft.options else ""))
     images = () if blind else (draft.image,)
@@ -40,6 +40,6 @@ def sampled(
         ]
     )
     said = [reply.text for reply in replies if reply.error is None]
-    if not said:
-        raise Outage.of(replies)
+    if 2 * len(said) <= len(replies):
+        raise Outage.of([reply for reply in replies if reply.error is not None])
     return said

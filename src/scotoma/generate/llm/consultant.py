@@ -111,7 +111,7 @@ class Consultant(Generic[Output]):
         from pydantic_ai.usage import RunUsage, UsageLimits
 
         most = self._manner.max_tokens + self._options.thinking_tokens
-        if not self.spending.admits(most):
+        if not await self.spending.room(most):
             raise BudgetError(
                 f"the budget of {self.name} holds no further request: {self.spending.describe()}",
                 hint="what was made is kept: raise max_usd or max_tokens_total and run it again",

@@ -187,19 +187,19 @@ async def _looked_up(host: str, port: int) -> list[_Place]:
     loop = asyncio.get_running_loop()
     found: asyncio.Future[list[_Place]] = loop.create_future()
 
-    def tell(answer: list[_Place] | OSError) -> None:
+    def tell(answer: list[_Place] | OSError | UnicodeError) -> None:
         if found.done():
             return  # too late: the time is up
-        if isinstance(answer, OSError):
+        if isinstance(answer, OSError | UnicodeError):
             found.set_exception(answer)
         else:
             found.set_result(answer)
 
     def ask() -> None:
-        answer: list[_Place] | OSError
+        answer: list[_Place] | OSError | UnicodeError
         try:
             answer = list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # the latter of a host that is no name: "a..b"
             answer = error
         with suppress(RuntimeError):  # the loop is closed: the time is up
             loop.call_soon_threadsafe(tell, answer)

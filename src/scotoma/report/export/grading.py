@@ -45,10 +45,13 @@ _LEAD = re.compile(
 def grade(answer: str, truth: str) -> float:
     """1.0 when the answer says the same as the truth, else 0.0. Thinking, boxes, case and articles do not count."""
     said, right = plain(answer), plain(truth)
+    # "+": what is all signs has no words to compare.
+    if _signed(answer) == _signed(truth) != "":
+        return 1.0
     if not said or not right:
         return 0.0
     if said == right:
-        return 1.0
+        return float(_signs(answer, right) == _signs(truth, right))
     words = said.split()
     if right in ("yes", "no"):
         return float(_YES.get(words[0]) == right)
@@ -70,13 +73,26 @@ def plain(text: str) -> str:
     return " ".join([word for word in words if word not in ("a", "an", "the")] or words)
 
 
+def _signed(text: str) -> str:
+    """Without lead-in and full stop, with every sign."""
+    return _LEAD.sub("", _inner(text), count=1).strip("*_`\"' ").rstrip(" .!")
+
+
+def _signs(text: str, right: str) -> set[str]:
+    """Signs that make another answer of the same words: "< 5" and "> 5", "C++" and "C", but not "+5" and "5"."""
+    told = "<>≤≥≠" if _is_number(right) else "<>≤≥≠+#"
+    return set(told) & set(re.sub(r"</?[a-z][^<>]*>", "", _inner(text), flags=re.IGNORECASE))
+
+
 def _two_digits(match: re.Match[str]) -> str:
     return str(10 * (_TENS.index(match[1]) + 2) + int(_DIGITS.get(match[2] or "zero", "0")))
 
 
 def _inner(text: str) -> str:
     """What is left after the thinking, inside `<answer>` and the last box."""
-    text = re.sub(r"<think>.*?(?:</think>|\Z)", " ", text, flags=re.DOTALL | re.IGNORECASE)
+    # A chat template may open the thinking in the prompt; then the closing tag stands alone.
+    thinking = r"^(?:(?!<think>).)*</think>|<think>.*?(?:</think>|\Z)"
+    text = re.sub(thinking, " ", text, flags=re.DOTALL | re.IGNORECASE)
     tagged = re.findall(r"<answer>(.*?)</answer>", text, flags=re.DOTALL | re.IGNORECASE)
     text = tagged[-1] if tagged else text
     start = text.rfind("\\boxed{")

@@ -14,8 +14,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import NoReturn
 
-from scotoma.core import ImageRecord, LogError, Observation, Split
+from scotoma.core import ConfigError, ImageRecord, LogError, Observation, Split
 from scotoma.diagnose.modes import ModeSearch, confirm, suspect
 from scotoma.diagnose.statistics import clustered_rate
 from scotoma.discover.account import account_of_discovery
@@ -52,22 +53,59 @@ class _Piece:
     where: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
 
-def check(logs: Sequence[Log]) -> None:
-    """Look for the first question that was answered, so that useless files are refused before anything is written.
+class _Every(Collection[str]):
+    """The names of all columns, whatever they are."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def check(logs: Sequence[Log], columns: Collection[str] = ()) -> None:
+    """Look for the first question that was answered, and for one with each of the columns, so that useless files and
+    misspelt columns are refused before anything is written.
 
     Raises:
-        LogError: none of the logs holds one; the message says what was found instead.
+        LogError: none of the logs holds an answered question; the message says what was found instead.
+        ConfigError: no question has one of the columns; the hint lists those that there are.
     """
     reasons: Counter[str] = Counter()
+    answered, missing = False, set(columns)
     for log in logs:
-        for entry in log.entries():
+        for entry in log.entries(columns):
             if isinstance(entry, Record):
-                return
-            reasons[entry.reason] += entry.count
+                answered = True
+                missing -= entry.columns.keys()
+                if not missing:
+                    return
+            else:
+                reasons[entry.reason] += entry.count
+    if answered:
+        _refuse_columns(logs, missing)
     told = ", ".join(f"{count:,} × {reason}" for reason, count in reasons.most_common(4)) or "no entry"
     hint = "these are questions without a candidate's answers" if "no answer" in reasons else None
     names = ", ".join(log.path.name for log in logs[:3])
     raise LogError(f"{names} holds no answered question: {told}", hint=hint)
+
+
+def _refuse_columns(logs: Sequence[Log], missing: Collection[str]) -> NoReturn:
+    there = {
+        name
+        for log in logs
+        for entry in log.entries(_Every())
+        if isinstance(entry, Record)
+        for name in entry.columns
+    }
+    names = ", ".join(repr(name) for name in sorted(missing))
+    raise ConfigError(
+        f"no entry has the column {names} with a value that can describe a mode",
+        hint=f"there are {', '.join(sorted(there))}" if there else "leave --column out",
+    )
 
 
 def intake(

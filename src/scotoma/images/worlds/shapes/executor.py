@@ -16,13 +16,16 @@ from typing import TypeVar
 from scotoma.core import Examination, Tag
 from scotoma.images.worlds.shapes.language import Parsed, parse, several
 from scotoma.images.worlds.shapes.program import HORIZONTAL, Phrase, Place, Program, SignPhrase
-from scotoma.images.worlds.shapes.scene import COLOURS, SIZES, Scene, Sign, Thing
+from scotoma.images.worlds.shapes.scene import COLOURS, SHAPES, SIZES, Scene, Sign, Thing
 
 _Item = TypeVar("_Item")
 _Placed = TypeVar("_Placed", Thing, Sign)
 
 MARGIN = 4
 """Centres that differ by fewer pixels along an axis are neither left nor right (above nor below)."""
+
+ANSWERS = {"colour": tuple(COLOURS), "shape": tuple(SHAPES), "size": tuple(SIZES)}
+"""Operations that ask for one of a few words, and the words."""
 
 
 class Invalid(Exception):
@@ -42,7 +45,8 @@ def examine(scene: Scene, question: str, attributes: dict[str, Tag] | None = Non
     tags["answer"] = answer
     if parsed.program.operation == "count":
         tags["count"] = int(answer)
-    return Examination(valid=True, answer=answer, tags=tags)
+    answers = ANSWERS.get(parsed.program.operation, ())
+    return Examination(valid=True, answer=answer, tags=tags, answers=answers)
 
 
 def execute(program: Program, scene: Scene) -> str:
