@@ -64,7 +64,7 @@ def test_flags_alone_are_enough() -> None:
             "candidate: pupil\ndiscover:\n  questions: 0\n",
             ["discover.questions", "greater than or equal to 1", "not 0"],
         ),
-        ("candidate: pupil\ndiscover: 5\n", ["discover: input should be a valid dictionary", "not 5"]),
+        ("candidate: pupil\ndiscover: 5\n", ["discover: expected `key: value` lines below it", "not 5"]),
     ],
 )
 def test_a_mistake_is_told_with_file_key_and_what_was_expected(
@@ -89,6 +89,9 @@ def test_a_missing_file_is_told_with_its_neighbour(tmp_path: Path) -> None:
     write(tmp_path, "candidate: pupil\n")
     with pytest.raises(ConfigError, match=r"no such file.*did you mean .*pupil\.yaml"):
         load_settings(Evolution, tmp_path / "pupli.yaml")
+    with pytest.raises(ConfigError) as caught:
+        load_settings(Evolution, tmp_path / "qwen-evolve.yaml")
+    assert caught.value.hint == "give the path of a YAML file"  # the same folder makes no two names alike
     with pytest.raises(ConfigError, match=r"cannot be read"):
         load_settings(Evolution, tmp_path)
 

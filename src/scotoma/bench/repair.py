@@ -157,7 +157,7 @@ def settings_for(candidate: str, images: str, out: Path, seed: int, rounds: int)
             samples=6000,
             steps=60,
             learning_rate=5e-5,
-            warm_start_steps=160,
+            warm_start_steps=80,
             warm_start_rate=5e-4,
             warm_start_once=False,
             rehearsal=4000,

@@ -11,7 +11,6 @@ from rich.table import Table
 
 from scotoma.cli import console
 from scotoma.core import ConfigError, Rate
-from scotoma.store.durable import write_durably
 from scotoma.store.run import Run
 
 if TYPE_CHECKING:
@@ -91,6 +90,7 @@ def command(
         raise ConfigError("--questions and --force go with --write DIR")
     if candidate is None:
         raise ConfigError("nobody is to be checked", hint=f"scotoma check {place} --candidate SPEC")
+    console.check_file(json)
     suite = Suite.read(place)
     judging = judged_by or suite.header.judge
     known = suite.header.judge.specs
@@ -109,7 +109,7 @@ def command(
         typer.echo(document, nl=False)
     else:
         if json is not None:
-            write_durably(json, document.encode())
+            console.write_file(json, document)
         _show(result)
     if not result.passed:
         raise typer.Exit(1)

@@ -1,6 +1,6 @@
 """What to make for each failure mode: how many samples, from which failing structures.
 
-A structure is a scene in which the candidate failed, with the question. New samples keep it (FINDINGS.md: the same
+A structure is a scene in which the candidate failed, with the question. New samples keep it (measured: the same
 question texts on fresh random scenes teach nothing).
 
     plans = plan(mixture, targets, structures)

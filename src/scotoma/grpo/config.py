@@ -1,4 +1,4 @@
-"""How a policy is trained: few knobs, the same for both engines, with defaults measured to be stable.
+"""How a policy is trained: few knobs, the same for every engine, with defaults measured to be stable.
 
 Few prompts a step is what makes GRPO unstable on a small model: the default step is 24 images with some 8
 questions each, 192 groups of 8 completions.

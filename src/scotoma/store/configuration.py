@@ -59,7 +59,12 @@ def load_settings(
                 if not near:
                     hint = hint or f"the keys there are {', '.join(_keys(model, keys[:-1]))}"
             elif mistake["type"] == "missing":
-                lines.append(f"{where}: this key is required")
+                lines.append(f"{name if path is None else where}: this key is required")
+                hint = hint or f"give it as --{keys[-1]}, or in a --config FILE"
+            elif mistake["type"] in ("model_type", "dict_type"):
+                lines.append(f"{where}: expected `key: value` lines below it, not {mistake['input']!r}")
+            elif mistake["type"] == "value_error":  # one of ours, which says what it is about
+                lines.append(f"{where}: {mistake['msg'].removeprefix('Value error, ')}")
             else:
                 lines.append(f"{where}: {_lower(mistake['msg'])}, not {mistake['input']!r}")
         raise ConfigError("\n".join(lines), hint=hint) from error
@@ -142,10 +147,10 @@ def _settings_in(annotation: Any) -> type[BaseModel] | None:
 
 def _neighbours(path: Path) -> list[str]:
     try:
-        names = [str(entry) for entry in path.parent.iterdir()]
+        names = [entry.name for entry in path.parent.iterdir()]
     except OSError:
         return []
-    return difflib.get_close_matches(str(path), names, n=1)
+    return [str(path.with_name(name)) for name in difflib.get_close_matches(path.name, names, n=1)]
 
 
 def _lower(message: str) -> str:

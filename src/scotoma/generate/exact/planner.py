@@ -1,6 +1,6 @@
 """The exact planner: from a mode's predicate to what scene and question must satisfy, and to near misses.
 
-A sketch keeps the structure of a failure (FINDINGS.md: the same question texts on fresh random scenes teach nothing)
+A sketch keeps the structure of a failure (measured: the same question texts on fresh random scenes teach nothing)
 and says by which edits its picture is to differ.
 
     ExactPlanner(world).plan(brief, 4, earlier=())[0].must

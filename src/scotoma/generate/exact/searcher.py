@@ -13,8 +13,8 @@ from scotoma.generate.handover import Found, Sketch
 from scotoma.images.search.pool import PicturePool
 
 FRESH = 5
-"""Of so many sketches one is on a picture of the pool, where any will do: new samples keep the failure's structure
-(FINDINGS.md), but not all of them should descend from the few failures."""
+"""Of so many sketches one is on a picture of the pool, where any will do: new samples keep the failure's
+structure, but not all of them should descend from the few failures."""
 
 
 class FactsSearcher:
