@@ -63,7 +63,7 @@ def command(
     **Examples**
 
         scotoma discover --candidate pupil --images worlds:shapes --out runs/first
-        scotoma discover --candidate hf:Qwen/Qwen2.5-VL-7B-Instruct --images worlds:shapes --out runs/qwen
+        scotoma discover --config configs/qwen2.5-vl-7b-discover.yaml --candidate hf:my/model --out runs/mine
         scotoma discover --config configs/hosted.yaml --images folder:photos --dry-run
         scotoma discover --config configs/hosted.yaml --images folder:photos
         scotoma discover --candidate pupil --stop-below 0.02 --out runs/enough
