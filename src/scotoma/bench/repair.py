@@ -345,8 +345,9 @@ def table(result: RepairBenchmark) -> Table:
         for name, by_arm in result.gains.items()
     )
     again = f"{shown(result.rediscovery)} of the failures found again; " if result.rediscovery else ""
+    spirals = "1 spiral" if result.spirals == 1 else f"{result.spirals} spirals"
     rows.caption = (
-        f"{result.spirals} spiral{'s'[: result.spirals != 1]} of {result.rounds} rounds · 95 % intervals over runs · "
+        f"{spirals} of {result.rounds} rounds · 95 % intervals over runs · "
         f"{gains}retained {shown(result.retained_change)}; {result.significant_drops} significant drops; {again}"
         f"largest shift of an answer {shown(result.bias)}; {result.minutes.value:.0f} minutes"
     )

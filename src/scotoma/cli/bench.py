@@ -9,6 +9,7 @@ import typer
 from pydantic import BaseModel
 
 from scotoma.cli import console
+from scotoma.store.durable import write_durably
 
 REPEATS = 8
 """Pairs of steps that are timed."""
@@ -208,4 +209,4 @@ def repair(
 
 def _write(result: BaseModel, json: Path | None) -> None:
     if json is not None:
-        console.write_file(json, result.model_dump_json(indent=2) + "\n")
+        write_durably(json, (result.model_dump_json(indent=2) + "\n").encode())

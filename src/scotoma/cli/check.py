@@ -11,6 +11,7 @@ from rich.table import Table
 
 from scotoma.cli import console
 from scotoma.core import ConfigError, Rate
+from scotoma.store.durable import write_durably
 from scotoma.store.run import Run
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def command(
         raise ConfigError("--questions and --force go with --write DIR")
     if candidate is None:
         raise ConfigError("nobody is to be checked", hint=f"scotoma check {place} --candidate SPEC")
-    console.check_file(json)
+    console.check_file(json, beside=None if json is None else json.parent)  # made if need be
     suite = Suite.read(place)
     judging = judged_by or suite.header.judge
     known = suite.header.judge.specs
@@ -109,7 +110,7 @@ def command(
         typer.echo(document, nl=False)
     else:
         if json is not None:
-            console.write_file(json, document)
+            write_durably(json, document.encode())
         _show(result)
     if not result.passed:
         raise typer.Exit(1)

@@ -12,6 +12,7 @@ from rich.table import Table
 from scotoma.cli import console
 from scotoma.core import ConfigError, Rate
 from scotoma.store.configuration import load_settings
+from scotoma.store.durable import write_durably
 from scotoma.store.run import Run
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def command(
         typer.echo(summary.to_json())
         return
     if json is not None:
-        console.write_file(json, summary.to_json())
+        write_durably(json, summary.to_json().encode())
     if summary.ranking is None:
         console.out.print("there is no question that every candidate answered")
     else:

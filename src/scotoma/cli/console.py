@@ -72,18 +72,6 @@ def check_file(path: Path | None, *, beside: Path | None = None) -> None:
     )
 
 
-def write_file(path: Path, text: str) -> None:
-    """The result of a command, as a file.
-
-    Raises:
-        StorageError: it cannot be written.
-    """
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror}") from error
-
-
 @contextmanager
 def progress_bars() -> Iterator[Watcher]:
     """One bar per phase with count, rate and time left; plain lines when stderr is no terminal."""
