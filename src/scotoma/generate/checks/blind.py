@@ -148,13 +148,13 @@ class BlindModel:
         Raises:
             Outage: half of the calls or more were not answered.
         """
-        said = sampled(self._model, draft, self._samples, self._temperature, blind=True)
-        if len(draft.options) == 2 or any(
-            match(draft.answer or "", word) == "correct" for word in ("yes", "no")
-        ):
+        if len(draft.options) == 2:
             return None
+        said = sampled(self._model, draft, self._samples, self._temperature, blind=True)
         agreeing = {text: sum(match(other, text) == "correct" for other in said) for text in said}
         answer = max(agreeing, key=lambda text: agreeing[text])
+        if "correct" in (match(answer, "yes"), match(answer, "no")):
+            return None
         return Guess(answer, agreeing[answer] / len(said))
 
 

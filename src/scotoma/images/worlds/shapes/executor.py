@@ -24,7 +24,7 @@ _Placed = TypeVar("_Placed", Thing, Sign)
 MARGIN = 4
 """Centres that differ by fewer pixels along an axis are neither left nor right (above nor below)."""
 
-ANSWERS = {"colour": tuple(COLOURS), "shape": tuple(SHAPES), "size": tuple(SIZES)}
+_ANSWERS = {"colour": tuple(COLOURS), "shape": tuple(SHAPES), "size": tuple(SIZES)}
 """Operations that ask for one of a few words, and the words."""
 
 
@@ -45,7 +45,7 @@ def examine(scene: Scene, question: str, attributes: dict[str, Tag] | None = Non
     tags["answer"] = answer
     if parsed.program.operation == "count":
         tags["count"] = int(answer)
-    answers = ANSWERS.get(parsed.program.operation, ())
+    answers = _ANSWERS.get(parsed.program.operation, ())
     return Examination(valid=True, answer=answer, tags=tags, answers=answers)
 
 
