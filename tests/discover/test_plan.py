@@ -97,6 +97,15 @@ def test_all_the_thinking_that_an_endpoint_may_do_is_counted_and_paid(tmp_path: 
     assert not [note for note in plain.notes if "thinking" in note]
 
 
+def test_a_budget_that_would_stop_the_run_is_told(tmp_path: Path) -> None:
+    cost = photo_plan(tmp_path, HOSTED).cost["candidate"]
+    scarce = photo_plan(tmp_path, f"{HOSTED}&max_usd={cost / 2}")
+    ample = photo_plan(tmp_path, f"{HOSTED}&max_usd={cost * 2}")
+    assert scarce.cost == ample.cost
+    assert [note for note in scarce.notes if note.startswith("candidate: max_usd=")]
+    assert not [note for note in ample.notes if "max_usd" in note]
+
+
 def test_of_several_judges_each_pays_for_its_own_thinking(tmp_path: Path) -> None:
     dear = "openai:k@http://localhost:4/v1?price_in=1&price_out=10&thinking_tokens=1000"
     plan = photo_plan(tmp_path, judges=[dear])  # beside one that neither thinks nor has a price

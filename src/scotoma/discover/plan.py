@@ -207,6 +207,7 @@ def priced(
     ]
     if thinks:
         notes.append("every reply is reckoned with all the thinking that thinking_tokens allows")
+    notes += [f"{role}: {stop}" for role, named in specs.items() if (stop := _stop(named, cost.get(role)))]
     return replace(plan, tokens=tokens, memory=memory, cost=cost, notes=tuple(notes))
 
 
@@ -231,6 +232,14 @@ def _dollars(specs: Sequence[str], read: int, written: Sequence[int]) -> float |
         if given.price_in is not None or given.price_out is not None
     ]
     return sum(known) / len(served) if known else None
+
+
+def _stop(specs: Sequence[str], cost: float | None) -> str | None:
+    """Which budget might end the run first, if everything came that may come; None where all would fit."""
+    allowed = [most for spec in specs if (most := parse_model_spec(spec).served.max_usd) is not None]
+    if cost is None or not allowed or min(allowed) >= cost / len(specs):
+        return None
+    return f"max_usd={min(allowed):g} may stop the run before all of this; raised, the same command goes on"
 
 
 def _image_tokens(shown: Iterable[ImageRecord]) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import islice
 
-from scotoma.core import ConfigError, World
+from scotoma.core import World
 from scotoma.discover.plan import Plan, PlanRow, discovery_rows, memory_of, priced
 from scotoma.discover.pool import check_source, open_source
 from scotoma.discover.questioner import check_questioner
@@ -18,6 +18,7 @@ from scotoma.evolve.settings import EvolveSettings
 from scotoma.evolve.supply import check_makers
 from scotoma.generate.checks.blind import BLIND_SAMPLES
 from scotoma.generate.pipeline import PER_IMAGE
+from scotoma.grpo.launch import check_accelerate
 from scotoma.models.spec import checkpoint_path
 
 
@@ -29,12 +30,8 @@ def check_training(settings: EvolveSettings) -> None:
         SpecError, ModelError: the candidate has no weights that could be trained.
     """
     checkpoint_path(settings.candidate)
-    accelerate = settings.repair.accelerate
-    if accelerate is not None and not accelerate.is_file():
-        raise ConfigError(
-            f"there is no Accelerate config {accelerate}",
-            hint="write one with `accelerate config --config_file FILE`, or take one of configs/accelerate",
-        )
+    if settings.repair.accelerate is not None:
+        check_accelerate(settings.repair.accelerate)
 
 
 def plan_spiral(settings: EvolveSettings) -> Plan:

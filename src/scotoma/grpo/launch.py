@@ -40,6 +40,19 @@ class Job:
     launcher: int
 
 
+def check_accelerate(config: Path) -> None:
+    """Refuse what `launch` would refuse.
+
+    Raises:
+        ConfigError: there is no such config.
+    """
+    if not config.is_file():
+        raise ConfigError(
+            f"there is no Accelerate config {config}",
+            hint="write one with `accelerate config --config_file FILE`, or take one of configs/accelerate",
+        )
+
+
 def launch(
     accelerate: Path,
     policy: str | Path,
@@ -60,11 +73,7 @@ def launch(
         ScotomaError: the processes' own.
         ModelError: they ended without a report; the message shows the end of the log.
     """
-    if not accelerate.is_file():
-        raise ConfigError(
-            f"there is no Accelerate config {accelerate}",
-            hint="write one with `accelerate config --config_file FILE`, or take one of configs/accelerate",
-        )
+    check_accelerate(accelerate)
     out.mkdir(parents=True, exist_ok=True)
     job, report, steps = out / "job.pkl", out / "report.json", out / "steps.jsonl"
     for stale in (report, steps, out / "error.pkl"):
