@@ -136,6 +136,22 @@ def test_a_field_that_the_server_refuses_is_left_out_and_the_length_renamed() ->
         assert len([call for call in server.calls if call.text == "one more"]) == 1
 
 
+def test_a_server_that_is_told_to_enforces_the_form_of_a_reply() -> None:
+    schema = '{"type": "object", "properties": {}, "additionalProperties": false}'
+    formed, free = Request((), "rule on it", reply_schema=schema), Request((), "which colour ?")
+    with HostileServer() as server:
+        opened(server, structured=True).answer([formed, free])
+        told, plain = sorted(
+            (call.body for call in server.calls), key=lambda body: "response_format" not in body
+        )
+        assert told["response_format"]["json_schema"]["schema"] == json.loads(schema)
+        assert "response_format" not in plain
+        # What was said in any form is no answer to who wants that one, and the other way round.
+        opened(server).answer([formed, free])
+        assert "response_format" not in server.calls[2].body
+        assert len(server.calls) == 3
+
+
 def test_the_key_is_sent_and_appears_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_KEY", "sk-very-secret")
     with HostileServer(

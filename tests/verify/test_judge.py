@@ -64,6 +64,19 @@ def test_the_prompt_offers_exactly_the_reasons_that_there_are() -> None:
     assert tuple(re.findall(r'^- "(\w+)":', request.text, re.MULTILINE)) == REASONS == INVALIDITIES
 
 
+def test_the_form_that_servers_can_enforce_is_the_one_that_is_read() -> None:
+    verifier, model = judge_of(correctness={"correct": True, "reason": "the same"})
+    verifier.judge([claim(answer="a pair of them, as far as I can tell")])
+    validity, correctness = (json.loads(request.reply_schema or "") for request in model.requests)
+    assert validity["required"] == ["valid", "reason", "answer"]
+    assert validity["properties"]["reason"]["anyOf"][0]["enum"] == list(REASONS)
+    assert correctness["required"] == ["correct", "reason"]
+    # OpenAI takes a strict schema only so, and without bounds on the length of texts.
+    for schema in (validity, correctness):
+        assert schema["additionalProperties"] is False
+        assert "Length" not in json.dumps(schema)
+
+
 def test_a_reason_in_other_words_is_unnamed() -> None:
     verifier, _ = judge_of(validity={"valid": False, "reason": "that is a matter of taste"})
     assert verifier.judge([claim()])[0].reason == UNNAMED

@@ -38,12 +38,17 @@ class Turn:
 
 @dataclass(frozen=True)
 class Request:
-    """One question to a model: images, text, what was said before, and how to decode."""
+    """One question to a model: images, text, what was said before, and how to decode.
+
+    `reply_schema` is the JSON schema (as text) of the reply that is wanted. The text asks for it as well: a server may
+    be told to enforce it (`openai:…?structured=on`), every other model goes by the text.
+    """
 
     images: tuple[ImageRecord, ...]
     text: str
     history: tuple[Turn, ...] = ()
     sampling: Sampling = field(default_factory=Sampling)
+    reply_schema: str | None = None
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from scotoma.core import ChatModel, FailureMode, Observation, Request, Sampling
 from scotoma.discover.tag_sheet import PROMPTS, quoted
-from scotoma.verify.rulings import read_ruling
+from scotoma.verify.rulings import read_ruling, schema_of
 
 VERSION = "name-1"
 """The prompt in use."""
@@ -61,6 +61,7 @@ def name_modes(
                 questions=[quoted(question) for question in _failing(mode, observations)],
             ),
             sampling=Sampling(max_tokens=max_tokens),
+            reply_schema=schema_of(_Name),
         )
         for mode in modes
     ]

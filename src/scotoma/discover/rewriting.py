@@ -20,7 +20,7 @@ from scotoma.core import ChatModel, ImageRecord, Request, Sampling, Verifier
 from scotoma.verify.chain import VerifierChain
 from scotoma.verify.consensus import ConsensusVerifier
 from scotoma.verify.judge import JudgeVerifier
-from scotoma.verify.rulings import read_ruling
+from scotoma.verify.rulings import read_ruling, schema_of
 
 _PROMPTS = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "prompts"), undefined=StrictUndefined, autoescape=False
@@ -79,7 +79,10 @@ def writer_among(verifier: Verifier) -> ChatModel | None:
 def _request(image: ImageRecord, question: str) -> Request:
     quoted = json.dumps(question, ensure_ascii=False)
     return Request(
-        (image,), _PROMPTS.get_template("rewrite.jinja").render(question=quoted), sampling=_SAMPLING
+        (image,),
+        _PROMPTS.get_template("rewrite.jinja").render(question=quoted),
+        sampling=_SAMPLING,
+        reply_schema=schema_of(Rewriting),
     )
 
 

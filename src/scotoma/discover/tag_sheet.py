@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
 from scotoma.core import ChatModel, Request, Sampling, Tag
 from scotoma.diagnose.wording import ANSWER_KINDS, OTHER, SKILLS
-from scotoma.verify.rulings import read_ruling
+from scotoma.verify.rulings import read_ruling, schema_of
 
 VERSION = "tags-1"
 """The schema and prompt in use; a changed one is a new file with the next number."""
@@ -57,7 +57,11 @@ def _known_skills(value: Any) -> Any:
     return tuple(skill for skill in named if skill in SKILLS and skill != OTHER) or (OTHER,)
 
 
-Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+def _listed(item: dict[str, Any]) -> WithJsonSchema:
+    return WithJsonSchema({"type": "array", "items": {"type": "string", **item}, "maxItems": _MOST})
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_words), _listed({})]
 
 
 class TagSheet(BaseModel):
@@ -65,7 +69,9 @@ class TagSheet(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    skills: Annotated[tuple[str, ...], BeforeValidator(_known_skills)]
+    skills: Annotated[
+        tuple[str, ...], BeforeValidator(_known_skills), _listed({"enum": [s for s in SKILLS if s != OTHER]})
+    ]
     objects: Words = ()
     attributes: Words = ()
     relations: Words = ()
@@ -108,6 +114,7 @@ class LanguageTagger:
                 (),
                 template.render(question=quoted(question), skills=SKILLS, answer_kinds=ANSWER_KINDS),
                 sampling=self._sampling,
+                reply_schema=schema_of(TagSheet),
             )
             for question in new
         ]

@@ -52,10 +52,16 @@ class Completion:
 
 
 def request_body(
-    model: str, request: Request, urls: Sequence[str], dialect: Dialect, thinking_tokens: int = 0
+    model: str,
+    request: Request,
+    urls: Sequence[str],
+    dialect: Dialect,
+    thinking_tokens: int = 0,
+    structured: bool = False,
 ) -> bytes:
     """The JSON document for one request. `urls` are its images as `data:` URLs, which stand at the beginning of the
-    first user turn, as they do for a model in this process.
+    first user turn, as they do for a model in this process. `structured`: a reply that must be JSON is asked for in
+    the form of its schema ("structured outputs", as OpenAI, vLLM and llama.cpp have them).
     """
     sampling = request.sampling
     fields = {"temperature": sampling.temperature, "top_p": sampling.top_p, "seed": sampling.seed}
@@ -64,12 +70,18 @@ def request_body(
             "model": model,
             dialect.length_field: sampling.max_tokens + thinking_tokens,
             **{name: value for name, value in fields.items() if name not in dialect.left_out},
+            **(_form(request.reply_schema) if structured and request.reply_schema is not None else {}),
         }
     )
     turns = (*request.history, Turn("user", request.text))
     first = next(place for place, turn in enumerate(turns) if turn.role == "user")
     messages = (_message(turn, urls if place == first else ()) for place, turn in enumerate(turns))
     return f'{head[:-1]}, "messages": [{", ".join(messages)}]}}'.encode()
+
+
+def _form(schema: str) -> dict[str, Any]:
+    named = {"name": "reply", "strict": True, "schema": json.loads(schema)}
+    return {"response_format": {"type": "json_schema", "json_schema": named}}
 
 
 def _message(turn: Turn, urls: Sequence[str]) -> str:

@@ -53,7 +53,14 @@ class EndpointModel:
         self.spending = Spending(options)
         self._model = model
         self._options = options
-        self._server = Server(model, self.base_url, options.key_env, options.timeout, options.thinking_tokens)
+        self._server = Server(
+            model,
+            self.base_url,
+            options.key_env,
+            options.timeout,
+            options.thinking_tokens,
+            options.structured,
+        )
         self._cache = _open_cache(options.cache)
         self._cache_failure: StorageError | None = None
         self._slots = Slots(AdaptiveLimit(options.concurrency))
@@ -94,10 +101,12 @@ class EndpointModel:
         self._close()
 
     def _key(self, request: Request) -> str:
-        thinking = self._options.thinking_tokens
-        return response_key(
-            self._model, self.base_url, request, {"thinking_tokens": thinking} if thinking else None
-        )
+        told: dict[str, str | int] = {}
+        if self._options.thinking_tokens:
+            told["thinking_tokens"] = self._options.thinking_tokens
+        if self._options.structured and request.reply_schema is not None:
+            told["reply_schema"] = request.reply_schema
+        return response_key(self._model, self.base_url, request, told)
 
     async def _ask_all(self, asked: Mapping[str, Request]) -> dict[str, Reply]:
         urls = DataURLs(record for request in asked.values() for record in request.images)

@@ -29,7 +29,13 @@ class Server:
     """A model on a server. Belongs to one event loop; what it learns (dialect, pauses, signs of life) serves all."""
 
     def __init__(
-        self, model: str, base_url: str, key_env: str, timeout: float, thinking_tokens: int = 0
+        self,
+        model: str,
+        base_url: str,
+        key_env: str,
+        timeout: float,
+        thinking_tokens: int = 0,
+        structured: bool = False,
     ) -> None:
         """`timeout`: seconds for one whole attempt, however slowly the reply drips.
 
@@ -41,6 +47,7 @@ class Server:
         self._model = model
         self._timeout = timeout
         self._thinking_tokens = thinking_tokens
+        self._structured = structured
         self._secret = read_key(key_env, base_url)
         self._proxy = read_proxy(base_url)
         self._session: aiohttp.ClientSession | None = None
@@ -56,7 +63,7 @@ class Server:
         while True:
             dialect = self.dialect
             reading = await self._post(
-                request_body(self._model, request, urls, dialect, self._thinking_tokens)
+                request_body(self._model, request, urls, dialect, self._thinking_tokens, self._structured)
             )
             if not (isinstance(reading, Fault) and reading.kind == "refused"):
                 return reading

@@ -20,7 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from scotoma.core import ChatModel, Claim, ImageRecord, Request, Sampling, Verdict
 from scotoma.verify.rules import match
-from scotoma.verify.rulings import CorrectnessRuling, Ruling, ValidityRuling, read_ruling
+from scotoma.verify.rulings import CorrectnessRuling, Ruling, ValidityRuling, read_ruling, schema_of
 
 VERSIONS: Mapping[str, str] = {"validity": "validity-1", "correctness": "correctness-1"}
 """The prompts in use, by what they rule on. A changed prompt is a new file with the next number."""
@@ -140,6 +140,7 @@ class JudgeVerifier:
                     question=_quoted(case.question), truth=_quoted(case.truth), answer=_quoted(case.answer)
                 ),
                 sampling=self.sampling,
+                reply_schema=schema_of(kind),
             )
             for case, image in new.items()
         ]

@@ -14,9 +14,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
 from scotoma.core import INVALIDITIES
 
@@ -29,6 +38,9 @@ UNNAMED = "unnamed"
 _THINKING = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
 _LONGEST = 200_000
 _MOST_OBJECTS = 200
+
+_LOOSE = ("title", "default", "minLength", "maxLength")
+"""What a schema need not say, and OpenAI's strict ones must not."""
 
 
 def _plain(value: Any) -> Any:
@@ -45,6 +57,9 @@ def _plain(value: Any) -> Any:
     return value
 
 
+_A_REASON = {"anyOf": [{"type": "string", "enum": list(REASONS)}, {"type": "null"}]}
+"""Others are read too, and are `UNNAMED`."""
+
 Line = Annotated[str | None, BeforeValidator(_plain)]
 Short = Annotated[Annotated[str, Field(max_length=300)] | None, BeforeValidator(_plain)]
 
@@ -55,7 +70,7 @@ class ValidityRuling(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     valid: bool
-    reason: Line = None
+    reason: Annotated[Line, WithJsonSchema(_A_REASON)] = None
     answer: Short = None
 
     @model_validator(mode="after")
@@ -94,6 +109,30 @@ def read_ruling(text: str, kind: type[Ruling]) -> Ruling | None:
         except ValidationError:
             continue
     return found[0] if found and all(ruling == found[0] for ruling in found) else None
+
+
+@lru_cache
+def schema_of(kind: type[BaseModel]) -> str:
+    """The JSON schema of a ruling for `core.Request.reply_schema`, as strict as servers want it: every key is required,
+    and there is no other. What the model would turn into such a document may still be written in other ways.
+
+    >>> json.loads(schema_of(CorrectnessRuling))["required"]
+    ['correct', 'reason']
+    """
+    fields = {name: _strict(field) for name, field in kind.model_json_schema()["properties"].items()}
+    document = {
+        "type": "object",
+        "properties": fields,
+        "required": list(fields),
+        "additionalProperties": False,
+    }
+    return json.dumps(document)
+
+
+def _strict(schema: Any) -> Any:
+    if isinstance(schema, dict):
+        return {key: _strict(value) for key, value in schema.items() if key not in _LOOSE}
+    return [_strict(part) for part in schema] if isinstance(schema, list) else schema
 
 
 def _objects(text: str) -> Iterator[dict[str, Any]]:
