@@ -52,7 +52,7 @@ def test_a_model_is_measured_with_its_faults() -> None:
     counting, colour = measured.error.skills["counting"], measured.error.skills["colour"]
     assert counting.recall.low < 0.7 < counting.recall.high
     assert counting.precision.value == colour.f1.value == 1.0
-    assert measured.prompt == "tags-1"
+    assert measured.prompt == "tags-2"
     assert measured.tagged == {"model": len({request.text for request in model.requests})}
 
 

@@ -23,7 +23,7 @@ from scotoma.core import (
 )
 from scotoma.diagnose.wording import SKILLS, wording_tags
 from scotoma.discover.settings import DiscoverySettings, TaggingSettings
-from scotoma.discover.tag_sheet import LanguageTagger, TagSheet
+from scotoma.discover.tag_sheet import EXAMPLES, LanguageTagger, TagSheet
 from scotoma.discover.tagging import Tagger
 from scotoma.images.worlds.shapes import ShapesWorld
 from scotoma.models.scripted import ScriptedModel
@@ -52,6 +52,23 @@ def tagger(chat: ChatModel) -> Tagger:
 
 def about(question: str, image: ImageRecord = PHOTO) -> Claim:
     return Claim(image=image, question=question)
+
+
+class TestLanguageTagger:
+    def test_a_model_that_repeats_the_prompts_examples_has_tagged_nothing(self) -> None:
+        example, sheet = next(iter(EXAMPLES.items()))
+        for parrot in (sheet, sheet.model_copy(update={"skills": ("reading",), "relations": ()})):
+            filler = LanguageTagger(model(parrot.model_dump_json()))
+            assert filler.fill([QUESTION, example]) == ["tagger:unparsable", parrot]
+
+    def test_what_is_the_same_for_all_questions_stands_before_them(self) -> None:
+        """A server that keeps what it read reads the prompt once."""
+        chat = model(json.dumps(SHEET))
+        LanguageTagger(chat).fill([QUESTION, "Is there a dog?"])
+        first, second = (request.text for request in chat.requests)
+        same = first.index(json.dumps(QUESTION))
+        assert first[:same] == second[:same]
+        assert not first[same + len(json.dumps(QUESTION)) :].strip()
 
 
 class TestTagger:

@@ -136,17 +136,17 @@ def test_a_field_that_the_server_refuses_is_left_out_and_the_length_renamed() ->
         assert len([call for call in server.calls if call.text == "one more"]) == 1
 
 
-def test_a_server_that_is_told_to_enforces_the_form_of_a_reply() -> None:
-    schema = '{"type": "object", "properties": {}, "additionalProperties": false}'
-    formed, free = Request((), "rule on it", reply_schema=schema), Request((), "which colour ?")
+@pytest.mark.parametrize("way", ["json_schema", "json_object"])
+def test_a_server_that_is_told_to_enforces_the_form_of_a_reply(way: str) -> None:
+    schema = {"type": "object", "properties": {}, "additionalProperties": False}
+    formed, free = Request((), "rule on it", reply_schema=json.dumps(schema)), Request((), "which colour ?")
     with HostileServer() as server:
-        opened(server, structured=True).answer([formed, free])
-        told, plain = sorted(
-            (call.body for call in server.calls), key=lambda body: "response_format" not in body
-        )
-        assert told["response_format"]["json_schema"]["schema"] == json.loads(schema)
-        assert "response_format" not in plain
-        # What was said in any form is no answer to who wants that one, and the other way round.
+        opened(server, structured=way).answer([formed, free])
+        bodies = {call.text: call.body for call in server.calls}
+        told = bodies["rule on it"]["response_format"]
+        assert (told["type"], told.get("json_schema", told)["schema"]) == (way, schema)
+        assert "response_format" not in bodies["which colour ?"]
+        # A reply in any form is not the cached reply to who wants that one, nor the other way round.
         opened(server).answer([formed, free])
         assert "response_format" not in server.calls[2].body
         assert len(server.calls) == 3

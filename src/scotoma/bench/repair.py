@@ -151,7 +151,8 @@ def settings_for(candidate: str, images: str, out: Path, seed: int, rounds: int)
             search=ModeSearch(max_modes=12, most_trust=3),
         ),
         confirm=ConfirmSettings(pool=32_000, checks=0, shrink=0),
-        # What was planted is answered rightly next to never: GRPO has no signal before a supervised start.
+        # What was planted is answered rightly next to never: GRPO has no signal before a supervised start. And where it
+        # has some, its few steps teach the Pupil less than supervised ones do: so every mode takes part.
         repair=RepairSettings(
             engine="shared",
             samples=6000,
@@ -162,7 +163,7 @@ def settings_for(candidate: str, images: str, out: Path, seed: int, rounds: int)
             warm_start_once=False,
             rehearsal=4000,
             frozen=("vision_model",),
-            mixture=TargetedMixture(retention=0.6, warm_start_below=0.3),
+            mixture=TargetedMixture(retention=0.6, warm_start_below=0.9),
         ),
         test=TestSettings(mode_questions=1500, retained_questions=4000, pool=32_000),
     )

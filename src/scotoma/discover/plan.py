@@ -28,7 +28,7 @@ ROLES = ("candidate", "questioner", "judge", "tagger", "planner", "writer", "val
 """Whoever is called; `trained` are completions."""
 
 TEXT_TOKENS = {
-    **{"candidate": 40, "questioner": 90, "judge": 330, "tagger": 420},
+    **{"candidate": 40, "questioner": 90, "judge": 330, "tagger": 520},
     **{"planner": 1600, "writer": 450, "validator": 280, "blind": 40},
 }
 """Tokens of a prompt without its images, by role, about."""

@@ -1,6 +1,6 @@
 """What a language model says a question is about: a fixed sheet of tags, filled in from the text of the question alone.
 
-The schema and its prompt have a version (`prompts/tagging/tags-1.jinja`). The tagger is not shown the picture, so that
+The schema and its prompt have a version (`prompts/tagging/tags-2.jinja`). The tagger is not shown the picture, so that
 a question asked of a thousand pictures is tagged once; it rules on nothing, so the candidate itself may tag.
 
     tagger = LanguageTagger(load_model("openai:qwen3-8b@http://localhost:8000/v1"))
@@ -23,7 +23,7 @@ from scotoma.core import ChatModel, Request, Sampling, Tag
 from scotoma.diagnose.wording import ANSWER_KINDS, OTHER, SKILLS
 from scotoma.verify.rulings import read_ruling, schema_of
 
-VERSION = "tags-1"
+VERSION = "tags-2"
 """The schema and prompt in use; a changed one is a new file with the next number."""
 
 PROMPTS = Environment(
@@ -90,6 +90,24 @@ class TagSheet(BaseModel):
         return tags if self.answer_kind is None else {**tags, "answer_kind": self.answer_kind}
 
 
+EXAMPLES = {
+    "how many red kettles are left of the accordion?": TagSheet(
+        skills=("counting", "position"), objects=("accordion", "kettle"), attributes=("red",),
+        relations=("left of",), answer_kind="number",
+    ),
+    "Is there no unicycle in front of the lighthouse?": TagSheet(
+        skills=("existence", "negation", "position"), objects=("lighthouse", "unicycle"),
+        relations=("in front of",), answer_kind="yes/no",
+    ),
+    "What colour is the larger anvil?": TagSheet(
+        skills=("colour", "comparison"), objects=("anvil",), attributes=("larger",), answer_kind="words"
+    ),
+}  # fmt: skip
+"""Questions with their sheets, which the prompt shows; of things that are seldom asked about."""
+
+_SHOWN_THINGS = frozenset(thing for sheet in EXAMPLES.values() for thing in sheet.objects)
+
+
 class LanguageTagger:
     """A model that fills in sheets. What it said once it is not asked again.
 
@@ -109,10 +127,16 @@ class LanguageTagger:
         """One sheet per question, in order, or the infrastructure error in its place: `tagger:timeout` …"""
         new = [question for question in dict.fromkeys(questions) if question not in self._known]
         template = PROMPTS.get_template(f"{VERSION}.jinja")
+        shown = [
+            {"question": quoted(example), "sheet": sheet.model_dump_json()}
+            for example, sheet in EXAMPLES.items()
+        ]
         requests = [
             Request(
                 (),
-                template.render(question=quoted(question), skills=SKILLS, answer_kinds=ANSWER_KINDS),
+                template.render(
+                    question=quoted(question), skills=SKILLS, answer_kinds=ANSWER_KINDS, examples=shown
+                ),
                 sampling=self._sampling,
                 reply_schema=schema_of(TagSheet),
             )
@@ -121,7 +145,7 @@ class LanguageTagger:
         failed: dict[str, str] = {}
         for question, reply in zip(new, self.model.answer(requests) if requests else [], strict=True):
             sheet = None if reply.error is not None else read_ruling(reply.text, TagSheet)
-            if sheet is not None:
+            if sheet is not None and not _echoes(sheet, question):
                 self._known[question] = sheet
             else:
                 failed[question] = f"tagger:{reply.error.kind if reply.error else 'unparsable'}"
@@ -129,6 +153,14 @@ class LanguageTagger:
         return [
             self._known[question] if question in self._known else failed[question] for question in questions
         ]
+
+
+def _echoes(sheet: TagSheet, question: str) -> bool:
+    """Whether the sheet is of the prompt's examples and not of the question. A model that cannot do it repeats them: a
+    real one of 135 million parameters did so for nearly every question.
+    """
+    things = set(sheet.objects)
+    return bool(things) and things <= _SHOWN_THINGS and not any(thing in question.lower() for thing in things)
 
 
 def quoted(text: str) -> str:

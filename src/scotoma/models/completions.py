@@ -12,13 +12,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from scotoma.core import Request, Turn
 from scotoma.models.faults import Fault, fault_of_status
 
 OPTIONAL_FIELDS = ("seed", "top_p", "temperature")
 """What a request can do without, if the server will not have it."""
+
+
+Structured = Literal["off", "json_schema", "json_object"]
+"""How a server is told the schema of a reply, if at all."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +61,11 @@ def request_body(
     urls: Sequence[str],
     dialect: Dialect,
     thinking_tokens: int = 0,
-    structured: bool = False,
+    structured: Structured = "off",
 ) -> bytes:
     """The JSON document for one request. `urls` are its images as `data:` URLs, which stand at the beginning of the
     first user turn, as they do for a model in this process. `structured`: a reply that must be JSON is asked for in
-    the form of its schema ("structured outputs", as OpenAI, vLLM and llama.cpp have them).
+    the form of its schema, in one of the two ways that servers know.
     """
     sampling = request.sampling
     fields = {"temperature": sampling.temperature, "top_p": sampling.top_p, "seed": sampling.seed}
@@ -70,7 +74,7 @@ def request_body(
             "model": model,
             dialect.length_field: sampling.max_tokens + thinking_tokens,
             **{name: value for name, value in fields.items() if name not in dialect.left_out},
-            **(_form(request.reply_schema) if structured and request.reply_schema is not None else {}),
+            **_form(request.reply_schema, structured),
         }
     )
     turns = (*request.history, Turn("user", request.text))
@@ -79,8 +83,13 @@ def request_body(
     return f'{head[:-1]}, "messages": [{", ".join(messages)}]}}'.encode()
 
 
-def _form(schema: str) -> dict[str, Any]:
-    named = {"name": "reply", "strict": True, "schema": json.loads(schema)}
+def _form(schema: str | None, structured: Structured) -> dict[str, Any]:
+    if schema is None or structured == "off":
+        return {}
+    document = json.loads(schema)
+    if structured == "json_object":
+        return {"response_format": {"type": "json_object", "schema": document}}
+    named = {"name": "reply", "strict": True, "schema": document}
     return {"response_format": {"type": "json_schema", "json_schema": named}}
 
 

@@ -104,7 +104,7 @@ class EndpointModel:
         told: dict[str, str | int] = {}
         if self._options.thinking_tokens:
             told["thinking_tokens"] = self._options.thinking_tokens
-        if self._options.structured and request.reply_schema is not None:
+        if self._options.structured != "off" and request.reply_schema is not None:
             told["reply_schema"] = request.reply_schema
         return response_key(self._model, self.base_url, request, told)
 

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from pydantic import Field, ValidationError
 
 from scotoma.core import SpecError
+from scotoma.models.completions import Structured
 from scotoma.models.spending import Budget
 from scotoma.store.configuration import Settings
 
@@ -37,7 +38,9 @@ class EndpointOptions(Budget):
     `key_env` names the environment variable that holds the key. `concurrency` is the most requests at once, `timeout`
     the seconds one attempt may take, `retries` the attempts after the first. `thinking_tokens` is what a reasoning
     model may write before its answer, on top of the caller's `max_tokens`. `structured` has the server enforce the form
-    of replies that must be JSON (judges' and taggers'). `cache` is `on`, `off` or a file.
+    of replies that must be JSON (judges' and taggers'), told in the way of OpenAI, vLLM and llama.cpp (`json_schema`)
+    or of llama-cpp-python, Together and Fireworks (`json_object`, the schema beside it). `cache` is `on`, `off` or a
+    file.
     """
 
     key_env: str = Field(default="OPENAI_API_KEY", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
@@ -45,7 +48,7 @@ class EndpointOptions(Budget):
     timeout: float = Field(default=120.0, gt=0)
     retries: int = Field(default=6, ge=0, le=50)
     thinking_tokens: int = Field(default=0, ge=0)
-    structured: bool = False
+    structured: Structured = "off"
     cache: str = Field(default="on", min_length=1)
 
 

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 import aiohttp
 
 from scotoma.core import ModelError, Request
-from scotoma.models.completions import Completion, Dialect, read_completion, request_body
+from scotoma.models.completions import Completion, Dialect, Structured, read_completion, request_body
 from scotoma.models.faults import LONGEST_WAIT, Fault, fault_of_status
 from scotoma.models.options import NO_KEY
 from scotoma.models.session import CONNECT_SECONDS, open_session, read_key, read_proxy
@@ -35,7 +35,7 @@ class Server:
         key_env: str,
         timeout: float,
         thinking_tokens: int = 0,
-        structured: bool = False,
+        structured: Structured = "off",
     ) -> None:
         """`timeout`: seconds for one whole attempt, however slowly the reply drips.
 
