@@ -89,6 +89,18 @@ def test_the_embedded_questioner_is_not_asked_about_photos(
     check_questioner(other, source, seed=0)
 
 
+def test_nor_is_what_a_run_made_of_it(tmp_path: Path) -> None:
+    photographs.write(tmp_path / "photos", 12)
+    source = open_images(f"folder:{tmp_path / 'photos'}")
+    open_questioner(DiscoverSettings(), seed=0).export(tmp_path / "trained")
+    trained = DiscoverSettings(questioner=f"hf:{tmp_path / 'trained'}")
+    with pytest.raises(ConfigError, match="knows worlds:shapes only"):
+        check_questioner(trained, source, seed=0)
+    check_questioner(trained, ShapesWorld(), seed=0)
+    (tmp_path / "trained" / "questioner.json").unlink()  # somebody else's checkpoint
+    check_questioner(trained, source, seed=0)
+
+
 def test_it_is_asked_about_the_world_and_about_its_pictures_as_files(tmp_path: Path) -> None:
     check_questioner(DiscoverSettings(), ShapesWorld(), seed=0)
     lines = []

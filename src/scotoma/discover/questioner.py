@@ -201,14 +201,14 @@ def check_questioner(settings: DiscoverSettings, source: ImageSource, seed: int)
     """Refuse, before any model is loaded or a run is begun, a questioner that cannot do what it is to do here.
 
     Raises:
-        ConfigError: it is the embedded one, and these images come from no world and carry no facts.
+        ConfigError: it is the embedded one, or what a run made of it, and these images come from no world and carry no
+            facts.
         SpecError, ModelError: it is to be trained, and cannot be.
     """
     if settings.trains:
         _check_learns(settings.questioner)
-    spec = parse_model_spec(settings.questioner)
     # Photos have no templates: whatever explores, it asks, and for the baseline and the proof as well.
-    if (spec.kind, spec.target) != ("embedded", "questioner") or isinstance(source, World):
+    if isinstance(source, World) or not _knows_shapes_only(settings):
         return
     for record in islice(source.images("discover", seed), 1):
         if record.facts is None:
@@ -217,6 +217,13 @@ def check_questioner(settings: DiscoverSettings, source: ImageSource, seed: int)
                 hint="name one that can: --questioner SPEC (discover.questioner), an endpoint's with --frozen "
                 "(discover.reinforce: false)",
             )
+
+
+def _knows_shapes_only(settings: DiscoverSettings) -> bool:
+    spec = parse_model_spec(settings.questioner)
+    if spec.kind == "hf":  # nobody else has learned the embedded one's prompt
+        return prompt_style(settings.model_copy(update={"prompts": "auto"})) == "short"
+    return (spec.kind, spec.target) == ("embedded", "questioner")
 
 
 def _check_learns(spec: str) -> None:
