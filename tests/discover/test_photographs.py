@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from scotoma.core import ConfigError
 from scotoma.diagnose.modes import ModeSearch
@@ -22,7 +23,9 @@ from scotoma.discover.settings import (
     TaggingSettings,
 )
 from scotoma.discover.verification import open_interview
+from scotoma.images.options import StreamOptions
 from scotoma.images.spec import open_images
+from scotoma.images.stream import Row, StreamSource
 from scotoma.report.build import build
 from scotoma.store.run import Run
 from tests import photographs
@@ -184,3 +187,33 @@ def test_several_judges_report_how_often_they_agreed(settings: DiscoverySettings
 def test_a_questioner_without_weights_that_is_to_be_trained_is_refused() -> None:
     with pytest.raises(ConfigError, match="no weights"):
         loop.open_questioner(DiscoverSettings(questioner="tests.photographs:Questioner"), seed=0)
+
+
+def test_no_near_copy_in_a_stream_is_confirmed_on_by_a_later_command(
+    settings: DiscoverySettings, tmp_path: Path
+) -> None:
+    """A stream is never read whole, so what an earlier command used is known from the run."""
+    photographs.write(tmp_path / "photos", 60)
+    rows = []
+    for path in sorted((tmp_path / "photos").iterdir()):
+        rows.append(Row(path.read_bytes(), path.name))
+        with Image.open(path) as photo:
+            seen = PngImagePlugin.PngInfo()
+            seen.add_text("seen", photo.text["seen"])  # type: ignore[attr-defined]
+            copy = io.BytesIO()
+            photo.save(copy, "PNG", compress_level=1, pnginfo=seen)  # the same pixels in other bytes
+        rows.append(Row(copy.getvalue(), f"copy-{path.name}"))
+
+    def opened() -> StreamSource:
+        return StreamSource("test:", lambda seed: iter(rows), StreamOptions(shuffle=0))
+
+    few = settings.discover.model_copy(update={"steps": 2, "search": ModeSearch(min_failures=2, min_z=1.0)})
+    with Run.open(tmp_path / "run", command="discover", config=settings.model_dump(mode="json")) as run:
+        loop.discover(run, opened(), open_interview(settings), few, seed=0)
+        used = {record.id: record.open().tobytes() for record in run.images.all("discover")}
+        assert run.ledger.modes()
+        proof = settings.confirm.model_copy(update={"questions": 5, "base_questions": 20, "pool": 60})
+        confirm(run, opened(), open_interview(settings), few, proof, seed=0)
+        fresh = {record.id: record.open().tobytes() for record in run.images.all("confirm")}
+    assert fresh
+    assert not set(used.values()) & set(fresh.values())

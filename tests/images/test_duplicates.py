@@ -154,6 +154,24 @@ def test_in_a_stream_the_first_seen_stays_in_whichever_split(copies: Path) -> No
     assert source.skipped == {"near-duplicate": 30}
 
 
+def test_a_stream_leaves_out_near_copies_of_what_an_earlier_process_handed_out(copies: Path) -> None:
+    rows = [Row(path.read_bytes(), f"/{path.name}") for path in sorted(copies.iterdir())]
+
+    def opened() -> StreamSource:
+        return StreamSource("test:", lambda seed: iter(rows), StreamOptions())
+
+    used = list(opened().images("discover", 0))
+    alone, told = opened(), opened()
+    told.remember(used)
+    near = NearDuplicates()
+    for record in used:
+        near.add(record.id, record.open())
+    assert any(near.find(record.open()) for record in alone.images("confirm", 0))
+    assert not any(near.find(record.open()) for record in told.images("confirm", 0))
+    # What was used is handed out again, in the same order: a resume counts on it.
+    assert [record.id for record in told.images("discover", 0)] == [record.id for record in used]
+
+
 class Mean:
     """An embedder for which pictures of the same mean colour are the same."""
 

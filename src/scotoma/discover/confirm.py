@@ -18,6 +18,7 @@ from scotoma.core import FailureMode, ImageRecord, ImageSource, Predicate, Split
 from scotoma.diagnose import modes as diagnosis
 from scotoma.discover.calibration import calibration_of
 from scotoma.discover.interview import MOST_LOST, Asked, Interview, check_answered
+from scotoma.discover.pictures import acquaint
 from scotoma.discover.pool import Candidacy, Pool
 from scotoma.discover.progress import Progress, silent
 from scotoma.discover.qualification import qualify
@@ -82,6 +83,7 @@ def confirm(
         ModelError: half of the questions or more were lost to errors; nothing is written down, and the same command
             asks again.
     """
+    acquaint(source, run)
     if run.ledger.done("confirm") is None:
         _prove(run, source, interview, discovery, settings, seed, progress)
     qualify(run, source, interview, settings, seed, progress)

@@ -5,8 +5,7 @@
 
 The questioner over-generates; the surrogate picks what the candidate is asked; every question proposed is paid by the
 reward that docs/concepts.md gives. Everything random in a step follows from the seed and the step's number, and a block
-of steps is one stage of the ledger, so a killed run goes on as if it had not been (but for near-copies in a stream, see
-docs/limits.md).
+of steps is one stage of the ledger, so a killed run goes on as if it had not been.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from scotoma.diagnose.modes import suspect
 from scotoma.discover.baseline import Baseline
 from scotoma.discover.episodes import Episodes
 from scotoma.discover.interview import Interview, check_answered
-from scotoma.discover.pictures import pictures_of
+from scotoma.discover.pictures import acquaint, pictures_of
 from scotoma.discover.pool import check_source, endless, pictures_so_far
 from scotoma.discover.progress import Progress, silent
 from scotoma.discover.questioner import KEPT, Questioner, open_questioner
@@ -46,6 +45,7 @@ def discover(
     Raises:
         ConfigError: the images carry no facts, and the interview has no judge; or the reference set cannot be read.
     """
+    acquaint(source, run)
     ask_all(run, source, interview, settings, seed, progress)
     ask_uniformly(run, source, interview, settings, seed, progress)
     compare_with_reference(run, source, settings, seed)

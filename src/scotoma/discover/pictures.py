@@ -1,5 +1,6 @@
 """A run's pictures as they were asked about: pixels from the run, exact facts from whoever can rebuild them.
 
+acquaint(source, run)
 images = pictures_of(run, source, [observation.image_id for observation in earlier])
 """
 
@@ -8,10 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from scotoma.core import SPLITS, ImageError, ImageRecord, ImageSource, World
+from scotoma.images.stream import StreamSource
 from scotoma.store.run import Run
 
 Pictures = Callable[[Iterable[str]], dict[str, ImageRecord]]
 """Opens earlier pictures by their ids."""
+
+
+def acquaint(source: ImageSource, run: Run) -> None:
+    """Tell a stream, which is never read whole, which pictures the run has used: no near-copy of one may lie on the
+    other side of a split. Files know their near-copies from the beginning.
+
+    Raises:
+        ImageError: a picture of the run is missing or damaged.
+    """
+    if isinstance(source, StreamSource):
+        source.remember(run.images.all())
 
 
 def pictures_of(run: Run, source: ImageSource, ids: Iterable[str]) -> dict[str, ImageRecord]:

@@ -22,6 +22,7 @@ from scotoma.diagnose.modes import suspect
 from scotoma.discover.calibration import adopt_calibration
 from scotoma.discover.confirm import Drawn, draw
 from scotoma.discover.interview import Interview, check_answered
+from scotoma.discover.pictures import acquaint
 from scotoma.discover.pool import Pool, check_source, open_source
 from scotoma.discover.progress import Progress, silent
 from scotoma.discover.questioner import check_questioner
@@ -140,7 +141,8 @@ def compare(run: Run, settings: CompareSettings, progress: Progress = silent) ->
     source = open_source(settings.discovery(settings.candidates[0]))
     check_source(source, settings.seed, judged=bool(settings.judge.specs))
     adopt_calibration(run, settings.judge)
-    modes = _modes_of_runs(run, settings)
+    acquaint(source, run)
+    modes = _modes_of_runs(run, settings, source)
     first = _first_paper(run, settings, source, modes)
     _ask_everyone(run, settings, first, "test", progress)
     if run.ledger.done("modes") is None:
@@ -157,13 +159,16 @@ def compare(run: Run, settings: CompareSettings, progress: Progress = silent) ->
     return summary
 
 
-def _modes_of_runs(run: Run, settings: CompareSettings) -> list[SharedMode]:
-    """The confirmed modes of the runs that the settings name, each once; [] where modes are to be searched for."""
+def _modes_of_runs(run: Run, settings: CompareSettings, source: ImageSource) -> list[SharedMode]:
+    """The confirmed modes of the runs that the settings name, each once; [] where modes are to be searched for. No
+    near-copy of those runs' pictures is asked about.
+    """
     if run.ledger.done("modes") is not None:
         return shared_modes(run.ledger) if settings.names_modes else []
     found: dict[str, SharedMode] = {}
     for path in (*settings.modes_from, *filter(None, (settings.questions_from,))):
         with Run.read(path) as other:
+            acquaint(source, other)
             for mode in proven_modes(other):
                 known = found.get(mode.id)
                 found[mode.id] = SharedMode(

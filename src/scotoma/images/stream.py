@@ -1,8 +1,8 @@
 """Pictures that come as a stream: rows read one after the other, never all at once, never counted beforehand.
 
 Rows of other splits are passed over after their bytes were hashed. Those of the split are mixed `shuffle` at a time,
-looked at, and left out where they are near-copies of a picture that was handed out before: the first seen stays, for
-as long as the source lives. (A later process that reads in another order does not know what this one saw.)
+looked at, and left out where they are near-copies of a picture that was handed out before: the first seen stays. What
+an earlier process handed out a source must be told (`remember`).
 
     source = StreamSource("hf-dataset:mnist", rows=lambda seed: iter(rows), options=StreamOptions())
     for record in source.images("discover", seed=0):
@@ -118,6 +118,20 @@ class StreamSource:
         if empty:
             counted = f"{read['rows']} rows, {read['passed over']} of other splits"
             raise no_picture(self.spec, split, counted, self.skipped)
+
+    def remember(self, records: Iterable[ImageRecord]) -> None:
+        """Know pictures that an earlier process handed out: none of their near-copies is, in any split.
+
+        Raises:
+            ImageError: the bytes of one cannot be read.
+        """
+        for record in records:
+            if record.id not in self._seen:
+                seen = look(record.read(), self.options.max_pixels)
+                if not isinstance(seen, str):
+                    if self._near is not None:
+                        self._near.add(record.id, seen.thumbnail, record)
+                    self._seen[record.id] = attributes(seen.thumbnail, seen.size)
 
     def split_of(self, image_id: str) -> Split:
         """The split that a picture with this id belongs to."""
