@@ -40,8 +40,8 @@ class Turn:
 class Request:
     """One question to a model: images, text, what was said before, and how to decode.
 
-    `reply_schema` is the JSON schema (as text) of the reply that is wanted. The text asks for it as well: a server may
-    be told to enforce it (`openai:…?structured=on`), every other model goes by the text.
+    `reply_schema` is the JSON schema (as text) of the reply that is wanted. The text asks for it as well: a server can
+    be told to enforce it (`openai:…?structured=json_schema`), every other model goes by the text.
     """
 
     images: tuple[ImageRecord, ...]

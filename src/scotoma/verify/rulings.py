@@ -114,7 +114,7 @@ def read_ruling(text: str, kind: type[Ruling]) -> Ruling | None:
 @lru_cache
 def schema_of(kind: type[BaseModel]) -> str:
     """The JSON schema of a ruling for `core.Request.reply_schema`, as strict as servers want it: every key is required,
-    and there is no other. What the model would turn into such a document may still be written in other ways.
+    and there is no other. `read_ruling` is more lenient: it reads what models write that nobody holds to a schema.
 
     >>> json.loads(schema_of(CorrectnessRuling))["required"]
     ['correct', 'reason']
