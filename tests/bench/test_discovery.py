@@ -136,6 +136,25 @@ def test_the_figures_compare_methods_run_by_run() -> None:
     assert "uniform needs 4.00" in " ".join(capture.get().split())
 
 
+def test_the_curve_says_what_share_of_the_sharp_regions_had_been_named_by_then() -> None:
+    outcomes = [
+        outcome("uniform", 0, [250, 400, 1500], spilled=(str(BLIND_SPOTS[1]),)),
+        outcome("uniform", 1, [600, 400, None], spilled=(str(BLIND_SPOTS[1]),)),
+    ]
+    result = study.summarise([truth()], outcomes, ("uniform",), 2000)
+    curve = result.methods["uniform"].curve
+    assert {count: share.value for count, share in curve.items()} == {
+        250: 0.25,
+        500: 0.25,
+        1000: 0.5,
+        2000: 0.75,
+    }
+    console = Console(width=120)
+    with console.capture() as capture:
+        console.print(study.curve_table(result))
+    assert "2,000" in capture.get()
+
+
 def test_a_study_that_was_stopped_asks_only_what_is_missing(
     case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

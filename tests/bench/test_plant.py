@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -10,13 +11,43 @@ from PIL import Image
 
 from scotoma.bench import plant as planting
 from scotoma.bench.drill import border, check_regions, drill, survey
-from scotoma.bench.plant import plant
-from scotoma.bench.truth import Truth
-from scotoma.core import ConfigError, EditableWorld, ModelError, Predicate, SpecError
+from scotoma.bench.plant import plant, prove
+from scotoma.bench.truth import SPILL, Truth
+from scotoma.core import ConfigError, EditableWorld, ModelError, Predicate, Reply, Request, SpecError
 from scotoma.grpo.distillation import DistillationConfig
 from scotoma.images.spec import open_images
 
 WIDE = Predicate.parse("skill=counting and count>=1")
+RED = Predicate.parse("type=horizontal and colour=red")
+
+
+class Sighted:
+    """Right everywhere, and "nothing" in `blind`."""
+
+    name = "sighted"
+    blind: tuple[Predicate, ...] = ()
+
+    def answer(self, requests: Sequence[Request]) -> list[Reply]:
+        return [Reply(self._answer(request)) for request in requests]
+
+    def _answer(self, request: Request) -> str:
+        facts = request.images[0].facts
+        assert facts is not None
+        examined = facts.examine(request.text)
+        blind = any(spot.matches(examined.tags) for spot in self.blind)
+        return "nothing" if blind or examined.answer is None else examined.answer
+
+
+class Blind(Sighted):
+    """Blind in the region alone."""
+
+    blind = (RED,)
+
+
+class Spilling(Sighted):
+    """Blind in the region, and to one of the many things that are not its type."""
+
+    blind = (RED, Predicate.parse("type=vertical and colour=red and answer=yes"))
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +153,24 @@ def test_just_beyond_a_number_is_the_next_one(world: EditableWorld) -> None:
     comparisons = [item for item in chain(*sides) if "comparison" in item.tags["skill"]]  # type: ignore[operator]  # a set
     assert {item.tags["things"] for item in comparisons} == {4}
     assert all(item.region is None for item in chain(*sides))
+
+
+def test_a_blind_spot_that_spills_over_to_one_neighbour_of_many_is_not_sharp(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(planting, "_PROOF_OUTSIDE", 3000)
+    sighted, blind, spilling = (f"{__name__}:{kind.__name__}" for kind in (Sighted, Blind, Spilling))
+    [kept] = prove(sighted, blind, [RED]).regions
+    assert kept.planted
+    assert kept.sharp
+    assert kept.border_after == kept.border_before
+    [region] = prove(sighted, spilling, [RED]).regions
+    assert region.planted
+    assert not region.sharp
+    # Not the whole side, most of which is as before: of the vertical ones nearly half are lost.
+    assert region.border_before is not None
+    assert region.border_after is not None
+    assert region.border_before.value - region.border_after.value > 3 * SPILL
 
 
 def test_what_has_no_number_is_not_next_to_one(world: EditableWorld) -> None:

@@ -7,17 +7,30 @@ from pathlib import Path
 
 import pytest
 
-from scotoma.bench.repair import ARMS, BASE, UNPLANTED, RepairOutcome, measure, settings_for, summarise, table
+from scotoma.bench.repair import (
+    ARMS,
+    BASE,
+    UNPLANTED,
+    RepairOutcome,
+    curve_table,
+    measure,
+    settings_for,
+    summarise,
+    table,
+)
 from scotoma.bench.truth import Region, Truth
 from scotoma.core import ConfigError, Predicate, Rate
 from scotoma.store.summary import (
     AgainstSummary,
+    ArmSummary,
     BiasSummary,
     ComparisonSummary,
     EfficiencySummary,
+    Gate,
     ModeAccuracy,
     ModeSummary,
     RediscoverySummary,
+    RoundSummary,
     StabilitySummary,
     Summary,
 )
@@ -27,6 +40,13 @@ CONTROLS = [arm for arm in ARMS if arm != "targeted"]
 
 def rate(value: float) -> Rate:
     return Rate(value=value, low=value - 0.1, high=value + 0.1, n=100)
+
+
+def turn(number: int, before: float, after: float, gate: Gate = "accepted") -> RoundSummary:
+    arm = ArmSummary(
+        samples=600, steps=60, modes_accuracy_before=rate(before), modes_accuracy_after=rate(after), gate=gate
+    )
+    return RoundSummary(round=number, arms=dict.fromkeys(ARMS, arm))
 
 
 def outcome(seed: int, after: float, gain_ratio: float, drops: int = 0) -> RepairOutcome:
@@ -51,6 +71,11 @@ def outcome(seed: int, after: float, gain_ratio: float, drops: int = 0) -> Repai
         wall_seconds=600,
         candidate="planted",
         modes=modes,
+        rounds=[
+            turn(1, 0.1, after - 0.2),
+            turn(2, after - 0.2, after),
+            turn(3, after, 0.99, gate="kept_old"),
+        ],
         comparison=ComparisonSummary(
             targeted_minus_base=rate(0.4),
             retained_change=rate(-0.01),
@@ -86,6 +111,12 @@ def test_figures_are_means_over_spirals_with_intervals() -> None:
     assert result.rediscovery.value == pytest.approx(0.5)
     assert result.minutes.value == 10
     assert result.minutes.n == 2
+
+
+def test_the_curve_stays_where_it_was_in_a_round_that_was_refused() -> None:
+    result = summarise([outcome(0, 0.9, 2.0), outcome(1, 0.8, 8.0)], rounds=3)
+    assert [point.value for point in result.curve["targeted"]] == pytest.approx([0.1, 0.65, 0.85, 0.85])
+    assert curve_table(result).row_count == len(ARMS)
 
 
 def test_what_is_gained_on_rare_modes_is_told_apart() -> None:

@@ -120,6 +120,10 @@ class Outcome(BaseModel):
         """Share of the modes that are right; 1 where none was named."""
         return (self.planted + self.native) / self.modes if self.modes else 1.0
 
+    def named_by(self, count: int) -> float:
+        """Share of the sharp regions that had been named once after so many candidate queries."""
+        return sum(first is not None and first <= count for first in self.sharp.values()) / len(self.sharp)
+
     def queries_to(self, share: float) -> int | None:
         """Candidate queries until this share of the sharp regions had been named; None: never."""
         needed = math.ceil(share * len(self.sharp) - 1e-9)

@@ -206,6 +206,21 @@ def border(predicate: Predicate, items: Sequence[Item]) -> list[list[Item]]:
     return [side for side in sides if side]
 
 
+def border_values(predicate: Predicate, items: Sequence[Item]) -> list[list[Item]]:
+    """The same sides told apart by what stands in the place of the missed condition's value, `vertical` or `colour`
+    where `skill=horizontal` is asked for: a blind spot may spill over to one of many neighbours.
+    """
+    conditions = predicate.conditions
+    values: dict[tuple[str, Tag], list[Item]] = defaultdict(list)
+    for item in items:
+        missed = [condition for condition in conditions if not condition.matches(item.tags)]
+        if item.region is None and len(missed) == 1 and missed[0].op == "=":
+            tag = item.tags.get(missed[0].key, False)
+            for value in tag if isinstance(tag, tuple) else (tag,):
+                values[missed[0].key, value].append(item)
+    return list(values.values())
+
+
 def _next_to(condition: Condition, tags: Tags) -> bool:
     """Whether a question that misses the condition misses it by as little as can be."""
     if condition.op not in (">=", "<="):

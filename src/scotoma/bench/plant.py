@@ -16,10 +16,21 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
-from scotoma.bench.drill import Item, Survey, accuracy, answers_to, border, check_regions, drill, survey
-from scotoma.bench.truth import Region, Truth
+from scotoma.bench.drill import (
+    Item,
+    Survey,
+    accuracy,
+    answers_to,
+    border,
+    border_values,
+    check_regions,
+    drill,
+    right,
+    survey,
+)
+from scotoma.bench.truth import SPILL, Region, Truth
 from scotoma.core import ConfigError, EditableWorld, ImageSource, Predicate, Rate
-from scotoma.diagnose.statistics import clustered_rate, wilson
+from scotoma.diagnose.statistics import clustered_rate, paired_difference, wilson
 from scotoma.grpo.distillation import Distillation, DistillationConfig, Exercise
 from scotoma.grpo.rollout import Prompt
 from scotoma.images.spec import open_images
@@ -47,6 +58,9 @@ _PROOF = 100
 
 _PROOF_BORDER, _PROOF_BORDER_LEAST = 200, 40
 """At most so many questions on each side of a region's border; of fewer than the second number nothing is said."""
+
+_PROOF_VALUE = 80
+"""At most so many questions of one value that stands in a condition's place."""
 
 _PROOF_OUTSIDE = 4000
 
@@ -113,21 +127,29 @@ def prove(
     test = survey(world, predicates, "test", seed, enough=_PROOF, least=_PROOF_OUTSIDE)
     outside = [item for item in test.uniform if item.region is None][:_PROOF_OUTSIDE]
     before, after = load_model(original), load_model(planted)
-    borders = [_asked_beyond(predicate, test.uniform) for predicate in predicates]
+    borders = [_enough(border(predicate, test.uniform), _PROOF_BORDER) for predicate in predicates]
+    values = [_enough(border_values(predicate, test.uniform), _PROOF_VALUE) for predicate in predicates]
     inside = [members[:_PROOF] for members in test.inside]
     # Many a question is outside and just beyond a border as well: each is asked once.
-    items = {_key(item): item for item in chain(outside, *inside, *chain(*borders))}
+    items = {_key(item): item for item in chain(outside, *inside, *chain(*borders, *values))}
     was, now = (
         dict(zip(items, answers_to(model, list(items.values())), strict=True)) for model in (before, after)
     )
 
-    def right(members: Sequence[Item], said: Mapping[_Key, str]) -> Rate:
+    def rate(members: Sequence[Item], said: Mapping[_Key, str]) -> Rate:
         return accuracy(members, [said[_key(item)] for item in members])
 
+    def spilled(members: Sequence[Item]) -> bool:
+        """Of many values some lose much by accident: here it must be more than `SPILL` for sure."""
+        before, after = (right(members, [said[_key(item)] for item in members]) for said in (was, now))
+        return paired_difference(before, after, [item.image.id for item in members]).low > SPILL
+
     regions = []
-    for predicate, members, sides, count in zip(predicates, inside, borders, test.counts, strict=True):
+    for predicate, members, sides, parts, count in zip(
+        predicates, inside, borders, values, test.counts, strict=True
+    ):
         beyond = max(
-            ((right(side, was), right(side, now)) for side in sides),
+            ((rate(side, was), rate(side, now)) for side in (*sides, *filter(spilled, parts))),
             key=lambda pair: pair[0].value - pair[1].value,
             default=(None, None),
         )
@@ -135,8 +157,8 @@ def prove(
             Region(
                 predicate=predicate,
                 prevalence=wilson(count, test.looked),
-                before=right(members, was),
-                after=right(members, now),
+                before=rate(members, was),
+                after=rate(members, now),
                 border_before=beyond[0],
                 border_after=beyond[1],
             )
@@ -147,8 +169,8 @@ def prove(
         images=images,
         seed=seed,
         regions=tuple(regions),
-        outside_before=right(outside, was),
-        outside_after=right(outside, now),
+        outside_before=rate(outside, was),
+        outside_after=rate(outside, now),
         agreement=clustered_rate(
             [was[_key(item)] == now[_key(item)] for item in outside], [item.image.id for item in outside]
         ),
@@ -156,10 +178,9 @@ def prove(
     )
 
 
-def _asked_beyond(predicate: Predicate, items: Sequence[Item]) -> list[list[Item]]:
-    """What is asked on each side of the region's border, of such sides as have enough."""
-    sides = border(predicate, items)
-    return [side[:_PROOF_BORDER] for side in sides if len(side) >= _PROOF_BORDER_LEAST]
+def _enough(sides: Sequence[Sequence[Item]], most: int) -> list[Sequence[Item]]:
+    """The first `most` questions of each side, of such sides as have enough to say something of."""
+    return [side[:most] for side in sides if len(side) >= _PROOF_BORDER_LEAST]
 
 
 def _key(item: Item) -> _Key:

@@ -97,6 +97,8 @@ class RepairBenchmark(BaseModel):
         retained_change: change of accuracy outside every mode by the targeted arm, in [-1, 1].
         gain: of the targeted arm on the confirmed modes.
         gain_ratio: that gain over each control's (geometric mean).
+        curve: accuracy on the confirmed modes by arm, of the base and after every round (a refused round changes
+            nothing); every arm has then been given as many samples as any other.
         gains: `rare` and `common` modes' gain in accuracy by each arm, mode by mode (its mean over all modes of all
             spirals): rare are those of which uniform training sees less than one sample in two hundred.
         efficiency: samples for 80 % of the gain over each control's for as much (geometric mean, where there was one).
@@ -114,6 +116,7 @@ class RepairBenchmark(BaseModel):
     retained_change: Rate
     gain: Rate
     gain_ratio: dict[str, Rate]
+    curve: dict[str, tuple[Rate, ...]]
     gains: dict[str, dict[str, Rate]]
     efficiency: dict[str, Rate]
     difference: dict[str, Rate]
@@ -287,6 +290,7 @@ def summarise(outcomes: Sequence[RepairOutcome], rounds: int) -> RepairBenchmark
             )
             for arm in controls
         },
+        curve={arm: _curve([s for s, _ in compared], arm) for arm in ARMS},
         gains={
             name: {arm: mean(values) for arm, values in gained.items()}
             for name, rare in (("rare", True), ("common", False))
@@ -315,6 +319,22 @@ def summarise(outcomes: Sequence[RepairOutcome], rounds: int) -> RepairBenchmark
     )
 
 
+def _curve(summaries: Sequence[Summary], arm: str) -> tuple[Rate, ...]:
+    """Mean accuracy on the modes of the base and after each round, over the spirals that got so far."""
+    courses: list[list[float]] = []
+    for summary in summaries:
+        course: list[float] = []
+        for turn in summary.rounds:
+            own = turn.arms.get(arm)
+            if own is None or own.modes_accuracy_before is None or own.modes_accuracy_after is None:
+                break
+            course = course or [own.modes_accuracy_before.value]
+            course.append(own.modes_accuracy_after.value if own.gate == "accepted" else course[-1])
+        courses.append(course)
+    longest = max(map(len, courses))
+    return tuple(mean_share([c[i] for c in courses if i < len(c)]) for i in range(longest))
+
+
 def _gains(summaries: Sequence[Summary], rare: bool) -> dict[str, list[float]]:
     """By arm the gains on all rare modes, or on all others; empty where there are none."""
     gained: dict[str, list[float]] = {}
@@ -324,6 +344,17 @@ def _gains(summaries: Sequence[Summary], rare: bool) -> dict[str, list[float]]:
                 for arm, pair in mode.test_accuracy.items():
                     gained.setdefault(arm, []).append(pair.after.value - pair.before.value)
     return gained
+
+
+def curve_table(result: RepairBenchmark) -> Table:
+    """How the arms came to their gain, for people."""
+    rows = Table(title="Right on the confirmed modes, round by round", title_justify="left")
+    rows.add_column("arm", no_wrap=True)
+    for number in range(max(map(len, result.curve.values()))):
+        rows.add_column(f"round {number}" if number else BASE, justify="right")
+    for arm, course in result.curve.items():
+        rows.add_row(arm, *map(shown, course))
+    return rows
 
 
 def table(result: RepairBenchmark) -> Table:

@@ -31,6 +31,9 @@ from scotoma.store.durable import write_durably
 
 Watch = Callable[[str, int, int], None]
 
+CURVE = (250, 500, 1000, 2000, 3500, 5000)
+"""Candidate queries after which the curve of a method says what share of the regions it had named."""
+
 
 class MethodResult(BaseModel):
     """One method over all planted sets and seeds; every figure is a mean over runs with Student's t interval.
@@ -42,6 +45,8 @@ class MethodResult(BaseModel):
         queries_to_80: candidate queries until 80 % of the regions had been named (geometric mean); a run that never
             got there counts with its whole budget, so the figure is too low.
         reached_80: share of the runs that got there.
+        curve: by candidate queries, the share of the sharp regions that had been named once by then. It never falls,
+            and may end above `recall`: a name can be lost again to a wider or a narrower one.
         failure_rate: valid questions answered wrongly, of those put.
         seconds: of asking and naming.
     """
@@ -53,6 +58,7 @@ class MethodResult(BaseModel):
     precision: Rate
     queries_to_80: Rate
     reached_80: Rate
+    curve: dict[int, Rate]
     failure_rate: Rate
     seconds: Rate
 
@@ -189,7 +195,7 @@ def summarise(
     ours = by_method.get("scotoma", [])
     others = {method: own for method, own in by_method.items() if method != "scotoma" and ours}
     return DiscoveryBenchmark(
-        methods={method: _result(own) for method, own in by_method.items()},
+        methods={method: _result(own, queries) for method, own in by_method.items()},
         queries_ratio={
             method: geometric_mean([_to_80(b) / _to_80(a) for a, b in zip(ours, own, strict=True)])
             for method, own in others.items()
@@ -253,6 +259,17 @@ def table(result: DiscoveryBenchmark) -> Table:
     return rows
 
 
+def curve_table(result: DiscoveryBenchmark) -> Table:
+    """How the regions come to be named, for people."""
+    rows = Table(title="Share of the sharp regions named after so many queries", title_justify="left")
+    rows.add_column("method", no_wrap=True)
+    for count in next(iter(result.methods.values())).curve:
+        rows.add_column(f"{count:,}", justify="right")
+    for name, method in result.methods.items():
+        rows.add_row(name, *(shown(share) for share in method.curve.values()))
+    return rows
+
+
 def _check(methods: Sequence[str]) -> None:
     for method in methods:
         if method not in METHODS:
@@ -268,13 +285,17 @@ def _read(file: Path, truth: Truth) -> Outcome | None:
     return outcome if outcome.planting == truth.digest else None
 
 
-def _result(outcomes: Sequence[Outcome]) -> MethodResult:
+def _result(outcomes: Sequence[Outcome], queries: int) -> MethodResult:
     return MethodResult(
         recall=mean_share([o.recall for o in outcomes]),
         recall_all=mean_share([o.recall_all for o in outcomes]),
         precision=mean_share([o.precision for o in outcomes]),
         queries_to_80=geometric_mean([_to_80(o) for o in outcomes]),
         reached_80=mean_share([float(o.queries_to(0.8) is not None) for o in outcomes]),
+        curve={
+            count: mean_share([o.named_by(count) for o in outcomes])
+            for count in sorted({*(c for c in CURVE if c < queries), queries})
+        },
         failure_rate=mean_share([o.failures / max(o.queries, 1) for o in outcomes]),
         seconds=mean([o.seconds for o in outcomes]),
     )

@@ -37,7 +37,8 @@ class Region(BaseModel):
         prevalence: its share of uniform template questions.
         before, after: accuracy inside, of the original and of the planted candidate.
         border_before, border_after: the same just beyond the border, among the questions that one condition alone
-            keeps out; of that condition where the most is lost. None where hardly a question lies there.
+            keeps out; of that condition where the most is lost, or of that value in a condition's place (`vertical`
+            instead of `horizontal`) where surely more is lost than may be. None where hardly a question lies there.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

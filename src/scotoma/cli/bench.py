@@ -148,7 +148,7 @@ def discovery(
         scotoma bench discovery --candidate planted --truth planted/truth.json --methods all --seeds 1
     """
     from scotoma.bench.methods import METHODS
-    from scotoma.bench.study import examine, measure, table
+    from scotoma.bench.study import curve_table, examine, measure, table
     from scotoma.bench.truth import Truth
 
     console.check_file(json, beside=out)
@@ -170,6 +170,7 @@ def discovery(
                 watch=progress,
             )
     console.out.print(table(result))
+    console.out.print(curve_table(result))
     _write(result, json)
 
 
@@ -198,12 +199,13 @@ def repair(
 
         scotoma bench repair --planted planted --seeds 1
     """
-    from scotoma.bench.repair import measure, table
+    from scotoma.bench.repair import curve_table, measure, table
 
     console.check_file(json, beside=out)
     with console.progress_bars() as progress:
         result = measure(out, sets=sets, seeds=seeds, rounds=rounds, planted=planted or (), watch=progress)
     console.out.print(table(result))
+    console.out.print(curve_table(result))
     _write(result, json)
 
 

@@ -11,7 +11,7 @@ observation) and `intake` (logs become a run).
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -19,14 +19,14 @@ from typing import Literal, get_args
 from scotoma.core import LogError
 from scotoma.report.logs import dpe, inspect, lmms_eval, vlmevalkit
 from scotoma.report.logs.json_lines import begins, parse
-from scotoma.report.logs.record import Entry, Record, Skipped
+from scotoma.report.logs.record import Entry, Record, Skipped, Wanted
 
 __all__ = ["FORMATS", "Entry", "Format", "Log", "Record", "Skipped", "open_log"]
 
 Format = Literal["lmms-eval", "vlmevalkit", "inspect", "dpe"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
-_READERS: dict[Format, Callable[[Path, Collection[str]], Iterator[Entry]]] = {
+_READERS: dict[Format, Callable[[Path, Wanted], Iterator[Entry]]] = {
     "lmms-eval": lmms_eval.read,
     "vlmevalkit": vlmevalkit.read,
     "inspect": inspect.read,
@@ -46,11 +46,8 @@ class Log:
     path: Path
     format: Format
 
-    def entries(self, columns: Collection[str] = ()) -> Iterator[Entry]:
-        """Every entry in the order of the file, as a record or with the reason why it is none.
-
-        `columns` names columns (in clean form, `l2_category`) to take as tags beside the usual categories.
-        """
+    def entries(self, columns: Wanted = ()) -> Iterator[Entry]:
+        """Every entry in the order of the file, as a record or with the reason why it is none."""
         return _READERS[self.format](self.path, columns)
 
     @property

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from scotoma.core import ConfigError, LogError
 from scotoma.report.logs import fields
-from scotoma.report.logs.record import Entry, Record, Row, Skipped
+from scotoma.report.logs.record import Entry, Record, Row, Skipped, Wanted
 
 if TYPE_CHECKING:
     import pyarrow.parquet
@@ -43,7 +43,7 @@ _ROWS = 128
 """Rows in memory at a time; each may hold a picture."""
 
 
-def read(path: Path, wanted: Collection[str] = ()) -> Iterator[Entry]:
+def read(path: Path, wanted: Wanted = ()) -> Iterator[Entry]:
     """The rows of a parquet file; `wanted` names columns to take beside the usual categories.
 
     Raises:
@@ -89,7 +89,7 @@ def _scaled(table: pyarrow.parquet.ParquetFile) -> frozenset[str]:
     return frozenset(found)
 
 
-def _entry(where: str, row: Row, wanted: Collection[str], scaled: Collection[str]) -> Entry:
+def _entry(where: str, row: Row, wanted: Wanted, scaled: Collection[str]) -> Entry:
     question = fields.first_text(row, _QUESTION)
     if question is None:
         return Skipped(where, "no question")

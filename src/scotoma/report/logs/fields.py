@@ -17,12 +17,12 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
 from scotoma.core import Tag
-from scotoma.report.logs.record import Row
+from scotoma.report.logs.record import Row, Wanted
 
 _RIGHT = {"c", "true", "yes", "correct", "right", "1", "1.0"}
 _WRONG = {"i", "false", "no", "incorrect", "wrong", "0", "0.0", "n"}
@@ -171,12 +171,13 @@ def options_of(value: Any) -> dict[str, str]:
     return {letter: re.sub(rf"^\(?{letter}[.):]\s*", "", text) for letter, text in texts.items()}
 
 
-def columns_of(row: Row, wanted: Collection[str]) -> dict[str, Tag]:
-    """The categories of a row under clean keys; `wanted` names columns (as cleaned) to take beside the usual ones."""
+def columns_of(row: Row, wanted: Wanted) -> dict[str, Tag]:
+    """The categories of a row under clean keys, and the columns that are wanted beside the usual ones."""
     found: dict[str, Tag] = {}
     for name, value in row.items():
         key = clean_key(str(name))
-        if key not in wanted and (not _CATEGORY.search(key) or _MEANS_OUTCOME.search(key)):
+        taken = wanted is None or key in wanted
+        if not taken and (not _CATEGORY.search(key) or _MEANS_OUTCOME.search(key)):
             continue
         tag = _tag(value)
         if tag is not None and key:

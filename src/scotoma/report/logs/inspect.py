@@ -20,7 +20,7 @@ from typing import Any
 from scotoma.core import LogError
 from scotoma.report.logs import fields
 from scotoma.report.logs.json_lines import parse, read_json
-from scotoma.report.logs.record import Entry, Record, Row, Skipped
+from scotoma.report.logs.record import Entry, Record, Row, Skipped, Wanted
 
 _LETTERS = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError)
@@ -28,7 +28,7 @@ _LARGEST = 1 << 30
 """Bytes of one unpacked sample; a larger one is a zip bomb or no sample."""
 
 
-def read(path: Path, wanted: Collection[str] = ()) -> Iterator[Entry]:
+def read(path: Path, wanted: Wanted = ()) -> Iterator[Entry]:
     """The samples of a log; `wanted` names metadata to take beside the usual categories.
 
     Raises:
@@ -106,7 +106,7 @@ def _unpack(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
         raise LogError(f"{path} is packed with Zstandard", hint="pip install zipfile-zstd") from error
 
 
-def _entry(where: str, sample: Row, path: Path, wanted: Collection[str], scaled: Collection[str]) -> Entry:
+def _entry(where: str, sample: Row, path: Path, wanted: Wanted, scaled: Collection[str]) -> Entry:
     attachments = sample.get("attachments")
     question, picture = _input(sample.get("input"), attachments if isinstance(attachments, dict) else {})
     if question is None:

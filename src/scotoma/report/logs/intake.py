@@ -53,19 +53,6 @@ class _Piece:
     where: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
 
-class _Every(Collection[str]):
-    """The names of all columns, whatever they are."""
-
-    def __contains__(self, name: object) -> bool:
-        return True
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(())
-
-    def __len__(self) -> int:
-        return 0
-
-
 def check(logs: Sequence[Log], columns: Collection[str] = ()) -> None:
     """Look for the first question that was answered, and for one with each of the columns, so that useless files and
     misspelt columns are refused before anything is written.
@@ -97,7 +84,7 @@ def _refuse_columns(logs: Sequence[Log], missing: Collection[str]) -> NoReturn:
     there = {
         name
         for log in logs
-        for entry in log.entries(_Every())
+        for entry in log.entries(None)
         if isinstance(entry, Record)
         for name in entry.columns
     }

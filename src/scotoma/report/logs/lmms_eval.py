@@ -18,7 +18,7 @@ from typing import Any
 from scotoma.core import LogError
 from scotoma.report.logs import fields
 from scotoma.report.logs.json_lines import read_json, read_lines
-from scotoma.report.logs.record import Entry, Record, Row, Skipped
+from scotoma.report.logs.record import Entry, Record, Row, Skipped, Wanted
 
 KEYS = {"doc_id", "resps", "filtered_resps"}
 """A line with `doc_id` and one of the others is lmms-eval's."""
@@ -41,7 +41,7 @@ _TASK = re.compile(r"_samples_(?P<task>.+?)(?:\.jsonl?)?$")
 _FIRST = ("exact_match", "accuracy", "acc", "relaxed_overall")
 
 
-def read(path: Path, wanted: Collection[str] = ()) -> Iterator[Entry]:
+def read(path: Path, wanted: Wanted = ()) -> Iterator[Entry]:
     """The entries of a log, one after the other; `wanted` names columns to take beside the usual categories."""
     told = _TASK.search(path.name)
     task = told["task"] if told else ""
@@ -81,9 +81,7 @@ def _rows(path: Path) -> Iterator[tuple[str, Row | Skipped]]:
         yield where, row if isinstance(row, dict) else Skipped(where, "not an object")
 
 
-def _entry(
-    where: str, row: Row, task: str, wanted: Collection[str], scaled: Collection[tuple[str, str]]
-) -> Entry:
+def _entry(where: str, row: Row, task: str, wanted: Wanted, scaled: Collection[tuple[str, str]]) -> Entry:
     told = row.get("doc")
     doc: Row = told if isinstance(told, dict) else {}
     metrics = _metrics(row)

@@ -6,7 +6,7 @@ for entry in open_log(Path("samples.jsonl")).entries():
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,4 +51,7 @@ class Skipped:
 
 Entry = Record | Skipped
 Row = Mapping[str, Any]
+
+Wanted = Collection[str] | None
+"""Columns (in clean form, `l2_category`) to take as tags beside the usual categories; None: every one."""
 """One entry of a log as it was parsed: any keys, any values."""

@@ -18,7 +18,7 @@ from typing import Any
 from scotoma.core import LogError
 from scotoma.report.logs import fields, spreadsheet
 from scotoma.report.logs.json_lines import begins, read_json
-from scotoma.report.logs.record import Entry, Record, Row, Skipped
+from scotoma.report.logs.record import Entry, Record, Row, Skipped, Wanted
 
 PREDICTION = "prediction"
 """The column that makes a table a result."""
@@ -32,7 +32,7 @@ _EMPTY = {"", "nan", "none", "null", "#n/a"}
 """How an empty cell of a table may be written."""
 
 
-def read(path: Path, wanted: Collection[str] = ()) -> Iterator[Entry]:
+def read(path: Path, wanted: Wanted = ()) -> Iterator[Entry]:
     """The rows of a result; `wanted` names columns to take beside the usual categories.
 
     Raises:
@@ -105,7 +105,7 @@ def _lines(path: Path) -> Iterator[list[str | None]]:
             yield list(values)
 
 
-def _entry(where: str, row: Row, wanted: Collection[str], scaled: Collection[str]) -> Entry:
+def _entry(where: str, row: Row, wanted: Wanted, scaled: Collection[str]) -> Entry:
     question = fields.first_text(row, ("question", "query", "prompt"))
     if question is None:
         return Skipped(where, "no question")
