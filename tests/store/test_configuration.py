@@ -98,9 +98,9 @@ def test_a_missing_file_is_told_with_its_neighbour(tmp_path: Path) -> None:
 
 def test_a_mistake_in_a_flag_names_the_flag(tmp_path: Path) -> None:
     path = write(tmp_path, "candidate: pupil\ndiscover: 5\n")
-    with pytest.raises(ConfigError, match=r"^flag rounds: input should be a valid integer"):
+    with pytest.raises(ConfigError, match=r"^--rounds: input should be a valid integer"):
         load_settings(Evolution, overrides={"candidate": "pupil", "rounds": "x"})
     with pytest.raises(ConfigError, match="discover: expected `key: value` lines, found 5"):
         load_settings(Evolution, path, {"discover.questions": 3})
-    with pytest.raises(ConfigError, match=r"^flag arms\.1: input should be a valid string"):
+    with pytest.raises(ConfigError, match=r"^--arms: input should be a valid string"):
         load_settings(Evolution, write(tmp_path, "candidate: pupil\n"), {"arms": ["targeted", 5]})

@@ -50,8 +50,8 @@ def load_settings(
         for mistake in error.errors():
             keys = [str(part) for part in mistake["loc"]]
             name = ".".join(keys)
-            flagged = any(f"{name}.".startswith(f"{key}.") for key in given)
-            where = f"flag {name}" if flagged or path is None else f"{path}: {name}"
+            flag = next((_flag(key) for key in given if f"{name}.".startswith(f"{key}.")), None)
+            where = flag or (name if path is None else f"{path}: {name}")
             if mistake["type"] == "extra_forbidden":
                 lines.append(f"{where}: unknown key")
                 near = difflib.get_close_matches(keys[-1], _keys(model, keys[:-1]), n=1)
@@ -59,7 +59,7 @@ def load_settings(
                 if not near:
                     hint = hint or f"the keys there are {', '.join(_keys(model, keys[:-1]))}"
             elif mistake["type"] == "missing":
-                lines.append(f"{name if path is None else where}: this key is required")
+                lines.append(f"{where}: this key is required")
                 hint = hint or f"give it as --{keys[-1]}, or in a --config FILE"
             elif mistake["type"] in ("model_type", "dict_type"):
                 lines.append(f"{where}: expected `key: value` lines below it, not {mistake['input']!r}")
@@ -68,6 +68,12 @@ def load_settings(
             else:
                 lines.append(f"{where}: {_lower(mistake['msg'])}, not {mistake['input']!r}")
         raise ConfigError("\n".join(lines), hint=hint) from error
+
+
+def _flag(key: str) -> str:
+    """The flag that gives a key: all are named after it, the section and underscores aside; `judge.model` is --judge."""
+    *section, last = key.split(".")
+    return f"--{(section[-1] if last == 'model' and section else last).replace('_', '-')}"
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
