@@ -317,7 +317,7 @@ def test_keys_that_are_documented_together_share_the_text() -> None:
         re.findall(r"^\| `([\w.]+)` \|.*\| ([^|]*) \|$", "\n".join(reference().settings()), re.MULTILINE)
     )
     assert rows["discover.beta"] == rows["discover.temperature"] == rows["discover.learning_rate"] != ""
-    assert rows["repair.max_new_tokens"] == rows["repair.warmup_steps"] != rows["repair.lora_rank"]
+    assert rows["repair.beta"] == rows["repair.warmup_steps"] != rows["repair.lora_rank"]
     assert "images" in rows["discover.images"]
 
 

@@ -136,6 +136,15 @@ def test_the_figures_compare_methods_run_by_run() -> None:
     assert "uniform needs 4.00" in " ".join(capture.get().split())
 
 
+def test_a_run_that_ran_out_of_questions_counts_with_the_whole_budget() -> None:
+    short = outcome("paper", 0, [500, None, None]).model_copy(update={"queries": 900})
+    result = study.summarise(
+        [truth()], [short, outcome("scotoma", 0, [500, 500, 500])], ("scotoma", "paper"), 2000
+    )
+    assert result.methods["paper"].queries_to_80.value == pytest.approx(2000)
+    assert result.queries_ratio["paper"].value == pytest.approx(4)
+
+
 def test_the_curve_says_what_share_of_the_sharp_regions_had_been_named_by_then() -> None:
     outcomes = [
         outcome("uniform", 0, [250, 400, 1500], spilled=(str(BLIND_SPOTS[1]),)),

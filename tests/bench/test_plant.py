@@ -13,7 +13,16 @@ from scotoma.bench import plant as planting
 from scotoma.bench.drill import border, check_regions, drill, survey
 from scotoma.bench.plant import plant, prove
 from scotoma.bench.truth import SPILL, Truth
-from scotoma.core import ConfigError, EditableWorld, ModelError, Predicate, Reply, Request, SpecError
+from scotoma.core import (
+    ConfigError,
+    EditableWorld,
+    ModelError,
+    Predicate,
+    Reply,
+    ReplyError,
+    Request,
+    SpecError,
+)
 from scotoma.grpo.distillation import DistillationConfig
 from scotoma.images.spec import open_images
 
@@ -42,6 +51,18 @@ class Blind(Sighted):
     """Blind in the region alone."""
 
     blind = (RED,)
+
+
+class Broken(Sighted):
+    """Answers nothing in the region."""
+
+    name = "broken"
+
+    def answer(self, requests: Sequence[Request]) -> list[Reply]:
+        return [
+            Reply(error=ReplyError("crashed", "out of memory")) if "red" in request.text else reply
+            for request, reply in zip(requests, super().answer(requests), strict=True)
+        ]
 
 
 class Spilling(Sighted):
@@ -171,6 +192,15 @@ def test_a_blind_spot_that_spills_over_to_one_neighbour_of_many_is_not_sharp(
     assert region.border_before is not None
     assert region.border_after is not None
     assert region.border_before.value - region.border_after.value > 3 * SPILL
+
+
+def test_an_error_is_no_wrong_answer_that_would_prove_a_blind_spot(
+    monkeypatch: pytest.MonkeyPatch, world: EditableWorld
+) -> None:
+    monkeypatch.setattr(planting, "_PROOF_OUTSIDE", 300)
+    sighted, broken = (f"{__name__}:{kind.__name__}" for kind in (Sighted, Broken))
+    with pytest.raises(ModelError, match=r"broken left \d+ of \d+ questions unanswered: out of memory"):
+        prove(sighted, broken, [RED])
 
 
 def test_what_has_no_number_is_not_next_to_one(world: EditableWorld) -> None:

@@ -75,6 +75,47 @@ def test_without_parts_the_answers_form_and_the_skill_decide(
     assert attribute(failure("?", answer, truth, *skills)).kind == kind
 
 
+@pytest.mark.parametrize(
+    ("answer", "truth", "skills", "kind"),
+    [
+        *((said, "no", ("colour",), "perception")
+          for said in ("The answer is yes.", "**Yes**, it is", '"Yes"', "“Yes.”", "'yes'", "I think it is, yes.",
+                       "There are two stars, yes", "There is a red star.", "**Answer:** Yes", "Yes.\n\nThere it is.")),
+        *((said, "yes", ("colour",), "perception")
+          for said in ("Answer: No", "There is no star.", "So the final answer is: **no**", "None of them is red.")),
+        *((said, "3", ("counting",), "counting")
+          for said in ("No stars.", "There are no stars.", "No red circles are visible", "None", "I don't see any.",
+                       "The answer is **4**.", "Nothing")),
+        ("No parking", "stop", ("reading",), "reading"),
+        ("*", "+", ("reading",), "reading"),
+    ],
+)  # fmt: skip
+def test_an_answer_in_a_sentence_is_as_fair_as_one_in_a_word(
+    answer: str, truth: str, skills: tuple[str, ...], kind: str
+) -> None:
+    assert attribute(failure("?", answer, truth, *skills)).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("answer", "truth"),
+    [
+        ("There is no way to tell.", "yes"),
+        ("I cannot answer with yes or no.", "yes"),
+        ("There is not enough information.", "yes"),
+        ("The answer is red.", "yes"),
+        ("Red. Yes, I like it.", "yes"),
+        ("No", "3"),
+        ("The answer is no.", "3"),
+        ("no, it is not", "3"),
+        ("I have no idea.", "3"),
+        ("The answer is yes.", "red"),
+        ("**3**", "red"),
+    ],
+)
+def test_a_sentence_that_answers_another_question_is_no_fairer(answer: str, truth: str) -> None:
+    assert attribute(failure("?", answer, truth, "colour")).kind == "instruction"
+
+
 def test_with_a_part_that_is_unknown_nobody_says_that_every_part_is_right() -> None:
     lost = Part("count the circles .", ("counting",), correct=None)
     assert "every part" not in attribute(MORE, [STARS, lost]).evidence

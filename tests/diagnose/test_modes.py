@@ -202,6 +202,30 @@ class TestConfirm:
         assert confirmed[True] <= 1
         assert confirmed[False] >= 5
 
+    def test_lost_answers_let_no_late_member_in(self) -> None:
+        """Of the first hundred of a wide mode, which fails no more than all else, 40 time out."""
+
+        def row(key: str, outcome: str, **tags: str) -> Observation:
+            verdict = Verdict(valid=True, error="timeout")
+            if outcome != "lost":
+                verdict = Verdict(valid=True, correct=float(outcome == "right"), decided_by="facts")
+            return Observation(
+                key=key, phase="confirm", image_id=key, question="?", verdict=verdict, tags=tags
+            )
+
+        often = ["wrong" if i % 10 == 0 else "right" for i in range(1000)]
+        first = [row(f"w{i}", "lost" if i < 40 else often[i], shape="star") for i in range(100)]
+        late = [row(f"l{i}", "wrong", shape="star", colour="red") for i in range(100)]
+        uniform = [row(f"u{i}", outcome, shape="circle") for i, outcome in enumerate(often)]
+        modes = [
+            FailureMode(id=where, predicate=Predicate.parse(where), description="")
+            for where in ("shape=star", "colour=red")
+        ]
+        wide, loud = confirm(modes, [*first, *late], uniform, each=100)
+        assert (wide.status, loud.status) == ("rejected", "confirmed")
+        assert wide.failure_rate is not None
+        assert (wide.failure_rate.value, wide.failure_rate.n) == (pytest.approx(0.1), 60)
+
     def test_without_blind_spots_hardly_anything_is_ever_confirmed(self) -> None:
         runs = [confirm(suspect(ask(1500, seed)), ask(1500, seed + 500)) for seed in range(20, 28)]
         assert sum(any(mode.status == "confirmed" for mode in modes) for modes in runs) <= 1

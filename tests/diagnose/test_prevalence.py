@@ -129,3 +129,14 @@ def test_the_interval_holds_the_truth_of_clustered_questions_too() -> None:
         rate = true_rate(clustered_rate(seen, np.repeat(np.arange(images), each)), measured)
         held += rate.low <= truth <= rate.high
     assert held / SIMULATIONS >= 0.92
+
+
+def test_a_judge_measured_on_few_pictures_is_known_less_well() -> None:
+    right = [True] * 270 + [False] * 30
+    pictures = [str(i // 6) for i in range(300)]
+    known, clustered = wilson(270, 300), clustered_rate(right, pictures)
+    seen = wilson(60, 300)
+    one = true_rate(seen, Discernment(sensitivity=known, specificity=known))
+    few = true_rate(seen, Discernment(sensitivity=clustered, specificity=clustered))
+    assert one.value == few.value
+    assert few.high - few.low > 1.2 * (one.high - one.low)

@@ -36,6 +36,26 @@ def test_when_everything_was_seen_often_nothing_is_missing() -> None:
     assert chao1([5, 8, 13]).value == 3
 
 
+@pytest.mark.parametrize(
+    ("seen", "high"),
+    [([1], 3.08), ([2, 2], 3.41), ([5, 3, 1], 3.93), ([5, 8, 13], 3.05)],  # equation 14, by hand
+)
+def test_an_estimate_of_none_unseen_is_no_certainty(seen: list[int], high: float) -> None:
+    rate = chao1(seen)
+    assert (rate.value, rate.low) == (len(seen), len(seen))
+    assert rate.high == pytest.approx(high, abs=0.005)
+
+
+def test_the_more_often_all_kinds_were_seen_the_fewer_can_be_missing() -> None:
+    highs = [chao1([times] * 4).high for times in (2, 3, 5, 40)]
+    assert highs == sorted(highs, reverse=True)
+    assert highs[-1] == pytest.approx(4)
+
+
+def test_nothing_seen_estimates_nothing() -> None:
+    assert chao1([]) == chao1([0, 0]) == kinds_in_all([])
+
+
 def test_no_failure_yet_says_nothing_of_coverage() -> None:
     rate = good_turing_coverage([])
     assert (rate.low, rate.high, rate.n) == (0, 1, 0)

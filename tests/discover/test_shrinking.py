@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 
 from scotoma.core import ImageRecord, Observation, Predicate, Reply, ReplyError, Request
@@ -58,6 +59,13 @@ def test_what_is_left_is_what_the_failure_needs() -> None:
         assert item.example.smallest.things == 3
         assert item.example.still_failing
         assert item.example.minimal
+
+
+def test_a_failure_of_two_modes_leaves_two_observations() -> None:
+    interview = Interview(wrong_when("operation=count and count>=3"), FactsVerifier())
+    [one] = failures(interview, 30, Predicate.parse("operation=count and count>=3"))[:1]
+    found = Shrinker(WORLD, interview).shrink([one, replace(one, within=None)])
+    assert len({item.observation.key for item in found}) == 2
 
 
 def test_the_smallest_is_inside_the_mode_by_facts_and_answered_wrongly() -> None:

@@ -80,7 +80,7 @@ class TestRefusal:
         assert settings.judge.specs == ("hf:a/c",)
 
     def test_a_wrong_setting_is_named(self) -> None:
-        with pytest.raises(ConfigError, match=r"judge\.agreement"):
+        with pytest.raises(ConfigError, match=r"^--agreement"):
             load_settings(DiscoverySettings, overrides={"judge.agreement": 2})
 
 

@@ -6,16 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from scotoma.core import ConfigError, ImageRecord, Request, Sample, Sampling
+from scotoma.core import ImageRecord, Request, Sample, Sampling
 from scotoma.evolve.reinforce import reinforce, reward
 from scotoma.evolve.settings import RepairSettings
 from scotoma.grpo.rollout import Prompt, Rollout
+from scotoma.images.spec import open_images
 from scotoma.models.checkpoint import open_checkpoint
 from scotoma.models.spec import load_model
 from tests.models import checkpoints
 from tests.models.conftest import picture, question
 
-PROMPT = Prompt("p", ImageRecord(id="0" * 64, source="test", data=b""), "how many ?", meta={"answer": "3"})
+WORLD = open_images("worlds:shapes")
+SCENE = next(iter(WORLD.images("train", 0)))
+PHOTO = ImageRecord(id="0" * 64, source="test", data=b"")
+PROMPT = Prompt("p", SCENE, "how many ?", meta={"answer": "3"})
 
 
 @pytest.mark.parametrize(
@@ -40,6 +44,15 @@ def test_where_thinking_is_asked_for_the_form_is_thinking_and_a_box(text: str, e
     assert reward([Rollout(prompt, (), text)]) == [pytest.approx(expected)]
 
 
+def test_of_a_photo_other_words_are_no_wrong_answer_and_nothing_is_learnt_of_them() -> None:
+    prompt = Prompt("p", PHOTO, "what is it ?", meta={"answer": "couch"})
+    rewards = reward(
+        [Rollout(prompt, (), text) for text in ("couch", "sofa", "It looks like a settee to me")]
+    )
+    assert rewards == [pytest.approx(1.0), None, None]
+    assert reward([Rollout(Prompt("q", PHOTO, "how many ?", meta={"answer": "3"}), (), "4")]) == [0.1]
+
+
 @pytest.mark.parametrize(("engine", "lora_rank"), [("shared", 0), ("stock", 4), ("trl", 4)])
 def test_a_warm_start_ends_in_a_stock_checkpoint_with_or_without_adapters(
     tmp_path: Path, engine: str, lora_rank: int
@@ -54,7 +67,7 @@ def test_a_warm_start_ends_in_a_stock_checkpoint_with_or_without_adapters(
         engine=engine, lora_rank=lora_rank, samples=8, steps=1, images_per_step=2, group_size=2,
         max_new_tokens=2, warm_start_steps=3, warm_start_rate=1e-2, learning_rate=1e-9,
     )  # fmt: skip
-    report = reinforce(policy, samples, images, settings, 0, tmp_path / "out", samples)
+    report = reinforce(f"hf:{policy}", samples, images, settings, 0, tmp_path / "out", samples)
     before, after = open_checkpoint(policy).model, open_checkpoint(report.checkpoint).model
     old = dict(before.named_parameters())
     taught = max(
@@ -71,18 +84,11 @@ def test_one_image_a_step_is_enough_for_a_warm_start(tmp_path: Path) -> None:
         engine="shared", samples=8, steps=1, images_per_step=1, group_size=2, max_new_tokens=1,
         warm_start_steps=30, warm_start_rate=1e-2, learning_rate=1e-9,
     )  # fmt: skip
-    report = reinforce(policy, [sample], {image.id: image}, settings, 0, tmp_path / "out", [sample])
+    report = reinforce(f"hf:{policy}", [sample], {image.id: image}, settings, 0, tmp_path / "out", [sample])
     [reply] = load_model(f"hf:{report.checkpoint}").answer(
         [Request((image,), sample.question, sampling=Sampling(max_tokens=1))]
     )
     assert reply.text == "red"
-
-
-def test_a_training_that_one_process_began_does_not_go_on_in_several(tmp_path: Path) -> None:
-    (tmp_path / "state.pt").touch()
-    settings = RepairSettings(accelerate=tmp_path / "fsdp.yaml")
-    with pytest.raises(ConfigError, match="begun without --accelerate"):
-        reinforce("pupil", [], {}, settings, 0, tmp_path)
 
 
 def test_what_is_rehearsed_is_kept_while_something_else_is_taught(tmp_path: Path) -> None:
@@ -107,7 +113,7 @@ def test_what_is_rehearsed_is_kept_while_something_else_is_taught(tmp_path: Path
     )  # fmt: skip
 
     def says(rehearsal: list[Sample], out: str) -> list[str]:
-        report = reinforce(policy, taught, images, settings, 0, tmp_path / out, taught, rehearsal)
+        report = reinforce(f"hf:{policy}", taught, images, settings, 0, tmp_path / out, taught, rehearsal)
         asked = [Request((images[s.image_id],), s.question, sampling=Sampling(max_tokens=1)) for s in known]
         return [reply.text for reply in load_model(f"hf:{report.checkpoint}").answer(asked)]
 

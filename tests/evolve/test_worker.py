@@ -6,16 +6,18 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from scotoma.core import ConfigError, ModelError
 from scotoma.discover.progress import Progress, silent
-from scotoma.evolve.worker import processes_for, side_by_side
+from scotoma.evolve.worker import Job, processes_for, side_by_side
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,6 +42,34 @@ class Refuse:
 class Stumble:
     def __call__(self, report: Progress) -> None:
         _ = {}["missing"]
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Cannot be pickled."""
+
+    lock: Any = field(default_factory=threading.Lock)
+
+    def __call__(self, report: Progress) -> None: ...
+
+
+@dataclass(frozen=True)
+class BringBack:
+    what: Callable[[], object]
+
+    def __call__(self, report: Progress) -> object:
+        return self.what()
+
+
+class Sealed(Exception):
+    """Can be pickled, and not be read back."""
+
+    def __init__(self, one: str, other: str) -> None:
+        super().__init__(one + other)
+
+
+def sealed() -> Sealed:
+    return Sealed("one", "other")
 
 
 @dataclass(frozen=True)
@@ -87,6 +117,20 @@ def test_a_job_s_error_comes_back_whole_and_stops_the_others(tmp_path: Path) -> 
 def test_a_bug_shows_where_it_was() -> None:
     with pytest.raises(RuntimeError, match="KeyError: 'missing'"):
         dict(side_by_side({"a": Stumble(), "b": Square(1)}, 2, silent))
+
+
+@pytest.mark.parametrize(
+    ("job", "reason"),
+    [(Hold(), "cannot pickle"), (BringBack(threading.Lock), "cannot pickle"), (BringBack(sealed), "'other'")],
+    ids=["job", "result", "reading"],
+)
+def test_what_cannot_travel_between_processes_is_an_error_and_ends_them(
+    job: Job, reason: str, tmp_path: Path
+) -> None:
+    note = tmp_path / "pid"
+    with pytest.raises(RuntimeError, match=reason):
+        dict(side_by_side({"slow": Linger(note), "bad": job}, 2, silent))
+    assert not note.is_file() or _gone(int(note.read_text()))
 
 
 def test_a_process_that_dies_is_an_error_that_says_what_to_do() -> None:

@@ -209,6 +209,17 @@ def test_balance_caps_an_answers_share_of_its_mode() -> None:
     assert checks.passes(replace(about(ONE, answer="yes"), mode_id="b"))
 
 
+def test_an_answer_counts_as_one_however_it_is_written() -> None:
+    checks = Checks([Balance(most=0.6, after=10)])
+    for number in range(60):
+        checks.passes(replace(about(ONE, f"{number} ?", ("Yes", "yes", "YES.")[number % 3]), mode_id="a"))
+    assert checks.rejected == {"balance": 50}
+    signs = Checks([Balance(most=0.6, after=10)])
+    for number in range(60):
+        signs.passes(replace(about(ONE, f"{number} ?", "+♥"[number % 2]), mode_id="a"))
+    assert signs.rejected == {}
+
+
 def test_leakage_is_the_held_out_picture_or_a_near_copy_of_it() -> None:
     check = Leakage({ONE.id}, [ONE])
     assert check.reason(about(ONE)) == "leakage"
@@ -279,6 +290,7 @@ def test_a_question_is_asked_once_of_a_picture_also_in_other_words_and_of_its_ne
     assert check.reason(about(ONE, "name the colour of the star .")) == "near_duplicate"
     assert check.reason(about(saved_again(ONE))) == "near_duplicate"
     assert check.reason(about(TWO)) is None
+    assert check.reason(about(ONE, "name the colour of the star .", "Red.")) == "near_duplicate"
     assert check.reason(about(ONE, "name the colour of the star .", "blue")) is None
 
 

@@ -16,6 +16,7 @@ from pydantic_ai.messages import (
     ToolReturnPart,
 )
 from pydantic_ai.models.function import AgentInfo, FunctionModel
+from pydantic_ai.usage import RequestUsage
 
 from scotoma.core import BudgetError, ImageRecord, ModelError, Predicate, SpecError
 from scotoma.generate.handover import Brief, Outage
@@ -104,6 +105,18 @@ def test_a_budget_waits_for_requests_under_way_before_it_stops_anything() -> Non
         assert [reply.answer for reply in threads.map(consultant.ask, ["How many?"] * 2)] == ["3", "3"]
     consultant.spending = Spending(Budget(max_tokens_total=999))
     with pytest.raises(BudgetError, match="holds no further request"):
+        consultant.ask("How many?")
+
+
+def test_a_reply_that_is_asked_for_again_is_asked_for_within_the_budget() -> None:
+    def model(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        return ModelResponse(
+            [TextPart("Let me think.")], usage=RequestUsage(input_tokens=100, output_tokens=1000)
+        )
+
+    consultant = Consultant(FunctionModel(model), Answer, Manner("answer", max_tokens=1000, retries=2))
+    consultant.spending = Spending(Budget(max_tokens_total=2500))
+    with pytest.raises(BudgetError, match="2,200 tokens in 2 requests"):
         consultant.ask("How many?")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -168,6 +169,22 @@ def test_a_refusal_of_one_request_is_counted_apart_and_the_rest_goes_on(
     assert delivery.kept == 8
     assert delivery.tally.infrastructure == {"writer: refused": 1}
     assert delivery.tally.rejected == {"writer: nothing to ask": 1}
+
+
+def test_a_reply_that_the_client_stumbles_over_is_an_infrastructure_error_and_the_rest_goes_on(
+    origin: Path, photos: Path, tmp_path: Path
+) -> None:
+    def fault(call: Call, role: str, number: int) -> Act | None:
+        return (
+            replace(said(""), body={**said("").body, "choices": []})
+            if (role, number) == ("writer", 1)
+            else None
+        )
+
+    delivery, _ = made(origin, photos, tmp_path / "out", fault)
+    assert delivery.kept == 8
+    assert delivery.tally.infrastructure == {"writer: unparsable": 1}
+    assert delivery.tally.rejected == {}
 
 
 def test_what_a_model_answers_without_the_picture_is_thrown_out(

@@ -51,6 +51,15 @@ def test_the_volume_is_exact_and_half_of_it_retains(made: Made) -> None:
     assert not made.shortfalls
 
 
+def test_a_small_volume_is_exact_too() -> None:
+    purposes = Counter(
+        sample.purpose
+        for sample in targeted_samples(WORLD, targeted(MODES, 8), TARGETS, structures(), (), seed=0).samples
+    )
+    assert purposes.total() == 8
+    assert purposes["retention"] == 4
+
+
 def test_every_answer_is_what_the_picture_says(made: Made) -> None:
     for sample in made.samples:
         facts = made.images[sample.image_id].facts

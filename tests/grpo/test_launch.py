@@ -65,9 +65,15 @@ def test_two_processes_train_one_policy(two: Path, policy: Path, tmp_path: Path)
 def test_what_a_process_refuses_is_said_as_if_it_had_been_here(
     two: Path, policy: Path, tmp_path: Path
 ) -> None:
+    (tmp_path / "state.pt").touch()
+    with pytest.raises(ConfigError, match="was begun by an engine of one process"):
+        launch(two, policy, prompts(), longest, CONFIG, out=tmp_path)
+
+
+def test_what_does_not_divide_by_the_processes_is_rounded(two: Path, policy: Path, tmp_path: Path) -> None:
     odd = CONFIG.model_copy(update={"images_per_step": 1, "group_size": 3})
-    with pytest.raises(ConfigError, match="do not divide by 2 processes"):
-        launch(two, policy, prompts(1), longest, odd, out=tmp_path / "out")
+    report = launch(two, policy, prompts(1), longest, odd, out=tmp_path)
+    assert len(report.steps) == 2  # of two prompts, one for each process
 
 
 def test_a_config_that_is_not_there(policy: Path, tmp_path: Path) -> None:

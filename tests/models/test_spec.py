@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scotoma.core import ModelError, Reply, SpecError
 from scotoma.models import ModelSpec, ScriptedModel, checkpoint_path, load_model, parse_model_spec, spec
 from scotoma.models.options import CheckpointOptions, EndpointOptions
+from scotoma.models.spec import same_model, trained
 from tests.models.conftest import requests
 
 
@@ -128,6 +129,31 @@ def test_any_text_is_a_spec_or_a_spec_error(text: str, scheme: str) -> None:
     assert parse_model_spec(str(parsed)) == parsed
 
 
+def test_a_model_is_the_same_under_every_name_that_tells(tmp_path: Path) -> None:
+    served = "@http://localhost:8000/v1"
+    folder = Path(spec.__file__).parent / "pupil"
+    (tmp_path / "policy").mkdir()
+    for one, other in (
+        ("hf:owner/m", f"openai:owner/m{served}?max_tokens_total=9"),
+        (f"hf:{tmp_path}/policy?dtype=bfloat16", f"openai:{tmp_path}/policy/{served}"),
+        ("pupil", f"hf:{folder}"),
+        ("pupil", f"openai:{folder}{served}"),
+        (f"openai:m{served}/", f"openai:m{served}"),
+        ("my.package:Model", "my.package:Model"),
+    ):
+        assert same_model(one, other)
+        assert same_model(other, one)
+    for one, other in (
+        ("pupil", "questioner"),
+        ("pupil", f"hf:{folder.parent}/questioner"),
+        ("hf:owner/m", f"openai:owner/n{served}"),
+        ("hf:owner/m", "hf:owner/n"),
+        (f"openai:m{served}", "openai:m@http://localhost:8001/v1"),
+        ("my.package:Model", "hf:my.package:Model"),
+    ):
+        assert not same_model(one, other)
+
+
 def test_a_bare_folder_gets_the_right_hint(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=f"for a checkpoint folder write hf:{tmp_path}"):
         parse_model_spec(str(tmp_path))
@@ -195,6 +221,16 @@ def test_a_plugin_is_a_class_of_ones_own(tmp_path: Path, monkeypatch: pytest.Mon
             load_model(text)
     with pytest.raises(SpecError, match="no weights that could be trained"):
         checkpoint_path("plugins_of_mine:yes")
+
+
+def test_what_was_trained_is_asked_with_the_options_of_what_it_was_trained_from() -> None:
+    told = (
+        "hf:some/model?dtype=bfloat16&device_map=auto&adapter=mine&chat_template=mine.jinja&token_budget=2048"
+    )
+    assert trained(told, Path("p")) == "hf:p?dtype=bfloat16&device_map=auto&token_budget=2048"
+    again = trained(trained(told, Path("round1")), Path("round2"))
+    assert again == "hf:round2?dtype=bfloat16&device_map=auto&token_budget=2048"
+    assert trained("pupil", Path("p")) == trained("tests.scripted:Candidate", Path("p")) == "hf:p"
 
 
 def test_a_scripted_model_is_a_chat_model() -> None:

@@ -180,6 +180,8 @@ CLOTHES: list[Callable[[str], str]] = [
     lambda text: f"```json\n{text}\n```",
     lambda text: f"```\n{text}\n```",
     lambda text: f'<think>perhaps {{"valid": false}} … no</think>\n{text}',
+    lambda text: f'I could write {{"valid": false}} … no\n</think>\n{text}',
+    lambda text: f'<thinking>{{"valid": false}}</thinking>{text}<think>{{"valid": false}}',
     lambda text: f"Here is my ruling: {text} I hope that helps {{}}.",
     lambda text: f"{text}\n{text}",
     lambda text: text.replace("true", '"yes"'),
@@ -218,6 +220,10 @@ def test_one_object_is_read_whatever_stands_around_it(clothes: Callable[[str], s
         '{"a":' * 3000,
         '{"valid": true, "answer": ' + "9" * 5000 + "}",
         '<think>{"valid": true, "answer": "2"}</think>',
+        '<think>If it is I must write {"valid": true, "answer": "2"}. But the cups, so',
+        '<thinking>{"valid": true, "answer": "2"} is what I',
+        '{"valid": true, "answer": "2"} is what I would say … </think> but',
+        "<think>" + "so " * 100_000 + '{"valid": true, "answer": "2"}',
     ],
 )
 def test_anything_else_is_unparsable(text: str) -> None:
@@ -277,6 +283,12 @@ def test_whatever_a_judge_writes_no_claim_is_lost(replies: list[str]) -> None:
         else:
             assert verdict.valid is False
             assert verdict.reason in (*REASONS, UNNAMED)
+
+
+def test_a_tag_of_thinking_that_a_ruling_quotes_is_none() -> None:
+    ruling = read_ruling('{"correct": false, "reason": "it ends at </think>, or <think>"}', CorrectnessRuling)
+    assert ruling is not None
+    assert not ruling.correct
 
 
 def test_correctness_needs_a_truth_value() -> None:

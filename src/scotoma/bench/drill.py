@@ -23,6 +23,7 @@ from scotoma.core import (
     ConfigError,
     EditableWorld,
     ImageRecord,
+    ModelError,
     Predicate,
     Rate,
     Request,
@@ -247,9 +248,20 @@ def items_of(
 
 
 def answers_to(model: ChatModel, items: Sequence[Item]) -> list[str]:
-    """What the model says, greedily; an infrastructure error says nothing."""
+    """What the model says, greedily.
+
+    Raises:
+        ModelError: some were lost to errors. They are no wrong answers, and without them nothing is proved.
+    """
     requests = [Request((item.image,), item.question, sampling=Sampling(max_tokens=8)) for item in items]
-    return [reply.text for reply in model.answer(requests)]
+    replies = model.answer(requests)
+    lost = [reply.error for reply in replies if reply.error is not None]
+    if lost:
+        raise ModelError(
+            f"{model.name} left {len(lost)} of {len(items)} questions unanswered: {lost[0].message}",
+            hint="run the same command again; what is finished is not done anew",
+        )
+    return [reply.text for reply in replies]
 
 
 def right(items: Sequence[Item], answers: Sequence[str]) -> list[bool]:

@@ -197,7 +197,9 @@ def summarise(
     return DiscoveryBenchmark(
         methods={method: _result(own, queries) for method, own in by_method.items()},
         queries_ratio={
-            method: geometric_mean([_to_80(b) / _to_80(a) for a, b in zip(ours, own, strict=True)])
+            method: geometric_mean(
+                [_to_80(b, queries) / _to_80(a, queries) for a, b in zip(ours, own, strict=True)]
+            )
             for method, own in others.items()
         },
         recall_gain={
@@ -290,7 +292,7 @@ def _result(outcomes: Sequence[Outcome], queries: int) -> MethodResult:
         recall=mean_share([o.recall for o in outcomes]),
         recall_all=mean_share([o.recall_all for o in outcomes]),
         precision=mean_share([o.precision for o in outcomes]),
-        queries_to_80=geometric_mean([_to_80(o) for o in outcomes]),
+        queries_to_80=geometric_mean([_to_80(o, queries) for o in outcomes]),
         reached_80=mean_share([float(o.queries_to(0.8) is not None) for o in outcomes]),
         curve={
             count: mean_share([o.named_by(count) for o in outcomes])
@@ -301,5 +303,6 @@ def _result(outcomes: Sequence[Outcome], queries: int) -> MethodResult:
     )
 
 
-def _to_80(outcome: Outcome) -> float:
-    return float(outcome.queries_to(0.8) or outcome.queries)
+def _to_80(outcome: Outcome, queries: int) -> float:
+    """The whole budget where it never got there, also where it had run out of questions before."""
+    return float(outcome.queries_to(0.8) or queries)

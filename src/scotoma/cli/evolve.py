@@ -74,12 +74,14 @@ def command(
     from scotoma.report.headline import headline
 
     means = means_of(settings)
+    # How fast, not what; but with `auto` they also choose the engine.
+    fast = ("repair.accelerate", "repair.vllm") if settings.repair.engine == "trl" else ()
     with (
         Run.open(
             settings.out,
             command="evolve",
             config=settings.model_dump(mode="json"),
-            may_change=("out", "repair.accelerate", "repair.vllm", "generate.at_once"),  # how fast, not what
+            may_change=("out", "generate.at_once", *fast),
         ) as run,
         console.progress_bars() as progress,
     ):

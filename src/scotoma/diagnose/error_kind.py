@@ -32,7 +32,22 @@ _FIRST: tuple[ErrorKind, ...] = ("reasoning", "relation", "counting", "reading",
 _EXAMPLES = 3
 
 _WRAPPED = re.compile(r"\\boxed\{([^{}]*)\}")
+_CLOTHES = re.compile(r"[*_`\"“”#]")
+_LEAD = re.compile(
+    r"(?:(?:so|therefore|thus|hence)\b[ ,]*)?(?:(?:my|the) )?(?:(?:final|correct) )?answer\s*(?:is\b|:|=)[\s:=]*"
+)
+_SENTENCE_END = re.compile(r"[.!?\n]")
 _DECISION = re.compile(r"(?:yes|no|true|false)\b")
+_EVADED = "idea|clue|way|image|picture|information"
+"""What answers nothing where it is missing: "there is no way to tell"."""
+_DECIDED = re.compile(
+    rf"\b(?:yes(?! or\b)|(?<!or )no(?! (?:{_EVADED})\b)|true|false|none of|there (?:is|are)(?! not?\b))\b"
+)
+"""Anywhere in the first sentence of the reply to a yes/no question: "there is no star" decides it, rightly or not."""
+_NO_SUCH = re.compile(
+    rf"\bno (?!(?:{_EVADED}|it|there|they|this|that)\b)\w|\b(?:nothing|nobody)\b|(?:\bnot|n't)(?: see)? any\b"
+)
+"""In the reply to "how many" it is a count of none, where a bare "no" answers another question."""
 _COUNTS = (
     "none|zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen|hundred"
     "|(?:thir|four|fif|six|seven|eigh|nine)teen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty(?:-[a-z]+)?"
@@ -114,10 +129,24 @@ def _form(text: str, skills: Sequence[str], asked: str = "") -> str:
     """What kind of answer this is. What is read may be a number as well as a word; and where a word was `asked` for,
     "the red one" is no number, but "3" is.
     """
-    said = _WRAPPED.sub(r"\1", text.rpartition("</think>")[2]).strip().lower()
+    said = _bare(text)
     if not said:
         return "nothing"
-    if _DECISION.match(said):
+    if asked == "yes or no":
+        decided = _DECIDED.search(_SENTENCE_END.split(said, maxsplit=1)[0])
+    else:
+        decided = None if asked and _NO_SUCH.match(said) else _DECISION.match(said)
+    if decided:
         return "yes or no"
     number = _ONLY_NUMBER.fullmatch(said.rstrip(" .!")) if asked == "a word" else _NUMBER.search(said)
+    if asked == "a number":
+        number = number or _NO_SUCH.search(said)
     return "a number" if number and "reading" not in skills else "a word"
+
+
+def _bare(text: str) -> str:
+    """In lower case, without thinking, box, markdown, quotes and "the answer is"; what is nothing else is kept."""
+    said = _WRAPPED.sub(r"\1", text.rpartition("</think>")[2]).replace("’", "'").strip().lower()
+    bare = _CLOTHES.sub("", said).strip(" '")
+    lead = _LEAD.match(bare)
+    return (bare[lead.end() :] if lead else bare) or bare or said

@@ -84,8 +84,9 @@ def confirm(
     given, over `observations`). One-sided test clustered by image, Benjamini–Hochberg over all modes: `confirmed` when
     q ≤ alpha and the rate is above the base. A mode with too few questions cannot be confirmed, so it is `rejected`.
 
-    Where `observations` were collected until every mode had `each`, only the first `each` count for a mode: those after
-    them were kept for the sake of other modes, which fail more often, and say too much of this one.
+    Where `observations` were collected until every mode had `each`, only the first `each` count for a mode, those that
+    were lost to errors among them: what came after was kept for the sake of other modes, which fail more often, and
+    says too much of this one.
 
     With the `calibration` of the judge that decided, both rates are corrected for its errors (`prevalence.true_rate`),
     and the apparent ones are kept beside them. The test stays on what the judge said: errors that do not depend on the
@@ -94,6 +95,8 @@ def confirm(
     Raises:
         ConfigError: the calibrated judge tells nothing.
     """
+    uniform = {row.key for row in base_observations or observations}
+    drawn = [row for row in observations if row.key not in uniform]
     base = _answered(base_observations or observations)
     everything = {row.key: row for row in (*_answered(observations), *base)}
     rows, base_keys = list(everything.values()), {row.key for row in base}
@@ -106,7 +109,9 @@ def confirm(
     for mode in modes:
         inside = members(mode.predicate, (row.tags for row in rows))
         if each is not None:
-            inside[np.flatnonzero(inside & ~in_base)[each:]] = False
+            of_mode = np.flatnonzero(members(mode.predicate, (row.tags for row in drawn)))
+            late = {drawn[i].key for i in of_mode[each:]}
+            inside &= np.array([row.key not in late for row in rows], dtype=bool)
         outside = in_base & ~inside
         used = inside | outside
         p_value = excess_test(failed[used], inside[used], images[used].tolist())

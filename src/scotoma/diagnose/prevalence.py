@@ -72,8 +72,8 @@ def _interval(apparent: Rate, judge: Discernment) -> tuple[float, float]:
     """Lang & Reiczigel (2014), equations of their § 2.3: pseudo-observations, and a shift of the centre."""
     n = effective_size(apparent)
     rate, of_rate = _pseudo(apparent.value, n, _Z**2)
-    se, of_se = _pseudo(judge.sensitivity.value, judge.sensitivity.n, 2)
-    sp, of_sp = _pseudo(judge.specificity.value, judge.specificity.n, 2)
+    se, of_se = _pseudo(judge.sensitivity.value, effective_size(judge.sensitivity), 2)
+    sp, of_sp = _pseudo(judge.specificity.value, effective_size(judge.specificity), 2)
     youden = se + sp - 1
     if youden <= 0:
         return 0.0, 1.0

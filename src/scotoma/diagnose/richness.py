@@ -10,6 +10,8 @@ selected; whatever selected questions found besides (`elsewhere`) only makes a k
 0.25
 >>> chao1([9, 6, 2, 1, 1]).value
 5.5
+>>> round(chao1([5, 3, 1]).high, 2)
+3.93
 """
 
 from __future__ import annotations
@@ -97,12 +99,21 @@ def chao1(counts: Sequence[int]) -> Rate:
     """Lower bound on the number of modes, seen and unseen, with its log-normal interval (Chao 1987), n the failures.
 
     Bias-corrected form: S + f₁(f₁ − 1) / (2(f₂ + 1)). The low end is never below S, the number seen.
+
+    With one singleton or none that adds nothing, and its variance has nothing to scale. The high end is then that of
+    EstimateS (Colwell's user's guide, appendix B, equation 14): were all kinds equally frequent, a share P = e^(−n/S)
+    of them would still be unseen, so that there are up to S/(1 − P) + z·√(S·P/(1 − P)). EstimateS does so without
+    singletons; with a single one too is ours. The low end is S, as equation 14's may lie above the estimate. Kinds of
+    unequal frequency can be more: it is a lower bound's interval.
     """
     seen = sum(1 for count in counts if count > 0)
     once, twice = (sum(1 for count in counts if count == times) for times in (1, 2))
     unseen = once * (once - 1) / (2 * (twice + 1))
     if unseen == 0:
-        return Rate(value=float(seen), low=float(seen), high=float(seen), n=sum(counts))
+        n = sum(counts)
+        missing = exp(-n / seen) if seen else 0.0
+        high = seen / (1 - missing) + _Z * sqrt(seen * missing / (1 - missing))
+        return Rate(value=float(seen), low=float(seen), high=high, n=n)
     variance = (
         unseen
         + once * (2 * once - 1) ** 2 / (4 * (twice + 1) ** 2)

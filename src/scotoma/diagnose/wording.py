@@ -35,6 +35,7 @@ _AMOUNTS = (
     r"\b(?:values?|prices?|rates?|percent|percentages?|numbers?|amounts?|years?|counts?|scores?|costs?)\b"
 )
 _SURFACES = "(?:sign|shirt|jersey|bus|train|plate|screen|label|book|page|board|wall|bottle|box)"
+_BEFORE_THINGS = r"(?:an?|the|in|into|inside|on|of|from|by|near|behind|with)\b"
 
 # One pattern per skill, for the question in lower case.
 _SKILLS: dict[str, re.Pattern[str]] = {
@@ -57,9 +58,11 @@ _SKILLS: dict[str, re.Pattern[str]] = {
     ),
     "position": _pattern(
         "where|location|located|position|placed|orientation|facing|(?:which|what) (?:side|direction)",
-        r"(?:to|on|at) the (?:\w+ )?(?:left|right)|left or right|leftmost|rightmost",
+        r"(?:to|on|at|in) the (?:\w+ )?(?:left|right)(?! order)|left or right|leftmost|rightmost",
         "(?:left|right) (?:of|side|hand|corner|part|half)",
-        "above|below|beneath|under|underneath|behind|beside|between|among|in front of|next to|on top of",
+        "above|below|beneath|under|underneath|behind|beside|among|in front of|next to|on top of",
+        # Neither a difference nor a span of years is a place.
+        r"(?<!difference )(?<!differences )(?<!ratio )between(?! (?:1|2)\d{3}(?!\d))",
         "near|nearer|nearest|close|closer|closest|far|farther|farthest|top|topmost|bottom|in the (?:fore|back)ground",
         "(?:upper|lower|middle|cent(?:re|er)|corner|foreground|background) (?:of|part|left|right|half|side)",
         rf"^(?!.*{_AMOUNTS}).*\b(?:higher|lower) than",
@@ -76,7 +79,9 @@ _SKILLS: dict[str, re.Pattern[str]] = {
     ),
     "material": _pattern(
         "made (?:of|from|out of)|materials?|textures?|fabric",
-        r"(?:wooden|metal|metallic|plastic|glass|rubber) ?\?$",
+        r"(?:wooden|metal|metallic|plastic|rubber) ?\?$",
+        # "In the left glass" it is a vessel.
+        rf"(?:^{_ASKING} (?:the|this|that|it|these|those)(?: (?!{_BEFORE_THINGS})\w+)*|is|are|or) glass ?\?$",
     ),
     "existence": _pattern(
         r"(?:^|(?<=^and )|(?<=, ))(?:is|are|was|were)(?:n't)? there(?! (?:more|fewer|less|as many))(?!.* than )",
@@ -103,6 +108,7 @@ _SKILLS: dict[str, re.Pattern[str]] = {
     ),
     "comparison": _pattern(
         "(?:more|fewer|less|greater|better|worse) .*than",
+        rf"^{_ASKING} there (?:more|fewer|less)",
         r"as (?:many|much|\w+) .*as|outnumbers?",
         "same|different|differences?|differs?|similar|equal|identical|compare[ds]?|compared|alike|match(?:es|ing)?",
         "most|least|highest|lowest|maximum|minimum|largest|smallest|biggest|tallest|shortest|longest|oldest|youngest",
@@ -110,8 +116,9 @@ _SKILLS: dict[str, re.Pattern[str]] = {
         rf"(?:higher|lower)(?=.*{_AMOUNTS})|{_AMOUNTS}.*\b(?:higher|lower)",
     ),
     "negation": _pattern(
-        "not|no|without|except|excluding|none|neither|nor|never|nobody|nothing|cannot|lacks?|missing|absent",
-        r"\w+n't",
+        "not|no|without|except|excluding|none|neither|nor|never|nobody|nothing|cannot|lacks?|absent",
+        # "The missing number" is one to find.
+        r"(?<!the )(?<!a )missing|\w+n't",
     ),
     "calculation": _pattern(
         "sum|average|mean|median|difference between|ratio|fraction|percent|percentage|how much",

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scotoma.core import Calibration, Discernment, FailureMode, Observation, Rate, invalidity
-from scotoma.diagnose.prevalence import true_rate
+from scotoma.diagnose.prevalence import effective_size, true_rate
 from scotoma.diagnose.richness import Elsewhere, good_turing_coverage, kinds_in_all
 from scotoma.diagnose.statistics import clustered_rate, median, wilson
 from scotoma.discover.baseline import kinds_found, stopped, undiscovered_failure_mass
@@ -205,8 +205,9 @@ def ratio_of_failures(
     above, below = _resampled(asked, rng, resamples), _resampled(baseline, rng, resamples)
     if judge is not None:
         se, sp = (
-            rng.beta(rate.value * rate.n + 0.5, (1 - rate.value) * rate.n + 0.5, resamples)
+            rng.beta(rate.value * n + 0.5, (1 - rate.value) * n + 0.5, resamples)
             for rate in (judge.sensitivity, judge.specificity)
+            for n in (effective_size(rate),)  # its questions about one picture belong together
         )
         youden = np.maximum(se + sp - 1, 1e-9)
         above, below = (np.clip((rates + sp - 1) / youden, 0, 1) for rates in (above, below))

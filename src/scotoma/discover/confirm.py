@@ -84,6 +84,7 @@ def confirm(
             asks again.
     """
     acquaint(source, run)
+    adopt_topics(run, interview.tagger)
     if run.ledger.done("confirm") is None:
         _prove(run, source, interview, discovery, settings, seed, progress)
     qualify(run, source, interview, settings, seed, progress)
@@ -101,7 +102,6 @@ def _prove(
 ) -> None:
     suspected = run.ledger.modes()
     progress("confirm", 0, len(suspected))
-    adopt_topics(run, interview.tagger)
     tagged = interview.tagger.counted
     pool = Pool(source, discovery, interview.verifier, tagger=interview.tagger)
     drawn = draw(

@@ -86,7 +86,7 @@ class Shrinker:
             for descent, steps in zip(active, drawn, strict=True):
                 self._take(descent, steps, [next(replies) for _ in steps])
         progress("shrink", len(descents), len(descents))
-        last = self._interview.ask([_again(descent) for descent in descents], PHASE)
+        last = self._interview.ask([_again(n, descent) for n, descent in enumerate(descents)], PHASE)
         return [self._result(*pair) for pair in zip(descents, last, strict=True)]
 
     def _begin(self, failure: Failing) -> _Descent:
@@ -166,7 +166,7 @@ def words(question: str) -> int:
     return len(re.findall(r"\w+", question))
 
 
-def _again(descent: _Descent) -> Asked:
-    return Asked(
-        f"{PHASE}/{descent.start.observation.key}", descent.image, descent.at.question, asked_by="shrinker"
-    )
+def _again(number: int, descent: _Descent) -> Asked:
+    # With its number: a failure of two modes shrinks inside each of them, to two questions.
+    key = f"{PHASE}/{number}/{descent.start.observation.key}"
+    return Asked(key, descent.image, descent.at.question, asked_by="shrinker")

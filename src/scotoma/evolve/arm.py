@@ -22,6 +22,7 @@ from scotoma.evolve.worker import processes_for, side_by_side
 from scotoma.evolve.workshop import Policy, Workshop
 from scotoma.generate.pipeline import Made
 from scotoma.models.checkpoint import accelerated
+from scotoma.models.spec import trained
 from scotoma.store.ledger import CurvePoint
 
 
@@ -92,7 +93,9 @@ def _gated(shop: Workshop, name: str, before: Policy) -> Policy:
         gate = decide(old, ledger.observations(f"gate/{name}/retained"), shop.settings.gate_margin)
         done = {"accepted": gate.accepted, "reason": gate.reason}
         ledger.finish(f"{name}/gate", done)
-    return Policy(name, shop.run.path / "checkpoints" / name / "policy") if done["accepted"] else before
+    if not done["accepted"]:
+        return before
+    return Policy(name, trained(before.weights, shop.run.path / "checkpoints" / name / "policy"))
 
 
 def _write_down(shop: Workshop, name: str, examined: Examined) -> None:

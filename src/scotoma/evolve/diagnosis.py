@@ -15,7 +15,6 @@ Every arm has its own way from one to the other, which is all that tells the arm
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from statistics import fmean
 
 from pydantic import BaseModel, ConfigDict
@@ -75,7 +74,7 @@ class Diagnosis(BaseModel):
         ]
 
 
-def diagnose(shop: Workshop, arm: Arm, weights: str | Path, number: int) -> Diagnosis:
+def diagnose(shop: Workshop, arm: Arm, weights: str, number: int) -> Diagnosis:
     """The diagnosis of one arm before round `number`; from the ledger when it was made before."""
     name = f"round{number}/{arm}"
     if (done := shop.run.ledger.done(f"{name}/diagnose")) is not None:
@@ -169,7 +168,7 @@ def _parts(
     return found
 
 
-def _by_category(shop: Workshop, weights: str | Path, name: str, key: str) -> dict[str, float]:
+def _by_category(shop: Workshop, weights: str, name: str, key: str) -> dict[str, float]:
     """Accuracy by category, on uniform questions of the `confirm` split."""
     shop.progress(f"diagnose {name}", 0, 1)
     asking = shop.interview(weights)

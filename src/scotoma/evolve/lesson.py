@@ -25,7 +25,7 @@ from scotoma.evolve.gate import decide
 from scotoma.evolve.reinforce import reinforce
 from scotoma.evolve.settings import RepairSettings
 from scotoma.grpo.report import StepReport, TrainingReport
-from scotoma.models.spec import load_model
+from scotoma.models.spec import load_model, trained
 
 LOOK_ALPHA = 0.01
 """Stricter than the gate: looks are many, and each may err."""
@@ -53,7 +53,7 @@ class Lesson:
     """What to train on, from which weights, and what to ask afterwards."""
 
     name: str
-    before: str | Path
+    before: str
     samples: list[Sample]
     images: dict[str, ImageRecord]
     taught_first: list[Sample]
@@ -77,7 +77,7 @@ class Lesson:
         def on_step(step: StepReport) -> None:
             report(f"train {self.name}", step.step + 1, self.settings.steps)
 
-        trained = reinforce(
+        training = reinforce(
             self.before,
             self.samples,
             self.images,
@@ -91,15 +91,16 @@ class Lesson:
             self._good,
         )
         seconds = time.monotonic() - started
-        asking = interview(self.out / "policy", self.answers, self.judge)
-        return Learnt(trained, examine(asking, self.name, self.held_back, self.test, report), seconds)
+        asking = self._interview(self.out / "policy")
+        return Learnt(training, examine(asking, self.name, self.held_back, self.test, report), seconds)
 
     def _good(self, checkpoint: Path) -> bool:
         """Whether no retained skill has fallen so far."""
-        now = self.held_back.ask_retained(
-            interview(checkpoint, self.answers, self.judge), f"look/{self.name}"
-        )
+        now = self.held_back.ask_retained(self._interview(checkpoint), f"look/{self.name}")
         return decide(self.retained_before, now, self.margin, LOOK_ALPHA).accepted
+
+    def _interview(self, folder: Path) -> Interview:
+        return interview(trained(self.before, folder), self.answers, self.judge)
 
 
 def examine(
@@ -115,11 +116,10 @@ def examine(
 
 
 def interview(
-    policy: str | Path, answers: AnswerSettings, judge: JudgeSettings, tagger: Tagger | None = None
+    policy: str, answers: AnswerSettings, judge: JudgeSettings, tagger: Tagger | None = None
 ) -> Interview:
-    """An interview of a model spec or checkpoint folder, judged by facts, then by the judge if there is one."""
-    spec = f"hf:{policy}" if isinstance(policy, Path) else policy
-    return Interview(load_model(spec), verifier_of(judge), answers, tagger)
+    """An interview of a model spec, judged by facts, then by the judge if there is one."""
+    return Interview(load_model(policy), verifier_of(judge), answers, tagger)
 
 
 @lru_cache(maxsize=1)

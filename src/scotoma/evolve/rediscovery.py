@@ -19,7 +19,7 @@ from scotoma.diagnose.statistics import clustered_rate, holm, paired_test
 from scotoma.discover.account import failure_rate, ratio_of_failures, summarise
 from scotoma.discover.calibration import adopt_calibration
 from scotoma.discover.confirm import confirm
-from scotoma.discover.interview import Asked
+from scotoma.discover.interview import MOST_LOST, Asked, check_answered
 from scotoma.discover.loop import discover
 from scotoma.discover.pictures import pictures_of
 from scotoma.discover.progress import Progress
@@ -72,14 +72,12 @@ def rediscover(
         asked = list({o.key: o for pair in pairs for o in pair}.values())
         images = pictures_of(looking, source, [o.image_id for o in asked])
     base = interview(settings.candidate, settings.answers, settings.judge)
-    before = {
-        o.key: o
-        for o in base.ask(
-            [Asked(o.key, images[o.image_id], o.question, verdict=_bare(o), tags=o.tags) for o in asked],
-            "before",
-        )
-    }
-    opened = _opened(confirmed, pairs, before)
+    before = base.ask(
+        [Asked(o.key, images[o.image_id], o.question, verdict=_bare(o), tags=o.tags) for o in asked],
+        "before",
+    )
+    check_answered(before, MOST_LOST)
+    opened = _opened(confirmed, pairs, {o.key: o for o in before})
     first = run.ledger.observations("discover")
     found = RediscoverySummary(
         policy=policy.name,
@@ -108,7 +106,7 @@ def _settings(settings: EvolveSettings, policy: Policy, out: Path) -> DiscoveryS
     return DiscoverySettings.model_validate(
         {
             **plain,
-            "candidate": policy.spec,
+            "candidate": policy.weights,
             "out": out,
             "seed": settings.seed + SEED,
             "confirm": settings.confirm.model_copy(update={"checks": 0, "shrink": 0}),

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from random import Random
 
-from scotoma.core import ConfigError, ImageRecord, Sample
+from scotoma.core import ImageRecord, Sample
 from scotoma.discover.interview import put
 from scotoma.discover.settings import AnswerSettings
 from scotoma.evolve.settings import RepairSettings
@@ -24,8 +24,8 @@ from scotoma.grpo.launch import launch
 from scotoma.grpo.report import StepReport, TrainingReport
 from scotoma.grpo.rollout import Completion, Prompt, Rollout
 from scotoma.grpo.trainer import Trainer
-from scotoma.models.checkpoint import Checkpoint, open_checkpoint
-from scotoma.models.spec import open_weights
+from scotoma.models.checkpoint import Checkpoint
+from scotoma.models.spec import open_weights, trained
 from scotoma.verify.rules import match
 
 ACCURACY, FORMAT = 0.9, 0.1
@@ -33,13 +33,19 @@ _LONGEST_ANSWER = 40
 _THOUGHT_AND_BOXED = re.compile(r"\s*(?:<think>)?.*</think>[^<]*\\boxed\{[^{}]+\}\W*", re.DOTALL)
 
 
-def reward(rollouts: Sequence[Rollout]) -> list[float]:
-    """0.9 · accuracy + 0.1 · format per rollout, in [0, 1]."""
-    return [
-        ACCURACY * (match(rollout.text, rollout.prompt.meta["answer"]) == "correct")
-        + FORMAT * _well_formed(rollout)
-        for rollout in rollouts
-    ]
+def reward(rollouts: Sequence[Rollout]) -> list[float | None]:
+    """0.9 · accuracy + 0.1 · format per rollout, in [0, 1]; None, so that nothing is learnt of it, where rules cannot
+    decide: of a picture without facts "sofa" may be as right as "couch".
+    """
+    return [_reward(rollout) for rollout in rollouts]
+
+
+def _reward(rollout: Rollout) -> float | None:
+    closed = rollout.prompt.image.facts is not None
+    found = match(rollout.text, rollout.prompt.meta["answer"], closed=closed)
+    if found == "undecided" and not closed:
+        return None
+    return ACCURACY * (found == "correct") + FORMAT * _well_formed(rollout)
 
 
 def _well_formed(rollout: Rollout) -> bool:
@@ -55,7 +61,7 @@ def _said(answer: str, answers: AnswerSettings) -> str:
 
 
 def reinforce(
-    policy: str | Path,
+    policy: str,
     samples: Sequence[Sample],
     images: Mapping[str, ImageRecord],
     settings: RepairSettings,
@@ -70,7 +76,7 @@ def reinforce(
     """Train a copy of the policy and write it to `out/policy`; the same call resumes.
 
     Args:
-        policy: model spec or checkpoint folder.
+        policy: model spec.
         samples: what to train on, in any order.
         images: the pictures by id, those of the rehearsal too.
         settings: steps, rates, engine.
@@ -83,7 +89,7 @@ def reinforce(
         good: whether a checkpoint of the training may go on, asked every `settings.look_every` steps.
 
     Raises:
-        ConfigError: a training that one process began is to go on in several.
+        ConfigError: a training that one engine began is to go on by another.
     """
     answers = answers or AnswerSettings()
     config = GRPOConfig(
@@ -93,7 +99,7 @@ def reinforce(
         group_size=settings.group_size,
         images_per_step=settings.images_per_step,
         beta=settings.beta,
-        max_new_tokens=settings.max_new_tokens,
+        max_new_tokens=settings.room(answers),
         lora_rank=settings.lora_rank,
         frozen=settings.frozen,
         vllm=settings.vllm,
@@ -108,16 +114,11 @@ def reinforce(
         )
         for n, sample in enumerate(samples)
     ]
-    if settings.accelerate is not None and (out / "state.pt").is_file():
-        raise ConfigError(
-            f"{out} was begun without --accelerate, by an engine of one process, and would not go on the same",
-            hint="resume without --accelerate, or begin a new run with it",
-        )
-    start: str | Path | Checkpoint = policy
+    start: str | Checkpoint = policy
     warm = out / "warm"
     begun = (out / "state.pt").is_file() or any(whole_checkpoints(out / "trl"))
     if warm_start and settings.warm_start_steps and not begun and not warm.is_dir():
-        checkpoint = _open(policy)
+        checkpoint = open_weights(policy, dtype="float32")
         kept = [*samples, *rehearsal]
         taught = _warm_start(checkpoint, warm_start, kept, images, settings, config, answers)
         if settings.lora_rank or settings.accelerate is not None:
@@ -125,8 +126,9 @@ def reinforce(
             del checkpoint, taught  # the device's memory is for the training now
         else:
             start = checkpoint
+            del taught  # and its optimizer's state with it
     if warm.is_dir():
-        start = warm
+        start = trained(policy, warm)
     if settings.accelerate is None:
         return train(
             start,
@@ -141,7 +143,7 @@ def reinforce(
         )
     return launch(
         settings.accelerate,
-        warm if warm.is_dir() else policy,
+        trained(policy, warm) if warm.is_dir() else policy,
         prompts,
         reward,
         config,
@@ -149,13 +151,6 @@ def reinforce(
         save_every=20,
         on_step=on_step,
     )
-
-
-def _open(policy: str | Path) -> Checkpoint:
-    folder = Path(policy).expanduser()
-    if folder.is_dir():
-        return open_checkpoint(folder, dtype="float32")
-    return open_weights(str(policy), dtype="float32")
 
 
 def _warm_start(
@@ -177,6 +172,8 @@ def _warm_start(
     for sample in kept:
         by_image.setdefault(sample.image_id, []).append(sample)
     holding = list(dict.fromkeys(sample.image_id for sample in aimed))
+    # Without a reference, which only GRPO holds to.
+    config = config.model_copy(update={"beta": 0.0})
     trainer = trainer_for(checkpoint.model, checkpoint.processor, config)
     rng, steps = Random(f"warm/{config.seed}"), settings.warm_start_steps
     half = max(1, settings.images_per_step // 2)

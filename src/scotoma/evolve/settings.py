@@ -9,11 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from scotoma.core import ConfigError
 from scotoma.diagnose.mixture import TargetedMixture
-from scotoma.discover.settings import DiscoverySettings
+from scotoma.discover.settings import AnswerSettings, DiscoverySettings
 from scotoma.generate.settings import CheckSettings, GenerateSettings, refuse_the_trained
 from scotoma.store.configuration import Settings
 
@@ -31,7 +31,9 @@ class RepairSettings(Settings):
         images_per_step: pictures per step, with all their questions (≥ 192 questions a step is stable).
         group_size: G, answers per question.
         learning_rate: 3e-5 mends the Pupil without hurting its neighbours; 1e-4 hurts them.
-        warmup_steps, beta, max_new_tokens: GRPO's.
+        warmup_steps, beta: GRPO's.
+        max_new_tokens: room for an answer in training, thinking included; none: `answers.max_tokens`, or 4, enough for
+            a word, where `answers` is left at its defaults.
         lora_rank: rank of LoRA adapters, trained instead of the weights (0: the weights); engines `trl`, `stock`.
         accelerate: an Accelerate config; training is launched on its processes (engine `trl`).
         vllm: sample with vLLM while training (engine `trl`).
@@ -56,7 +58,7 @@ class RepairSettings(Settings):
     learning_rate: float = Field(default=5e-5, gt=0)
     warmup_steps: int = Field(default=5, ge=0)
     beta: float = Field(default=0.0, ge=0)
-    max_new_tokens: int = Field(default=4, ge=1)
+    max_new_tokens: int | None = Field(default=None, ge=1)
     lora_rank: int = Field(default=0, ge=0)
     accelerate: Path | None = None
     vllm: bool = False
@@ -74,10 +76,22 @@ class RepairSettings(Settings):
         """Whether there is anything to rehearse, and steps to do it in."""
         return self.rehearsal > 0 and self.warm_start_steps > 0
 
+    def room(self, answers: AnswerSettings) -> int:
+        """`max_new_tokens`, or what it is where nobody gave it.
+
+        >>> RepairSettings().room(AnswerSettings(prompt="boxed", max_tokens=512))
+        512
+        """
+        if self.max_new_tokens is not None:
+            return self.max_new_tokens
+        return 4 if answers == AnswerSettings() else answers.max_tokens
+
     @model_validator(mode="after")
     def _launched_with_trl(self) -> RepairSettings:
         if (self.accelerate is not None or self.vllm) and self.engine not in ("auto", "trl"):
             raise ValueError(f"accelerate and vllm go with engine: trl, not {self.engine}")
+        if self.lora_rank and self.engine == "shared":
+            raise ValueError("lora_rank goes with engine: trl or stock, not shared")
         return self
 
 
@@ -117,10 +131,16 @@ class EvolveSettings(DiscoverySettings):
     rounds: int = Field(default=2, ge=1)
     arms: tuple[Arm, ...] = ("targeted", "uniform")
     generate: GenerateSettings = GenerateSettings()
-    repair: RepairSettings = RepairSettings()
+    repair: RepairSettings = Field(default=RepairSettings(), validate_default=True)
     test: TestSettings = TestSettings()
     rediscover: bool = True
     gate_margin: float = Field(default=0.02, ge=0, le=1)
+
+    @field_validator("repair")
+    @classmethod
+    def _with_room(cls, repair: RepairSettings, info: ValidationInfo) -> RepairSettings:
+        room = repair.room(info.data.get("answers", AnswerSettings()))
+        return repair.model_copy(update={"max_new_tokens": room})
 
     @model_validator(mode="after")
     def _made_by_agents_that_can(self) -> EvolveSettings:

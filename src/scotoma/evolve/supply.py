@@ -153,7 +153,7 @@ def _by_agents(
     """Each share by its brief; the rest of the volume, shortfalls too, unaimed."""
     settings, mixture, made = shop.settings, diagnosis.mixture, Made()
     name, seed = f"round{number}/{arm}", f"{settings.seed}/{number}"
-    checks = _checks(shop, settings.generate.checks, policy.spec)
+    checks = _checks(shop, settings.generate.checks, policy.weights)
     words = {mode.id: described(mode) for mode in shop.modes}
     targets = {target.id: target for target in diagnosis.targets(shop.modes)}
     for share in mixture.shares:

@@ -18,6 +18,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Protocol
 
 from scotoma.core import ModelError, ScotomaError
@@ -43,6 +44,7 @@ def side_by_side(jobs: Mapping[str, Job], processes: int, progress: Progress) ->
     Raises:
         ScotomaError: a job's own; the others are stopped.
         ModelError: a process died without a word, as when memory runs out.
+        RuntimeError: a bug, such as a job or a result that cannot be pickled; the others are stopped.
     """
     if processes == 1:
         for name, job in jobs.items():
@@ -101,13 +103,22 @@ def _listen(
             heard.put((name, kind, said))
             if kind != "progress":
                 return
-    except (EOFError, OSError, pickle.UnpicklingError):
-        code = process.wait()
-        error = ModelError(
-            f"the process of {name} ended without a result (exit code {code})",
-            hint="out of memory? Lower repair.images_per_step; the same command goes on where it stood",
-        )
-        heard.put((name, "error", error))
+    except Exception as error:  # whatever it is: if nobody hears of it, the parent waits for ever
+        heard.put((name, "error", _broken_off(name, process, error)))
+
+
+def _broken_off(name: str, process: subprocess.Popen[bytes], error: Exception) -> Exception:
+    """Why nothing more will be heard of a process, which is ended for it if it still lives."""
+    if isinstance(error, EOFError | OSError | pickle.UnpicklingError):
+        with suppress(subprocess.TimeoutExpired):
+            code = process.wait(timeout=10)  # it hung up: its exit code tells more
+            return ModelError(
+                f"the process of {name} ended without a result (exit code {code})",
+                hint="out of memory? Lower repair.images_per_step; the same command goes on where it stood",
+            )
+    process.kill()
+    process.wait()
+    return RuntimeError("".join(traceback.format_exception(error)))
 
 
 def main() -> None:
@@ -119,17 +130,15 @@ def main() -> None:
     threading.Thread(target=_end_with_parent, args=(sys.stdin.fileno(),), daemon=True).start()
 
     def say(kind: str, content: Any) -> None:
-        pickle.dump((kind, content), said)
+        said.write(pickle.dumps((kind, content)))  # all of it, or nothing
         said.flush()
 
     try:
-        result = job(lambda phase, done, total: say("progress", (phase, done, total)))
+        say("result", job(lambda phase, done, total: say("progress", (phase, done, total))))
     except ScotomaError as error:
         say("error", error)
     except Exception as error:  # a bug: the parent shows where it was
         say("error", RuntimeError("".join(traceback.format_exception(error))))
-    else:
-        say("result", result)
 
 
 def _end_with_parent(stdin: int) -> None:

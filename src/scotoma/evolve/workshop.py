@@ -7,7 +7,6 @@ shop.interview(policy.weights)
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from scotoma.core import FailureMode, ImageSource
 from scotoma.discover.interview import Interview
@@ -38,19 +37,14 @@ class Workshop:
     leakage: Leakage | None = None
     """What no sample of the crew may come near."""
 
-    def interview(self, weights: str | Path) -> Interview:
-        """Of a checkpoint, judged as everywhere in this run."""
+    def interview(self, weights: str) -> Interview:
+        """Of the weights that a model spec names, judged as everywhere in this run."""
         return interview(weights, self.settings.answers, self.settings.judge)
 
 
 @dataclass(frozen=True)
 class Policy:
-    """Weights and the name that they were examined under: `base`, `round1/targeted`."""
+    """Weights (a model spec) and the name that they were examined under: `base`, `round1/targeted`."""
 
     name: str
-    weights: str | Path
-
-    @property
-    def spec(self) -> str:
-        """As models are named: a folder is `hf:FOLDER`."""
-        return f"hf:{self.weights}" if isinstance(self.weights, Path) else self.weights
+    weights: str

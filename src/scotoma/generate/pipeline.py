@@ -57,16 +57,17 @@ def targeted_samples(
 ) -> Made:
     """`mixture.volume` samples: each target's share from its structures, the rest retention."""
     made, checks = Made(), Checks(usual_checks(world, held_out))
-    beside = mixture.retention > 0
+    retained = mixture.retention
     for each in plan(mixture, targets, structures):
         wanted = each.samples
-        for sheet in _sheets(world, each, checks, f"{seed}/{each.mode_id}", beside):
+        for sheet in _sheets(world, each, checks, f"{seed}/{each.mode_id}", mixture.retention > 0):
             mine = [sample for sample in sheet.samples if sample.mode_id is not None]
-            extra = len(mine) - wanted
-            kept = sheet.samples if extra <= 0 else [s for s in sheet.samples if s not in mine[wanted:]]
-            made.samples += kept
+            others = [sample for sample in sheet.samples if sample.mode_id is None]
+            left_out = [*mine[wanted:], *others[retained:]]
+            made.samples += [sample for sample in sheet.samples if sample not in left_out]
             made.images[sheet.image.id] = sheet.image
             wanted -= min(len(mine), wanted)
+            retained -= min(len(others), retained)
             if wanted <= 0:
                 break
         if wanted > 0:

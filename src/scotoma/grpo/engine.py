@@ -14,14 +14,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from transformers import PreTrainedModel, ProcessorMixin
 
 from scotoma.core import ConfigError, ModelError
 from scotoma.grpo import trl
 from scotoma.grpo.budget import check_budget
-from scotoma.grpo.checkpoint import load_state, save_state
+from scotoma.grpo.checkpoint import load_state, save_state, whole_checkpoints
 from scotoma.grpo.config import GRPOConfig
 from scotoma.grpo.report import StepReport, TrainingReport
 from scotoma.grpo.rollout import Prompt, RewardFunction
@@ -72,6 +72,7 @@ def train(
     """
     checkpoint = policy if isinstance(policy, Checkpoint) else _open(policy, config)
     chosen = choose_engine(checkpoint, config, engine)
+    _check_begun(out, chosen)
     check_budget(checkpoint.model, checkpoint.processor, prompts, config)
     if chosen == "trl":
         return trl.train(
@@ -129,12 +130,24 @@ def choose_engine(
     return engine
 
 
+def _check_begun(out: Path, engine: str) -> None:
+    """What one engine began another would begin anew, from weights that had no warm start, say."""
+    here, with_trl = (out / "state.pt").is_file(), any(whole_checkpoints(out / "trl"))
+    if (engine == "trl" and here) or (engine != "trl" and with_trl):
+        began = "an engine of one process" if here else "engine: trl"
+        raise ConfigError(
+            f"{out} was begun by {began}, and would not go on the same by engine: {engine}",
+            hint="resume as it was begun (--accelerate, repair.vllm), or begin a new run",
+        )
+
+
 def _open(policy: str | Path, config: GRPOConfig) -> Checkpoint:
     folder = Path(policy).expanduser()
     # Full precision: at small learning rates a bfloat16 weight rounds its updates away. Under LoRA the weights rest.
-    options = {"dtype": "auto" if config.lora_rank else "float32"}
+    options: dict[str, Any] = {"dtype": "auto" if config.lora_rank else "float32"}
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        options["device"] = "cpu"  # Accelerate gives each process its device, and its part of the weights
+        # Accelerate gives each process its device, and its part of the weights.
+        options |= {"device": "cpu", "device_map": None}
     if folder.is_dir():
         return open_checkpoint(folder, **options)
     return open_weights(str(policy), **options)

@@ -10,6 +10,7 @@ group's mean and gets advantage 0; unlike `shared`, TRL still counts its tokens 
 from __future__ import annotations
 
 import logging
+import math
 import os
 import re
 import shutil
@@ -24,7 +25,6 @@ from transformers import AutoModelForImageTextToText, PreTrainedModel, Processor
 from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import get_last_checkpoint
 
-from scotoma.core import ConfigError
 from scotoma.grpo.checkpoint import save_checkpoint, whole_checkpoints
 from scotoma.grpo.config import GRPOConfig
 from scotoma.grpo.report import StepReport, TrainingReport
@@ -74,6 +74,7 @@ def train(
             if hasattr(trained, "merge_and_unload"):
                 trained = trained.merge_and_unload()
             save_checkpoint(trained, processor, out / "policy")
+            shutil.rmtree(out / "trl" / "reference", ignore_errors=True)
         trainer.accelerator.wait_for_everyone()
     return TrainingReport(
         engine="trl",
@@ -95,8 +96,7 @@ def build_trainer(
     """TRL's `GRPOTrainer`, set up to do what `shared` does: one rollout batch a step, one update per
     iteration.
 
-    TRL wants the same number of prompts in every step: that of the first one, `images_per_step` images'
-    worth.
+    TRL wants the same number of prompts in every step: what `images_per_step` images hold on average.
     """
     from trl import GRPOConfig as TrlConfig
     from trl import GRPOTrainer
@@ -106,11 +106,11 @@ def build_trainer(
     for name, parameter in model.named_parameters():
         if any(re.search(pattern, name) for pattern in config.frozen):
             parameter.requires_grad_(False)
-    per_step = len(prompts_of_step(prompts, config, 0))
-    longest = max(prompts, key=lambda prompt: len(prompt.text))
-    micro = _rollouts_per_minibatch(processor, longest, config, per_step)
-    cpu = not torch.cuda.is_available()
     processes = int(os.environ.get("WORLD_SIZE", "1"))
+    per_step = _prompts_per_step(prompts, config, processes)
+    longest = max(prompts, key=lambda prompt: len(prompt.text))
+    micro = _rollouts_per_minibatch(processor, longest, config, per_step * config.group_size // processes)
+    cpu = not torch.cuda.is_available()
     arguments = TrlConfig(
         output_dir=str(out),
         learning_rate=config.learning_rate,
@@ -147,6 +147,11 @@ def build_trainer(
         save_steps=max(1, save_every * config.num_iterations),
         save_total_limit=2,
     )
+    # One process trains on one GPU; TRL refuses to spread a batch over all it can see.
+    arguments._n_gpu = min(arguments.n_gpu, 1)
+    if config.beta and not config.lora_rank:
+        with arguments.main_process_first(local=False):
+            model.config._name_or_path = str(_reference(model, processor, out))
     trainer = GRPOTrainer(
         model=model,
         args=arguments,
@@ -157,6 +162,14 @@ def build_trainer(
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def _reference(model: PreTrainedModel, processor: ProcessorMixin, out: Path) -> Path:
+    """The policy as it begins, on disk. TRL loads what KL is measured from by the place that the model's config names:
+    the weights before a warm start, or the bare base of an adapter.
+    """
+    folder = out / "reference"
+    return folder if folder.is_dir() else save_checkpoint(model, processor, folder)
 
 
 def _whole(trainer: Any) -> Any:
@@ -308,23 +321,24 @@ def _dataset(prompts: Sequence[Prompt], config: GRPOConfig, per_step: int) -> An
     return rows.with_transform(opened)
 
 
-def _rollouts_per_minibatch(
-    processor: ProcessorMixin, prompt: Prompt, config: GRPOConfig, per_step: int
-) -> int:
-    """The largest divisor of a process's rollouts in a step whose padded tokens stay within the budget."""
+def _prompts_per_step(prompts: Sequence[Prompt], config: GRPOConfig, processes: int) -> int:
+    """As many as a step's images hold on average, so that arms of equal samples train on as many of them; rounded so
+    that their completions can be dealt out evenly to the processes.
+    """
+    images = len({prompt.image.id for prompt in prompts})
+    mean = len(prompts) * min(config.images_per_step, images) / images
+    even = processes // math.gcd(processes, config.group_size)
+    return even * max(1, round(mean / even))
+
+
+def _rollouts_per_minibatch(processor: ProcessorMixin, prompt: Prompt, config: GRPOConfig, share: int) -> int:
+    """The largest divisor of a process's rollouts in a step (`share`) whose padded tokens stay within the budget."""
     text = processor.apply_chat_template(
         [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": prompt.text}]}],
         add_generation_prompt=True,
     )
     length = processor(text=[text], images=[[prompt.image.open()]], return_tensors="pt")["input_ids"].shape[1]
     most = max(1, config.tokens_per_minibatch // (length + config.max_new_tokens))
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
-    share, left = divmod(per_step * config.group_size, processes)
-    if left:
-        raise ConfigError(
-            f"a step's {per_step} prompts × {config.group_size} completions do not divide by {processes} processes",
-            hint="choose images_per_step and group_size so that they do",
-        )
     return max(size for size in range(1, share + 1) if share % size == 0 and size <= most)
 
 

@@ -74,22 +74,31 @@ def server_of(base_url: str | None) -> str:
 def same_model(one: str, other: str) -> bool:
     """Whether two specs name the same model, options and ways of writing aside: nobody judges or teaches himself.
 
+    A checkpoint is the same where a server has it under its id or path; by another name it cannot be told.
+
     >>> same_model("openai:m@http://host/v1/?timeout=9", "openai:m@http://host/v1")
+    True
+    >>> same_model("openai:owner/m@http://host/v1", "hf:owner/m")
     True
 
     Raises:
         SpecError: one of them names no kind of model.
     """
-    return _identity(one) == _identity(other)
+    # Without their options: they change how a model is asked, not which it is.
+    a, b = (parse_model_spec(text.partition("?")[0]) for text in (one, other))
+    if a.kind == b.kind == "openai":
+        return (a.target, server_of(a.base_url).lower()) == (b.target, server_of(b.base_url).lower())
+    if "plugin" in (a.kind, b.kind):
+        return a == b
+    return _weights(a) == _weights(b)
 
 
-def _identity(text: str) -> tuple[str, str, str]:
-    # Without its options: they change how a model is asked, not which it is.
-    spec = parse_model_spec(text.partition("?")[0])
-    target = spec.target
-    if spec.kind == "hf" and Path(target).expanduser().exists():
-        target = str(Path(target).expanduser().resolve())
-    return spec.kind, target, server_of(spec.base_url).lower() if spec.kind == "openai" else ""
+def _weights(spec: ModelSpec) -> str:
+    """Where a model's weights are, as far as its spec says: a folder of this machine, or an id."""
+    if spec.kind == "embedded":
+        return str(_folder(spec.target))
+    path = Path(spec.target).expanduser()
+    return str(path.resolve()) if path.exists() else spec.target
 
 
 def parse_model_spec(spec: str) -> ModelSpec:
@@ -149,6 +158,23 @@ def _base_url(url: str) -> str:
             hint="put the key into an environment variable and name it with ?key_env=NAME",
         )
     return url.rstrip("/")
+
+
+def trained(spec: str, folder: Path) -> str:
+    """The spec of weights in `folder` that were trained from those of `spec`: opened with the same options, so that
+    both are asked alike, but for an adapter and a chat template, which are in the folder now.
+
+    >>> trained("hf:my/model?dtype=bfloat16&adapter=mine", Path("policy"))
+    'hf:policy?dtype=bfloat16'
+
+    Raises:
+        SpecError: the string names no kind of model.
+    """
+    options = parse_model_spec(spec).options
+    if isinstance(options, CheckpointOptions):
+        kept = options.model_fields_set - {"adapter", "chat_template"}
+        options = CheckpointOptions.model_validate(options.model_dump(include=kept))
+    return str(ModelSpec("hf", str(folder), options=options))
 
 
 def checkpoint_path(spec: str) -> Path | str:
@@ -235,13 +261,17 @@ def _source(target: str) -> Path | str:
 
 
 def _embedded(name: str) -> Path:
-    folder = Path(__file__).parent / name
+    folder = _folder(name)
     if not (folder / "config.json").is_file():
         raise ModelError(
             f"the embedded model {name!r} is not in this installation ({folder} holds no weights)",
             hint="install a release, or build it with python recipes/pupil.py",
         )
     return folder
+
+
+def _folder(name: str) -> Path:
+    return Path(__file__).resolve().parent / name
 
 
 def _plugin(target: str, options: dict[str, Any]) -> ChatModel:

@@ -71,7 +71,7 @@ def load_settings(
 
 
 def _flag(key: str) -> str:
-    """The flag that gives a key: all are named after it, the section and underscores aside; `judge.model` is --judge."""
+    """The flag that gives a key: named after it, without section and underscores; `judge.model` is --judge."""
     *section, last = key.split(".")
     return f"--{(section[-1] if last == 'model' and section else last).replace('_', '-')}"
 
@@ -107,11 +107,16 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """PyYAML lets the second of two equal keys win in silence."""
+    """PyYAML lets the second of two equal keys win in silence; and `{{ name }}`, a placeholder, is a key in braces."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise yaml.MarkedYAMLError(
+                    problem="a key must be a word; text that begins with a brace or a bracket needs quotes",
+                    problem_mark=key_node.start_mark,
+                )
             key = key_node.value
             if key in seen:
                 raise yaml.MarkedYAMLError(

@@ -35,7 +35,11 @@ REASONS = INVALIDITIES
 UNNAMED = "unnamed"
 """The reason of a question that the judge calls invalid for none of `REASONS`."""
 
-_THINKING = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
+_THINKING = re.compile(
+    r"^(?:(?!<think(?:ing)?>).)*</think(?:ing)?>|<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)",
+    re.DOTALL | re.IGNORECASE,
+)
+"""As in `rules`: opened in the prompt, it has a closing tag alone; cut off, none, and then the judge ruled nothing."""
 _LONGEST = 200_000
 _MOST_OBJECTS = 200
 
@@ -103,7 +107,8 @@ Ruling = TypeVar("Ruling", bound=BaseModel)
 def read_ruling(text: str, kind: type[Ruling]) -> Ruling | None:
     """The one ruling in a reply, or other document of this kind; None where there is none, or two contradict."""
     found: list[Ruling] = []
-    for document in _objects(_THINKING.sub(" ", text[-_LONGEST:])):
+    # Thinking comes off first: a long one that was cut off would lose the tag that opens it.
+    for document in _objects(_without_thinking(text)[-_LONGEST:]):
         try:
             found.append(kind.model_validate(document))
         except ValidationError:
@@ -133,6 +138,15 @@ def _strict(schema: Any) -> Any:
     if isinstance(schema, dict):
         return {key: _strict(value) for key, value in schema.items() if key not in _LOOSE}
     return [_strict(part) for part in schema] if isinstance(schema, list) else schema
+
+
+def _without_thinking(text: str) -> str:
+    """A reply that is a ruling and nothing else is kept: a tag in it is one that its reason quotes."""
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return _THINKING.sub(" ", text)
+    return text
 
 
 def _objects(text: str) -> Iterator[dict[str, Any]]:

@@ -31,8 +31,8 @@ class Balance(Check):
         total = answers.total() + 1
         if total <= self._after:
             return None
-        return self.name if answers[draft.answer or ""] + 1 > self._most * total else None
+        return self.name if answers[draft.bare_answer] + 1 > self._most * total else None
 
     def keep(self, draft: Draft) -> None:
         """Count its answer."""
-        self._answers[draft.mode_id][draft.answer or ""] += 1
+        self._answers[draft.mode_id][draft.bare_answer] += 1

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from scotoma.core import Facts, ImageRecord, Sample, Tags
+from scotoma.verify.rules import normalise
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,12 @@ class Draft:
             tags=sample.tags,
             provenance=sample.provenance,
         )
+
+    @property
+    def bare_answer(self) -> str:
+        """The answer however it is written: "Yes." is "yes", "two" is "2". Nothing but signs ("+") stays as it is."""
+        answer = self.answer or ""
+        return normalise(answer) or answer
 
 
 class Check(Protocol):

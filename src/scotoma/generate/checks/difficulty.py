@@ -45,7 +45,8 @@ class PassRate:
         said = sampled(
             self._model, draft, self._samples, self._temperature, put=self._put, max_tokens=self._max_tokens
         )
-        judged = [match(answer, draft.answer or "") for answer in said]
+        closed = draft.image.facts is not None  # else a synonym may be as right
+        judged = [match(answer, draft.answer or "", closed=closed) for answer in said]
         decided = [found for found in judged if found != "undecided"]
         return decided.count("correct") / len(decided) if 2 * len(decided) > len(judged) else None
 

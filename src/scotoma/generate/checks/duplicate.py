@@ -60,8 +60,8 @@ class Duplicate(Check):
         self._embedder = embedder
         self._similarity = similarity
         self._exact: set[tuple[str, str]] = set()
-        self._gists: set[tuple[str, tuple[str, ...], str | None]] = set()
-        self._vectors: dict[tuple[str, str | None], list[Vectors]] = defaultdict(list)
+        self._gists: set[tuple[str, tuple[str, ...], str]] = set()
+        self._vectors: dict[tuple[str, str], list[Vectors]] = defaultdict(list)
         self._pictures: set[str] = set()
         self._last: tuple[str, str] = ("", "")
 
@@ -72,9 +72,9 @@ class Duplicate(Check):
         if self._exact_only:
             return None
         picture = self._first_copy(draft)
-        if (picture, self._words(draft), draft.answer) in self._gists:
+        if (picture, self._words(draft), draft.bare_answer) in self._gists:
             return "near_duplicate"
-        if self._embedder is not None and (others := self._vectors[picture, draft.answer]):
+        if self._embedder is not None and (others := self._vectors[picture, draft.bare_answer]):
             vector = self._embedder([draft.question], [draft.tags])[0]
             if float((np.stack(others) @ vector).max()) >= self._similarity:
                 return "near_duplicate"
@@ -89,9 +89,11 @@ class Duplicate(Check):
         if self._near is not None and picture not in self._pictures:
             self._near.met(picture, draft.image.open(), draft.image)
             self._pictures.add(picture)
-        self._gists.add((picture, self._words(draft), draft.answer))
+        self._gists.add((picture, self._words(draft), draft.bare_answer))
         if self._embedder is not None:
-            self._vectors[picture, draft.answer].append(self._embedder([draft.question], [draft.tags])[0])
+            self._vectors[picture, draft.bare_answer].append(
+                self._embedder([draft.question], [draft.tags])[0]
+            )
 
     def _words(self, draft: Draft) -> tuple[str, ...]:
         return gist(draft.question) if self._reworded else (draft.question,)

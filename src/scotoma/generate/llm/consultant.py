@@ -32,8 +32,11 @@ from scotoma.models.spec import parse_model_spec, server_of
 from scotoma.models.spending import Spending
 
 if TYPE_CHECKING:
+    from pydantic_ai import RunContext
     from pydantic_ai import Tool as AgentTool
-    from pydantic_ai.models import Model
+    from pydantic_ai.capabilities import WrapModelRequestHandler
+    from pydantic_ai.messages import ModelResponse
+    from pydantic_ai.models import Model, ModelRequestContext
 
 Output = TypeVar("Output", bound=BaseModel)
 
@@ -81,6 +84,7 @@ class Consultant(Generic[Output]):
         self.spending = Spending(options)
         self._manner = manner
         self._options = options
+        self._most = manner.max_tokens + options.thinking_tokens
         # Asked for in the prompt, not as a tool call: many servers of open models support no tools.
         self._agent = Agent(
             opened,
@@ -93,13 +97,13 @@ class Consultant(Generic[Output]):
         self._close = weakref.finalize(self, self._loop.close, _nothing())
 
     def ask(self, prompt: str, images: Sequence[ImageRecord] = (), seed: int = 0) -> Output:
-        """The reply.
+        """The reply. It may take several requests (retries, tools): the budget admits and reserves each by itself.
 
         Raises:
             Outage: there is none that can be read, or the server failed this request.
             ImageError: an image cannot be read.
             ModelError: the server cannot be reached, knows no such model, or refuses the key.
-            BudgetError: the request might overrun the budget of the spec.
+            BudgetError: the next request might overrun the budget of the spec.
         """
         from pydantic_ai.messages import BinaryContent
 
@@ -107,37 +111,50 @@ class Consultant(Generic[Output]):
         return self._loop.run(self._ask([*pictures, prompt], seed))
 
     async def _ask(self, content: Sequence[Any], seed: int) -> Output:
+        from pydantic_ai.capabilities import Hooks
         from pydantic_ai.exceptions import AgentRunError
-        from pydantic_ai.usage import RunUsage, UsageLimits
+        from pydantic_ai.usage import UsageLimits
 
-        most = self._manner.max_tokens + self._options.thinking_tokens
-        if not await self.spending.room(most):
+        try:
+            run = await self._agent.run(
+                content,
+                # Not the agent's own: it would hold us, and we it.
+                capabilities=[Hooks(model_request=self._request)],
+                usage_limits=UsageLimits(request_limit=2 * (1 + self._manner.retries) + 4),
+                model_settings={
+                    "max_tokens": self._most,
+                    "temperature": self._manner.temperature,
+                    "seed": seed,
+                    "timeout": self._options.timeout,
+                    "max_retries": self._options.retries,
+                },
+            )
+        except AgentRunError as error:
+            raise _failure(error, self.name) from error
+        output: Output = run.output
+        return output
+
+    async def _request(
+        self, ctx: RunContext[Any], *, request_context: ModelRequestContext, handler: WrapModelRequestHandler
+    ) -> ModelResponse:
+        """One of the requests of a run, within the budget."""
+        from pydantic_ai.exceptions import AgentRunError
+
+        if not await self.spending.room(self._most):
             raise BudgetError(
                 f"the budget of {self.name} holds no further request: {self.spending.describe()}",
                 hint="what was made is kept: raise max_usd or max_tokens_total and run it again",
             )
-        usage = RunUsage()
-        with self.spending.reserve(most) as charge:
+        with self.spending.reserve(self._most) as charge:
             try:
-                run = await self._agent.run(
-                    content,
-                    usage=usage,
-                    usage_limits=UsageLimits(request_limit=2 * (1 + self._manner.retries) + 4),
-                    model_settings={
-                        "max_tokens": most,
-                        "temperature": self._manner.temperature,
-                        "seed": seed,
-                        "timeout": self._options.timeout,
-                        "max_retries": self._options.retries,
-                    },
-                )
-            except AgentRunError as error:
-                raise _failure(error, self.name) from error
-            finally:
-                counted = (usage.input_tokens, usage.output_tokens)
-                charge.settle(counted if any(counted) else None, answered=usage.requests > 0)
-        output: Output = run.output
-        return output
+                response = await handler(request_context)
+            except AgentRunError:
+                raise
+            except Exception as error:  # a reply that PydanticAI stumbles over: without choices, say
+                raise Outage("unparsable", f"{type(error).__name__}: {error}") from error
+            counted = (response.usage.input_tokens, response.usage.output_tokens)
+            charge.settle(counted if any(counted) else None, answered=True)
+        return response
 
 
 def rendered(template: str, **values: object) -> str:

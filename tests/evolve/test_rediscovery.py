@@ -1,0 +1,59 @@
+"""Rediscovery: what the repaired model is found to fail in is put to the untrained one, or nothing is concluded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from scotoma.core import ModelError, Reply, ReplyError, Request
+from scotoma.discover.progress import silent
+from scotoma.discover.settings import ConfirmSettings, DiscoverSettings
+from scotoma.evolve.rediscovery import account_of_rediscovery, rediscover
+from scotoma.evolve.settings import EvolveSettings
+from scotoma.evolve.workshop import Policy
+from scotoma.images.worlds.shapes import ShapesWorld
+from scotoma.store.run import Run
+
+POLICY = Policy("round1/targeted", "tests.scripted:Candidate")
+SETTINGS = EvolveSettings(
+    candidate="tests.evolve.test_rediscovery:Untrained",
+    discover=DiscoverSettings(
+        questioner="tests.scripted:Questioner", prompts="chat", reinforce=False, steps=6, images=9, queries=72
+    ),
+    confirm=ConfirmSettings(questions=40, base_questions=200, pool=2000),
+)
+
+
+class Untrained:
+    """Knows everything, unless its server is down."""
+
+    name = "untrained"
+    down: ClassVar = False
+
+    def answer(self, requests: Sequence[Request]) -> list[Reply]:
+        return [self._answer(request) for request in requests]
+
+    def _answer(self, request: Request) -> Reply:
+        if self.down:
+            return Reply(error=ReplyError("crashed", "no memory"))
+        facts = request.images[0].facts
+        assert facts is not None
+        return Reply(facts.examine(request.text).answer or "")
+
+
+def test_an_outage_of_the_untrained_model_is_not_taken_for_a_repair_that_opened_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Run.open(tmp_path, command="evolve", config={}) as run:
+        monkeypatch.setattr(Untrained, "down", True)
+        with pytest.raises(ModelError, match=r"none of \d+ questions was answered and judged: \d+ × crashed"):
+            rediscover(run, ShapesWorld(), SETTINGS, POLICY, silent)
+        assert account_of_rediscovery(run, POLICY.name) is None
+        monkeypatch.setattr(Untrained, "down", False)
+        rediscover(run, ShapesWorld(), SETTINGS, POLICY, silent)
+        found = account_of_rediscovery(run, POLICY.name)
+    assert found is not None
+    assert found.confirmed_modes == len(found.opened) > 0

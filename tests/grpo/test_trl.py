@@ -1,0 +1,67 @@
+"""TRL's trainer, set up to do what the other engines do: as many prompts, and KL from where the policy began."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from scotoma.core import ConfigError
+from scotoma.grpo.config import GRPOConfig
+from scotoma.grpo.engine import train
+from scotoma.grpo.rollout import Prompt, Rollout
+from scotoma.grpo.trl import Scorer, build_trainer
+from scotoma.models.checkpoint import Checkpoint
+from tests.grpo.conftest import QUESTIONS, Policy, picture
+
+
+def nothing(rollouts: list[Rollout]) -> list[float | None]:
+    return [0.0 for _ in rollouts]
+
+
+def config(**settings: Any) -> GRPOConfig:
+    return GRPOConfig(steps=2, group_size=2, max_new_tokens=2, **settings)
+
+
+def built(policy: Policy, prompts: list[Prompt], settings: GRPOConfig, out: Path) -> Any:
+    scorer = Scorer(prompts, nothing, settings)
+    return build_trainer(policy.model, policy.processor, prompts, scorer, settings, out)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_arms_of_equal_samples_train_on_as_many_prompts_whatever_pictures_come_first(
+    pupil: Policy, tmp_path: Path, seed: int
+) -> None:
+    # Every other picture has three questions, the others one.
+    prompts = [
+        Prompt(f"{i}/{question}", picture(i), question)
+        for i in range(8)
+        for question in QUESTIONS[: 3 if i % 2 else 1]
+    ]
+    arguments = built(pupil, prompts, config(images_per_step=2, seed=seed), tmp_path).args
+    step = arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps
+    assert step == 2 * 2 * 2  # pictures × questions of a picture on average × completions
+
+
+def test_kl_is_measured_from_the_policy_as_it_begins_taught_in_memory_or_not(
+    pupil: Policy, prompts: list[Prompt], tmp_path: Path
+) -> None:
+    with torch.no_grad():
+        for parameter in pupil.model.parameters():
+            parameter.add_(0.01)  # what a warm start leaves
+    trainer = built(pupil, prompts, config(images_per_step=2, beta=0.1), tmp_path)
+    held = dict(trainer.ref_model.named_parameters())
+    assert all(torch.equal(held[name], weight) for name, weight in trainer.model.named_parameters())
+
+
+def test_what_another_engine_began_is_refused_both_ways(
+    pupil: Policy, prompts: list[Prompt], tmp_path: Path
+) -> None:
+    for begun, other in (("trl", "shared"), ("shared", "trl")):
+        out = tmp_path / begun
+        checkpoint = Checkpoint(pupil.model, pupil.processor, "test")
+        train(checkpoint, prompts, nothing, config(), out=out, engine=begun, save_every=1)  # type: ignore[arg-type]
+        with pytest.raises(ConfigError, match="was begun by"):
+            train(checkpoint, prompts, nothing, config(), out=out, engine=other)  # type: ignore[arg-type]
