@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scotoma.verify.rules import match, normalise
+from scotoma.verify.bare import normalise
+from scotoma.verify.rules import match
 
 COLOURS = ("red", "blue", "green", "yellow")
 truths = st.sampled_from(
@@ -397,3 +398,283 @@ def test_m_is_million_after_a_currency_and_metres_elsewhere() -> None:
     assert match("$5m", "$5") == "incorrect"
     assert match("5 m", "500 cm") == "correct"
     assert match("30m", "30 million") == match("30 million", "30m") == "undecided"
+
+
+@pytest.mark.parametrize(
+    ("answer", "truth", "expected"),
+    [
+        ("No one is wearing a hat.", "0", "correct"),
+        ("No one is wearing a hat.", "1", "incorrect"),
+        ("No-one.", "1", "incorrect"),
+        ("Nobody wears one", "0", "undecided"),
+        ("None of the 5 circles are red.", "0", "correct"),
+        ("None of the 5 circles are red.", "5", "incorrect"),
+        ("None of the three people wear hats.", "3", "incorrect"),
+        ("None of the twenty-two people", "22", "incorrect"),
+        ("Of the 5 circles, none are red", "5", "undecided"),
+        ("There are no circles", "0", "correct"),
+        ("No, there are 3.", "3", "correct"),
+        ("No. 1", "1", "correct"),
+        ("There are 3 circles and no squares", "3", "undecided"),
+        ("There isn't one.", "0", "undecided"),
+        ("There isn't one.", "1", "undecided"),
+        ("There aren't any", "0", "undecided"),
+        ("I don't see 3", "3", "undecided"),
+        ("I didn't see 3", "3", "undecided"),
+        ("I can't tell if there are 3", "3", "undecided"),
+        ("There aren't 3 of them", "3", "undecided"),
+        ("A table without the 3 chairs", "3", "undecided"),
+        ("No idea", "0", "undecided"),
+        ("No idea", "3", "undecided"),
+        ("Nobody can tell", "0", "undecided"),
+        ("more than 3", "3", "undecided"),
+        ("Fewer than 10", "10", "undecided"),
+        ("at least 3", "3", "undecided"),
+        ("at most three", "3", "undecided"),
+        ("over 3", "3", "undecided"),
+        ("3 birds over the lake", "3", "correct"),
+        ("3+", "3", "undecided"),
+        ("more than 3 cm", "3 cm", "undecided"),
+        ("It didn't measure 3 cm", "3 cm", "undecided"),
+    ],
+)
+def test_a_count_that_is_denied_or_bounded_is_not_that_count(answer: str, truth: str, expected: str) -> None:
+    assert match(answer, truth, closed=False) == expected
+
+
+@pytest.mark.parametrize(
+    "answer", ["I don't think it is red", "It wasn't red", "anything but red", "something other than red"]
+)
+def test_an_alternative_that_is_denied_is_not_the_answer(answer: str) -> None:
+    assert match(answer, "red", alternatives=COLOURS, closed=False) == "undecided"
+    assert match(answer, "blue", alternatives=COLOURS, closed=False) == "undecided"
+
+
+@pytest.mark.parametrize(
+    ("answer", "meant"),
+    [
+        ("I cannot determine whether the answer is yes or no.", None),
+        ("I can't answer with a simple yes or no.", None),
+        ("Yes and no.", None),
+        ("yes/no", None),
+        ("True or false", None),
+        ("I don't think the answer is yes", None),
+        ("If it is red, then yes", None),
+        ("I wouldn't say no.", None),
+        ("The red sign says no.", None),
+        ("No idea.", None),
+        ("No, I can't tell.", None),
+        ("No way to tell", None),
+        ("Correct me if I err", None),
+        ("Based on the image, no.", "no"),
+        ("I think the answer is no.", "no"),
+        ("I think the answer is **no**, as far as I see.", "no"),
+        ("I can't see a star, so no.", "no"),
+        ("I don't see one, so the answer is no", "no"),
+        ("No, I can't see a star.", "no"),
+        ("No star", "no"),
+        ("No one is there", "no"),
+        ("Based on the image, yes.", "yes"),
+        ("I think the answer is yes.", "yes"),
+        ("No doubt, yes.", "yes"),
+        ("There is no doubt that the answer is yes", "yes"),
+        ("Without a doubt, no.", "no"),
+        ("Yes, there is no star", "yes"),
+        ("Yes, but I can't tell its colour", "yes"),
+        ("Correct, it is a star", "yes"),
+        ("False.", "no"),
+    ],
+)
+def test_a_yes_or_a_no_is_read_wherever_it_is_the_answer(answer: str, meant: str | None) -> None:
+    for truth in ("yes", "no"):
+        told = "undecided" if meant is None else "correct" if meant == truth else "incorrect"
+        assert match(answer, truth, closed=False) == told
+
+
+@pytest.mark.parametrize("closed", [True, False])
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("a blue circle and a red square", "a red circle and a blue square", {"undecided"}),
+        ("2 blue and 1 red", "2 red and 1 blue", {"undecided"}),
+        ("Bob is 5, Ann is 3", "Ann is 5, Bob is 3", {"undecided"}),
+        ("x=5, y=3", "x=3, y=5", {"undecided", "incorrect"}),
+        ("(5, 3)", "(3, 5)", {"incorrect"}),
+        ("(5, 3)", "3, 5", {"undecided"}),
+        ("(5, 3) and (1, 2)", "(3, 5) and (1, 2)", {"undecided", "incorrect"}),
+        ("Java and C++", "C and Java", {"undecided"}),
+        ("a red square and a blue circle", "a blue circle and a red square", {"correct"}),
+        ("1 blue and 2 red", "2 red and 1 blue", {"correct"}),
+        ("Ann is 3; Bob is 5", "Bob is 5, Ann is 3", {"correct"}),
+        ("(1, 2) and (5, 3)", "(5, 3) and (1, 2)", {"correct"}),
+        ("(5,3)", "(5, 3)", {"correct"}),
+        ("5, 3", "(5, 3)", {"correct"}),
+        ("5 and 3", "3 and 5", {"correct"}),
+        ("(red, blue)", "blue, red", {"correct"}),
+    ],
+)
+def test_the_items_of_a_list_keep_their_words(one: str, other: str, expected: set[str], closed: bool) -> None:
+    assert match(one, other, closed=closed) in expected
+    assert match(other, one, closed=closed) in expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("The point is (3, 5).", "correct"),
+        ("(3.0, 5)", "correct"),
+        ("It lies at (5, 3)", "incorrect"),
+        ("It lies at (3, 5) or (5, 3)", "undecided"),
+        ("It is not at (3, 5)", "undecided"),
+        ("It lies at x 5, y 3", "undecided"),
+    ],
+)
+def test_coordinates_have_an_order(answer: str, expected: str) -> None:
+    assert match(answer, "(3, 5)", closed=False) == expected
+
+
+def test_in_open_language_an_item_in_other_words_is_for_a_judge() -> None:
+    assert match("a couch and a chair", "a sofa and a chair", closed=False) == "undecided"
+    assert match("red and blue", "red, blue and green", closed=False) == "incorrect"
+
+
+@pytest.mark.parametrize("closed", [True, False])
+@pytest.mark.parametrize(
+    ("answer", "truth", "expected"),
+    [
+        ("minus 5", "-5", "correct"),
+        ("minus 5", "5", "incorrect"),
+        ("Minus five.", "-5", "correct"),
+        ("It is negative 5", "-5", "correct"),
+        ("\N{MINUS SIGN}5", "-5", "correct"),
+        ("\N{MINUS SIGN}5", "5", "incorrect"),
+        ("I read \N{MINUS SIGN}5 on the scale", "-5", "correct"),
+        ("7 minus 5", "-5", "undecided"),
+        ("It is minus 5 degrees Celsius.", "-5 °C", "correct"),
+        ("It is 5 degrees Celsius.", "-5 °C", "incorrect"),
+        ("It is 68 degrees Fahrenheit.", "20 °C", "correct"),
+        ("20 degrees", "68 °F", "undecided"),
+        ("three quarters", "0.75", "correct"),
+        ("three quarters", "75%", "correct"),
+        ("three-quarters", "3/4", "correct"),
+        ("three quarters", "0.5", "incorrect"),
+        ("two thirds", "0.67", "undecided"),
+        ("two thirds", "2/3", "correct"),
+        ("half", "50%", "correct"),
+        ("3 quarters", "3", "undecided"),
+        ("3", "three quarters", "undecided"),
+        ("I see about one third of them", "1", "undecided"),
+        ("two and a half metres", "2.5 m", "correct"),
+        ("two and a half metres", "2 m", "incorrect"),
+        ("half", "3", "undecided"),
+        ("half of them", "3 cm", "undecided"),
+        ("half a metre", "50 cm", "correct"),
+        ("a quarter", "half", "incorrect"),
+        ("$2.5B", "$2.5 billion", "correct"),
+        ("$2.5B", "$2.5", "incorrect"),
+        ("2.5B dollars were spent on that", "$2.5", "undecided"),
+        ("3 trillion", "3", "incorrect"),
+        ("3 trillion", "3,000,000,000,000", "correct"),
+        ("5 lakh", "500000", "correct"),
+        ("2 crore", "20 million", "correct"),
+        ("1e3", "1000", "correct"),
+        ("1e3", "1", "incorrect"),
+        ("12B", "12", "undecided"),
+        ("The model has 12B parameters", "12", "undecided"),
+        ("It is the 3rd", "3", "correct"),
+    ],
+)
+def test_signs_fractions_and_sizes_belong_to_the_number(
+    answer: str, truth: str, expected: str, closed: bool
+) -> None:
+    assert match(answer, truth, closed=closed) == expected
+
+
+def test_a_dash_before_a_number_may_be_that_of_a_list() -> None:
+    assert match("- 5", "5") == "undecided"
+    assert match("- 5", "-5") == "correct"
+
+
+@pytest.mark.parametrize(("one", "other"), [("2/3", "2, 3"), ("12:30", "12/30")])
+def test_what_stands_between_two_numbers_is_not_overlooked(one: str, other: str) -> None:
+    assert match(one, other, closed=False) == match(other, one, closed=False) == "undecided"
+
+
+@pytest.mark.parametrize(
+    ("texts", "answer", "expected"),
+    [
+        ((">", "<", "="), ">", "A"),
+        ((">", "<", "="), "=", "C"),
+        ((">", "<", "="), "The answer is <.", "B"),
+        ((">", "<", "="), "B", "B"),
+        ((">", "<", "="), "≠", None),
+        (("< 5", "> 5"), "> 5", "B"),
+        (("< 5", "> 5"), ">5", "B"),
+        (("< 5", "> 5"), "5", None),
+        (("a+b", "a-b"), "a-b", "B"),
+        (("a+b", "a-b"), "a + b", "A"),
+        (("√3/2", "1/2"), "3/2", None),
+        (("√3/2", "3/2"), "3/2", "B"),
+        (("√3/2", "1/2"), "It comes to 3/2 in the end", None),
+        (("√3/2", "1/2"), "It comes to √3/2 in the end", "A"),
+        (("50%", "20%"), "The glass is about 50% full", "A"),
+        (("a T-shirt", "trousers"), "Most people wear **trousers** here - look", "B"),
+        (("T-shirt", "trousers"), "- trousers", "B"),
+        (("T-shirt", "trousers"), "T shirt", "A"),
+        (("b", "a"), "a", None),
+        (("red", "red"), "red", "AB"),
+    ],
+)
+def test_options_are_told_apart_by_their_signs(
+    texts: tuple[str, ...], answer: str, expected: str | None
+) -> None:
+    options = dict(zip("ABC", texts, strict=False))
+    for truth in options:
+        told = "undecided" if expected is None else "correct" if truth in expected else "incorrect"
+        assert match(answer, truth, options=options, closed=False) == told
+
+
+def test_a_truth_of_signs_is_found_among_the_options() -> None:
+    options = {"A": ">", "B": "<"}
+    assert match("B", "<", options=options) == match("<", "<", options=options) == "correct"
+    assert match("A", "<", options=options) == "incorrect"
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("B or C", None),
+        ("B and C", None),
+        ("B is wrong, C is right", None),
+        ("B is not correct", None),
+        ("B isn't it", None),
+        ("B. a dog: no", None),
+        ("The answer is B or C.", None),
+        ("I don't think the answer is B", None),
+        ("If the answer is B, it barks", None),
+        ("The answer is B. No, wait, it is C.", None),
+        ("The answer is B. No, that is wrong.", None),
+        ("A. a cat: no.\nB. a dog: yes.\nThe answer is B.", "B"),
+        ("A is incorrect because there is no cat. The answer is B.", "B"),
+        ("Is the answer A? I think the answer is **B**", "B"),
+        ("B, since I cannot tell", None),
+        ("B. a cat", None),
+        ("B and C show a dog", None),
+        ("B. a dog. No, that isn't right.", None),
+        ("The answer is B. The picture does not show a cat.", "B"),
+        ("The answer is B because there is no cat", "B"),
+        ("B\n\nThe picture shows a dog and no cat.", "B"),
+        ("B. a dog\nExplanation: there isn't any cat", "B"),
+        ("The answer is option (B): a dog", "B"),
+        ("B. a dog", "B"),
+        ("B) a dog, since it barks", "B"),
+        ("B. I see a tail", "B"),
+        ("D. no animal", "D"),
+        ("The answer is a dog", "B"),
+    ],
+)
+def test_a_letter_counts_when_the_answer_decides_for_it(answer: str, expected: str | None) -> None:
+    options = {"A": "a cat", "B": "a dog", "C": "a cow", "D": "no animal", "I": "an ibis"}
+    for truth in options:
+        told = "undecided" if expected is None else "correct" if truth == expected else "incorrect"
+        assert match(answer, truth, options=options, closed=False) == told

@@ -34,7 +34,8 @@ from scotoma.diagnose.statistics import clustered_rate
 from scotoma.discover.interview import Asked, Interview
 from scotoma.discover.rewriting import Rewriter
 from scotoma.discover.shrinking import Failing
-from scotoma.verify.rules import match, normalise
+from scotoma.verify.bare import normalise
+from scotoma.verify.rules import match
 
 SAMPLES = 3
 """Answers that are drawn again per question, at temperature 1."""

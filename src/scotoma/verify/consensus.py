@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from scotoma.core import Claim, Verdict, Verifier
-from scotoma.verify.rules import Match, match
+from scotoma.verify.bare import Match
+from scotoma.verify.rules import match
 
 NO_CONSENSUS = "no_consensus"
 

@@ -14,7 +14,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 WORDS = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
@@ -28,28 +32,42 @@ _SPELT = re.compile(
     r"|(?P<dozen>(?:a|one) dozen)|(?P<hundred>a hundred))\b",
     re.IGNORECASE,
 )
-UNREAD = frozenset(
-    {
-        "dozen",
-        "dozens",
-        "hundred",
-        "hundreds",
-        "thousand",
-        "thousands",
-        "million",
-        "millions",
-        "half",
-        "quarter",
-    }
+_MINUS = re.compile(
+    rf"(?<![\d)])(?<![\d)]\s)(?:\b(?:minus|negative)\s+(?:(?=\.?\d)|(?P<word>{'|'.join(WORDS)})\b)|[−–](?=\.?\d))",
+    re.IGNORECASE,
 )
+"""A sign before a number; after one it takes away, or says "to"."""
+_PARTS = {
+    "half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4, "fourth": 4, "fourths": 4,
+    "fifth": 5, "fifths": 5, "sixth": 6, "sixths": 6, "seventh": 7, "sevenths": 7, "eighth": 8, "eighths": 8,
+    "ninth": 9, "ninths": 9, "tenth": 10, "tenths": 10,
+}  # fmt: skip
+_UNREAD = frozenset(
+    {
+        "dozen", "dozens", "hundred", "hundreds", "thousand", "thousands", "million", "millions", "billion",
+        "billions", "trillion", "trillions", "lakh", "lakhs", "crore", "crores", "pair", "pairs", "couple",
+        "couples", "half", "halves", "quarter", "quarters",
+    }
+)  # fmt: skip
 """Words that make another number of the one before them."""
 
 
-def spelt(text: str) -> str:
-    """The text with number words of two digits (and `a dozen`, `a hundred`) as digits.
+def is_unread(words: Sequence[str]) -> bool:
+    """Whether words make another number of the digits among them: "2 hundred", "1 third".
 
-    >>> spelt("thirty-two people, a dozen dogs and two cats")
-    '32 people, 12 dogs and two cats'
+    >>> is_unread(["about", "1", "third"]), is_unread(["2", "in", "third", "row"])
+    (True, False)
+    """
+    return bool(_UNREAD & set(words)) or any(
+        one.isdecimal() and other in _PARTS for one, other in pairwise(words)
+    )
+
+
+def spelt(text: str) -> str:
+    """The text with number words of two digits (and `a dozen`, `a hundred`) as digits, and every minus as "-".
+
+    >>> spelt("thirty-two people, a dozen dogs and two cats"), spelt("minus five or −6")
+    ('32 people, 12 dogs and two cats', '-5 or -6')
     """
 
     def digits(match: re.Match[str]) -> str:
@@ -58,7 +76,10 @@ def spelt(text: str) -> str:
             return str(10 * (_TENS.index(match["ten"].lower()) + 2) + ones)
         return "12" if match["dozen"] else "100"
 
-    return _SPELT.sub(digits, text)
+    def minus(match: re.Match[str]) -> str:
+        return f"-{WORDS.index(match['word'].lower())}" if match["word"] else "-"
+
+    return _MINUS.sub(minus, _SPELT.sub(digits, text))
 
 
 Decision = Literal["correct", "incorrect", "undecided"]
@@ -78,11 +99,15 @@ class Unit:
 
 @dataclass(frozen=True)
 class Quantity:
-    """A number as it was written, and its unit if it has one. `exact` is False for fractions, which get rounded."""
+    """A number as it was written, and its unit if it has one. `exact` is False for fractions, which get rounded.
+
+    `worded` is a fraction in words, which may be one of anything: "half" of six is 3, and "three quarters" three coins.
+    """
 
     value: Fraction
     unit: Unit | None = None
     exact: bool = True
+    worded: bool = False
 
     @property
     def base(self) -> Fraction:
@@ -142,33 +167,49 @@ _UNITS = {
     for name in names.split()
 } | {
     name: Unit("temperature", factor, offset)
-    for names, factor, offset in (
-        ("°c celsius", Fraction(1), Fraction(0)),
-        ("°f fahrenheit", Fraction(5, 9), Fraction(-160, 9)),
+    for letter, word, factor, offset in (
+        ("c", "celsius", Fraction(1), Fraction(0)),
+        ("f", "fahrenheit", Fraction(5, 9), Fraction(-160, 9)),
     )
-    for name in names.split()
+    for name in (
+        word,
+        *(f"{degree}{letter}" for degree in ("°", "° ", "deg ", "degrees ")),
+        *(f"{degree} {word}" for degree in ("°", "deg", "degree", "degrees")),
+    )
 }
 _SIZES = {
     "hundred": 100,
     "thousand": 1000,
     "k": 1000,
+    "lakh": 10**5,
+    "lakhs": 10**5,
     "million": 10**6,
     "m": 10**6,
+    "crore": 10**7,
+    "crores": 10**7,
     "billion": 10**9,
     "bn": 10**9,
+    "b": 10**9,
+    "trillion": 10**12,
 }
 
 _CURRENCY = r"[$€£¥]"
-_PLAIN = r"(?:\d{1,3}(?:,\d{3})+|\d{1,15})(?:\.\d{1,15})?|\.\d{1,15}"
+_PLAIN = r"(?:(?:\d{1,3}(?:,\d{3})+|\d{1,15})(?:\.\d{1,15})?|\.\d{1,15})(?:e[+-]?\d{1,2}(?!\w))?"
+_NUMBER_WORD = "|".join(WORDS)
 _QUANTITY = re.compile(
     rf"(?<![\w.,:/^])(?<!\d[-‑–])(?P<sign>[-−])?\s?(?P<currency>{_CURRENCY})?\s?"
     rf"(?:(?:(?P<whole>\d{{1,9}})\s)?(?P<top>\d{{1,9}})\s?[/⁄]\s?(?P<bottom>\d{{1,9}})(?![\d.,:/])"
-    rf"|(?P<plain>{_PLAIN})|(?P<word>\b(?:{'|'.join(WORDS)})\b))"
-    r"(?:[\s-]?(?P<size>hundred|thousand|million|billion|bn|k|(?(currency)m|(?!)))\b)?"
+    rf"|(?:\b(?P<mixed>\d{{1,9}}|{_NUMBER_WORD})\sand\s)?"
+    rf"(?:(?:\b(?P<parts>\d{{1,9}}|an?|{_NUMBER_WORD})[\s-])?\b(?P<half>half)"
+    rf"|\b(?P<some>\d{{1,9}}|an?|{_NUMBER_WORD})[\s-](?P<part>{'|'.join(_PARTS)}))\b(?:\san?\b)?"
+    rf"|(?P<plain>{_PLAIN})|(?P<word>\b(?:{_NUMBER_WORD})\b))"
+    r"(?:[\s-]?(?P<size>hundred|thousand|lakhs?|million|crores?|billion|trillion|bn|k|(?(currency)[mb]|(?!)))\b)?"
     rf"(?:[\s-]?(?P<unit>(?:{'|'.join(sorted(map(re.escape, _UNITS), key=len, reverse=True))})(?![\w²/])))?"
-    r"(?![\d:/]|[.,]\d|[-‑–]\d)",
+    r"(?![\d:/]|[.,]\d|[-‑–]\d|(?<=\d)[a-z])",
     re.IGNORECASE,
 )  # fmt: skip
+_BULLET = re.compile(r"\s*[-–−]\s")
+"""The first sign of "- 5" may be that of a list."""
 _ROUNDING = Fraction(1, 100)
 
 
@@ -184,6 +225,10 @@ def compare(answer: str, truth: str) -> Decision | None:
         said = found[0] if len(found) == 1 else None
     if right is None or said is None:
         return None
+    if said.base != right.base and (_part_of(said, right) or _part_of(right, said)):
+        return "undecided"
+    if said.base == -right.base != 0 and _BULLET.match(answer):
+        return "undecided"
     if (said.unit is None) != (right.unit is None):
         return _unit_missing(said, right)
     return _measured(said, right)
@@ -202,10 +247,20 @@ def find(text: str) -> list[Quantity]:
     return list(dict.fromkeys(quantity for quantity in found if quantity is not None))
 
 
+def _part_of(part: Quantity, other: Quantity) -> bool:
+    """Whether a fraction in words could be one of the whole things that the other counts or measures."""
+    whole = other.value.denominator == 1 if other.unit is None else other.unit.dimension != SHARE
+    return part.worded and part.unit is None and whole
+
+
 def _measured(said: Quantity, right: Quantity) -> Decision:
     """Both have a unit, or neither has."""
     if said.unit is not None and right.unit is not None and said.unit.dimension != right.unit.dimension:
-        # 5 pounds may be £5, and 20 degrees 20 °C.
+        # 5 pounds may be £5, and 20 degrees 20 °C, or 68 °F.
+        if {said.unit.dimension, right.unit.dimension} == {"angle", "temperature"}:
+            bare, full = (said, right) if said.unit.dimension == "angle" else (right, said)
+            alike = _unit_missing(Quantity(bare.value, None, bare.exact), full)
+            return "incorrect" if alike == "incorrect" else "undecided"
         return "undecided" if said.value == right.value else "incorrect"
     if said.base == right.base:
         return "correct"
@@ -235,10 +290,16 @@ def _near(said: Quantity, right: Quantity) -> bool:
 
 
 def _quantity(match: re.Match[str]) -> Quantity | None:
+    worded = match["half"] is not None or match["part"] is not None
     if match["word"]:
         value = Fraction(WORDS.index(match["word"].lower()))
     elif match["plain"]:
         value = Fraction(match["plain"].replace(",", ""))
+    elif worded:
+        tops = _whole(match["parts"] or match["some"] or "a")
+        value = _whole(match["mixed"] or "zero") + Fraction(
+            tops, _PARTS[(match["half"] or match["part"]).lower()]
+        )
     elif int(match["bottom"]) == 0:
         return None
     else:
@@ -246,4 +307,11 @@ def _quantity(match: re.Match[str]) -> Quantity | None:
     value *= _SIZES[match["size"].lower()] if match["size"] else 1
     written = match["currency"] or match["unit"]
     unit = _UNITS[written.lower()] if written else None
-    return Quantity(-value if match["sign"] else value, unit, exact=match["top"] is None)
+    exact = match["top"] is None and not worded
+    return Quantity(-value if match["sign"] else value, unit, exact, worded)
+
+
+def _whole(word: str) -> int:
+    if word.isdecimal():
+        return int(word)
+    return 1 if word.lower() in ("a", "an") else WORDS.index(word.lower())

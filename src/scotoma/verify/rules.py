@@ -18,51 +18,54 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from functools import lru_cache
-from typing import Literal
+from itertools import chain
 
 from scotoma.verify import formulas, quantities
+from scotoma.verify.bare import MARKUP, OPEN, REFUSAL, Match, contains, denies, normalise, undone, undressed
+from scotoma.verify.choices import match_option
 
-Match = Literal["correct", "incorrect", "undecided"]
-
-_DIGITS = {word: str(number) for number, word in enumerate(quantities.WORDS)}
-_SPELLING = {"color": "colour", "colors": "colours", "gray": "grey", "center": "centre"}
-_ARTICLES = {"a", "an", "the"}
 _YES, _NO = {"yes", "yeah", "yep", "true", "correct"}, {"no", "nope", "false", "incorrect"}
-_DENIALS = {
-    "not",
-    "no",
-    "never",
-    "neither",
-    "nor",
-    "or",
-    "none",
-    "cannot",
-    "can't",
-    "isn't",
-    "aren't",
-    "doesn't",
-}
-_THINKING = re.compile(r"^(?:(?!<think>).)*</think>|<think>.*?(?:</think>|\Z)", re.DOTALL | re.IGNORECASE)
-"""Chat templates may open the thinking in the prompt: then a reply holds the closing tag alone."""
-_MARKUP = re.compile(r"</?[a-z][^<>]*>", re.IGNORECASE)
 _COMPARED, _ADDED = frozenset("<>≤≥≠"), frozenset("+#")
 """Signs that make another answer of the same words: "< 5" and "> 5", "C++" and "C"."""
-_LEAD = re.compile(
-    r"^(?:(?:so|therefore|thus|hence)\b[ ,]*)?(?:"
-    r"(?:(?:my|the) )?(?:(?:final|correct) )?answer\s*(?:is\b|:|=)[\s:=]*"
-    r"|(?:it(?: is|'s)|this is|that is|they are|there(?: is| are|'s)|i(?: can)? see"
-    r"|(?:the|its) (?:colou?r|shape|size|digit|number|letter|text|word|sign|count|total) (?:is|says|reads))\b[\s:,]*)",
-    re.IGNORECASE,
-)
-_OPTION = re.compile(r"^(?:option |choice )?\(?([a-z])\)?(?:[.:)\s]|$)", re.IGNORECASE)
-_A_WORD = re.compile(
-    r"^[AI]\s+(?!because\b|since\b|as\b|is\b|it\b|the\b|this\b|that\b|there\b|which\b|and\b)\w", re.IGNORECASE
-)
-"""An article or a pronoun rather than the letter of an option: none of the words here follows those."""
-_SEPARATOR = re.compile(r"[;\n&]|,(?!\d{3}(?!\d))|\band\b", re.IGNORECASE)
+_BETWEEN = re.compile(r"(?<=\d)\s?([/:])\s?(?=\d)")
+"""What makes 2/3, 2:3 and "2, 3" another answer."""
+_SEPARATOR = re.compile(r"(?:[;\n&]|,(?!\d{3}(?!\d))|\band\b)(?![^()\[\]]{0,99}[)\]])", re.IGNORECASE)
+_WRAPPED = re.compile(r"[\s$]*[\[({](?P<inner>[^\[\](){}]*)[\])}][\s.$]*")
+_PLACE = re.compile(r"[\s$]*\(\s*[-−]?\d+(?:\.\d+)?(?:\s*[,;]\s*[-−]?\d+(?:\.\d+)?)+\s*\)[\s.$]*")
+"""Coordinates, which have an order."""
 _SHORT = 3
 _ITEM = 4
+_COUNTED = rf"(?:\d+|{'|'.join(quantities.WORDS)})"
+_NOBODY = re.compile(
+    r"\b(?:no[- ]one|nobody"
+    rf"|none(?:\s+of\s+(?:(?:all|the|these|those|its|their|my|your|our)\s+)*{_COUNTED})?)\b",
+    re.IGNORECASE,
+)
+"""A count of 0 in words: "none of the 5" is not 5, and "no one" is not 1."""
+_NO_SUCH = re.compile(
+    r"no\s+(?!(?:idea|clue|doubt|way|answer|information|matter|problem|question)\b)\w", re.IGNORECASE
+)
+_BOUND = re.compile(
+    r"\b(?:more|less|\w+er)\s+than\b|\b(?:at\s+(?:least|most)|up\s+to|almost|nearly)\b"
+    rf"|\b(?:over|under|above|below|beyond|exceed\w*|(?:mini|maxi)mum(?:\s+of)?)\s+{_COUNTED}\b"
+    rf"|\b{_COUNTED}\s+(?:more|less|fewer)\b|\d\s*\+(?!\s*[\w.])",
+    re.IGNORECASE,
+)
+"""A number that only bounds the one that is meant: "at least 3", "3+"."""
+_GLUED = re.compile(r"\d(?!(?:st|nd|rd|th)\b)[a-z]|\d\s[bkm]\b", re.IGNORECASE)
+"""12B, 1e3, 3D: another number than the digits, or none."""
+_IDIOM = re.compile(
+    r"\b(?:no|without(?:\s+(?:a|any))?)\s+(?:doubt|question|problem|wonder|matter)\b(?:\s+(?:about|that)\b)?[\s,.:;]*",
+    re.IGNORECASE,
+)
+_NO_ANSWER = re.compile(r"\W*no\s+(?:idea|clue|answer|information|way\s+(?:to|of))\b", re.IGNORECASE)
+_SAID_NO = re.compile(
+    r"(?:(?:^|[,.;:!?\n—–])|\banswer(?:\s*:|\s+(?:is|would\s+be|should\s+be|must\s+be)\b)):?[\s\"'*(]{0,9}"
+    r"(?P<no>no)\b(?=[\"'*)]*\s*(?:$|[,.;:!?\n—–]))|\b(?P<last>no)[\"'*).!\s]*$",
+    re.IGNORECASE,
+)
+"""A "no" that is an answer, not the start of "no star"."""
+_ASIDE = re.compile(r"[,.;:!?\n—–]|\b(?:so|but|therefore|hence|thus)\b", re.IGNORECASE)
 
 
 def match(
@@ -86,49 +89,42 @@ def match(
     """
     said, right = normalise(answer), normalise(truth)
     if options:
-        return _match_option(answer, truth, options)
+        return match_option(answer, truth, options)
     if said and said == right and _is_plain(answer) and _is_plain(truth):
         return "correct"
-    raw, spoken, meant = _undone(answer).strip(), _without_clothes(answer), _without_clothes(truth)
+    raw, spoken, meant = undone(answer).strip(), undressed(answer), undressed(truth)
     # "+", "♥": what is all signs has no words to compare.
-    if (raw and raw == _undone(truth).strip()) or spoken.rstrip(" .!") == meant.rstrip(" .!") != "":
+    if (raw and raw == undone(truth).strip()) or spoken.rstrip(" .!") == meant.rstrip(" .!") != "":
         return "correct"
     if not said:
         return "incorrect" if closed or not raw else "undecided"
     words, target = said.split(), right.split()
     if _signs(spoken, _COMPARED) != _signs(meant, _COMPARED):
         return "undecided"
-    if not _DENIALS & set(words) and (measured := quantities.compare(spoken, meant)):
+    if not denies(words) and not _BOUND.search(spoken) and (measured := quantities.compare(spoken, meant)):
         return measured
     if said == right:
         other = _number(right) is None and _signs(spoken, _ADDED) != _signs(meant, _ADDED)
-        return "undecided" if other else "correct"
+        bounded = (_BOUND.search(spoken) is None) != (_BOUND.search(meant) is None)
+        split = _BETWEEN.findall(spoken) != _BETWEEN.findall(meant)
+        return "undecided" if other or bounded or split else "correct"
     if worth := formulas.compare(spoken, meant):
         return worth
     if right in ("yes", "no"):
-        return _match_polar(words, right, one_word=len(answer.split()) == 1, closed=closed)
+        return _match_polar(spoken, right, one_word=len(answer.split()) == 1, closed=closed)
     if _number(right) is not None:
-        return _match_number(words, right, closed)
-    if len(items := _items(meant)) > 1 and (listed := _match_list(_items(spoken), items)):
-        return listed
-    mentioned = {other for other in map(normalise, alternatives) if other and _contains(words, other.split())}
-    if len(mentioned) == 1 and not _DENIALS & set(words):
+        return _match_number(spoken, right, closed)
+    if _PLACE.fullmatch(meant) and not denies(words) and (placed := _match_places(spoken, meant)):
+        return placed
+    if len(items := _items(meant)) > 1 and (listed := _match_list(_items(spoken), items, closed)):
+        ordered = listed == "correct" and (_PLACE.fullmatch(meant) or _PLACE.fullmatch(spoken))
+        return "undecided" if ordered else listed
+    mentioned = {other for other in map(normalise, alternatives) if other and contains(words, other.split())}
+    if len(mentioned) == 1 and not denies(words):
         return "correct" if right in mentioned else "incorrect"
-    if closed and len(words) <= _SHORT and not _contains(words, target):
+    if closed and len(words) <= _SHORT and not contains(words, target):
         return "incorrect"
     return "undecided"
-
-
-@lru_cache(maxsize=4096)
-def normalise(text: str) -> str:
-    """The bare answer: no thinking, box, lead-in, case, punctuation or article; number words up to 99 as digits.
-
-    Idempotent. An opened but never closed `<think>` leaves nothing: the model did not get to an answer.
-    """
-    text = _undone(text)
-    while (barer := _bare(text)) != text:
-        text = barer
-    return text
 
 
 def _is_plain(text: str) -> bool:
@@ -136,134 +132,110 @@ def _is_plain(text: str) -> bool:
     return text.isalpha() or text.isdecimal()
 
 
-def _without_clothes(text: str) -> str:
-    """Without thinking, box and lead-in, but with its signs: what numbers, units and formulas are read from."""
-    return _strip_lead(_undone(text))
-
-
-def _undone(text: str) -> str:
-    """Without thinking and box."""
-    return _unbox(_THINKING.sub(" ", text))
-
-
 def _signs(text: str, of: frozenset[str]) -> frozenset[str]:
-    return of & set(_MARKUP.sub("", text))
+    return of & set(MARKUP.sub("", text))
 
 
-def _bare(text: str) -> str:
-    text = quantities.spelt(_strip_lead(text).lower())
-    text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text)
-    words = re.findall(r"-?\d+(?:\.\d+)?|[^\W_]+(?:'[^\W_]+)*|[%°$€£]", text)
-    words = [_SPELLING.get(word, _DIGITS.get(word, _without_zeros(word))) for word in words]
-    # An article that stands alone is no article but the letter on a sign.
-    return " ".join([word for word in words if word not in _ARTICLES] or words)
-
-
-def _strip_lead(text: str) -> str:
-    text = text.replace("’", "'").strip().strip("*_`\"' ")
-    shorter = _LEAD.sub("", text, count=1)
-    return shorter if shorter.strip(" .!?") else text
-
-
-def _match_polar(words: list[str], right: str, one_word: bool, closed: bool) -> Match:
-    said = {"yes" for word in words[:1] if word in _YES} | {"no" for word in words[:1] if word in _NO}
-    if not said and len(words) > 1:
-        said = {"yes" for word in words if word in ("yes", "yeah")} | {
-            "no" for word in words if word == "nope"
-        }
-    if len(said) == 1:
-        return "correct" if said == {right} else "incorrect"
+def _match_polar(spoken: str, right: str, one_word: bool, closed: bool) -> Match:
+    text = _IDIOM.sub(" ", spoken).strip()
+    words = normalise(text).split()
+    first = words[0] if words else ""
+    # "True." is an answer; "true or false" and "correct me if I am wrong" are none.
+    alone = (
+        first in ("yes", "yeah", "yep", "no", "nope")
+        or re.match(r"\W*\w+\s*(?:$|[^\w\s/'-])", text) is not None
+    )
+    begins = "yes" if alone and first in _YES else "no" if alone and first in _NO else None
+    refused = REFUSAL.search(text) is not None
+    said_no = _SAID_NO.search(text)
+    yes = begins == "yes" or bool({"yes", "yeah"} & set(words))
+    no = begins == "no" or "nope" in words or said_no is not None
+    if yes and no:
+        return "undecided"
+    if yes or no:
+        if begins is None:
+            before = words
+            if said_no:  # "I see none, so no" denies something else: what counts is "I would not say no"
+                before = normalise(
+                    _ASIDE.split(text[: said_no.start("no" if said_no["no"] else "last")])[-1]
+                ).split()
+            if refused or denies(before) or OPEN & set(words):
+                return "undecided"
+        elif no and (_NO_ANSWER.match(text) or refused):
+            return "undecided"
+        return "correct" if right == ("yes" if yes else "no") else "incorrect"
     # "red" is no answer to a yes/no question, but "there is a star" may well be one, and so may "absolutely".
     return "incorrect" if one_word and closed else "undecided"
 
 
-def _match_number(words: list[str], right: str, closed: bool) -> Match:
-    if quantities.UNREAD & set(words):  # "two hundred" is not 2
+def _match_number(spoken: str, right: str, closed: bool) -> Match:
+    text = _NOBODY.sub(" 0 ", quantities.spelt(spoken))
+    words = normalise(text).split()
+    # "two hundred" is not 2, and "over 2" may be any number.
+    if quantities.is_unread(words) or _BOUND.search(text) or _GLUED.search(MARKUP.sub("", text)):
         return "undecided"
     found = {number for word in words if (number := _number(word)) is not None}
-    # "no circles" is a count of 0; a bare "no" answers another question.
-    if not found and (words[0] in ("none", "nothing", "nobody") or (words[0] == "no" and len(words) > 1)):
+    nothing = not found and (words[:1] == ["nothing"] or _NO_SUCH.match(text) is not None)
+    # "no circles" is a count of 0; a bare "no" answers another question, and so does the one of "No, there are 3".
+    if nothing:
         found = {0.0}
-    if len(found) == 1 and not {"not", "or"} & set(words):
+    denied = denies(words[1:] if nothing or re.match(r"no\b(?!\s*\w)", text, re.IGNORECASE) else words)
+    refused = found == {0.0} and REFUSAL.search(spoken) is not None
+    if len(found) == 1 and not denied and not refused:
         return "correct" if found == {_number(right)} else "incorrect"
-    # Without a digit there may be a number word that nobody read: "several", "umpteen".
-    return "undecided" if found or len(words) > _SHORT or not closed else "incorrect"
+    if found or len(words) > _SHORT or not closed:
+        return "undecided"
+    # Without a digit there may be a number word that nobody read: "several", "umpteen"; or "there aren't any".
+    denied = denied or (words[:1] == ["no"] and len(words) > 1)
+    return "undecided" if denied and _number(right) == 0 else "incorrect"
 
 
 def _items(text: str) -> list[str]:
-    """The members of a list, bare; a single one where the text is none."""
-    parts = [bare for part in _SEPARATOR.split(text.strip("[](){} ")) if (bare := normalise(part))]
-    return parts if all(len(part.split()) <= _ITEM for part in parts) else [normalise(text)]
+    """The members of a list; a single one where the text is none."""
+    inside = _WRAPPED.fullmatch(text)
+    parts = [
+        part.strip() for part in _SEPARATOR.split(inside["inner"] if inside else text) if normalise(part)
+    ]
+    return parts if all(len(normalise(part).split()) <= _ITEM for part in parts) else [text]
 
 
-def _match_list(said: list[str], right: list[str]) -> Match | None:
+def _match_places(spoken: str, meant: str) -> Match | None:
+    """Coordinates: (5, 3) is another place than (3, 5). None where the answer has not one place of as many numbers."""
+    said, right = (
+        {
+            tuple(float(number.replace("−", "-")) for number in re.findall(r"[-−]?[\d.]*\d", place))
+            for place in _PLACE.findall(text)
+        }
+        for text in (spoken, meant)
+    )
+    if len(said) != 1 or {len(place) for place in said} != {len(place) for place in right}:
+        return None
+    return "correct" if said == right else "incorrect"
+
+
+def _match_list(said: list[str], right: list[str], closed: bool) -> Match | None:
     """Lists and sets, in any order. None where the answer is prose, or a part of it ("Paris" for "Paris, France")."""
-    if sorted(" ".join(said).split()) == sorted(" ".join(right).split()):
-        return "correct"
-    if any(_DENIALS & set(item.split()) for item in said):
+    ours, theirs = ([normalise(item).split() for item in items] for items in (said, right))
+    if len(said) == 1 and all(len(words) == 1 and words[0].isalpha() for words in theirs):
+        # "red blue": words that belong to no other word need nothing between them.
+        return "correct" if sorted(ours[0]) == sorted(chain(*theirs)) else None
+    if any(denies(words) for words in ours):
         return None
     left = list(right)
     strange = []
     for item in said:
-        fits = next((other for other in left if match(item, other) == "correct"), None)
+        fits = next((other for other in left if match(item, other, closed=closed) == "correct"), None)
         if fits is None:
             strange.append(item)
         else:
             left.remove(fits)
     if not left and not strange:
         return "correct"
-    if len(said) == 1 or any(match(item, other) == "undecided" for item in strange for other in left):
-        return None
-    return "incorrect"
-
-
-def _match_option(answer: str, truth: str, options: Mapping[str, str]) -> Match:
-    texts = {letter.strip("() .").upper(): normalise(text) for letter, text in options.items()}
-    letter = truth.strip("() .").upper()
-    right = (
-        letter
-        if letter in texts
-        else next((k for k, text in texts.items() if text == normalise(truth)), None)
-    )
-    if right is None:
-        return "undecided"
-    bare = _without_clothes(answer)
-    said = normalise(bare)
-    if not said:
-        return "incorrect"
-    same_text = [key for key, text in texts.items() if text == said]
-    if same_text:
-        return "correct" if right in same_text else "incorrect"
-    marked = _OPTION.match(bare)
-    if marked and marked[1].upper() in texts and not _A_WORD.match(bare):
-        return "correct" if marked[1].upper() == right else "incorrect"
-    mentioned = [key for key, text in texts.items() if text and _contains(said.split(), text.split())]
-    if len(mentioned) == 1 and not _DENIALS & set(said.split()):
-        return "correct" if mentioned == [right] else "incorrect"
-    return "undecided"
-
-
-def _unbox(text: str) -> str:
-    """The content of the last `\\boxed{…}`, braces balanced; the text itself when there is none."""
-    start = text.rfind("\\boxed{")
-    if start < 0:
-        return text
-    depth, begin = 1, start + len("\\boxed{")
-    for position in range(begin, len(text)):
-        depth += {"{": 1, "}": -1}.get(text[position], 0)
-        if depth == 0:
-            return text[begin:position]
-    return text[begin:]
-
-
-def _without_zeros(word: str) -> str:
-    """3.0 → 3; anything else as it is."""
-    return word[: word.index(".")] if re.fullmatch(r"-?\d+\.0+", word) else word
+    if sorted(chain(*ours)) == sorted(chain(*theirs)):
+        return "undecided"  # "2 red, 1 blue" and "2 blue, 1 red", but also "circle red, square blue"
+    doubts = (match(item, other, closed=closed) == "undecided" for item in strange for other in left)
+    return None if len(said) == 1 or any(doubts) else "incorrect"
 
 
 def _number(word: str) -> float | None:
     return float(word) if re.fullmatch(r"-?\d+(?:\.\d+)?", word) else None
-
-
-def _contains(words: list[str], part: list[str]) -> bool:
-    return any(words[start : start + len(part)] == part for start in range(len(words) - len(part) + 1))

@@ -28,6 +28,7 @@ from pydantic import (
 )
 
 from scotoma.core import INVALIDITIES
+from scotoma.verify.bare import THINKING
 
 REASONS = INVALIDITIES
 """Why a judge may call a question invalid: the names that its prompt offers."""
@@ -35,11 +36,6 @@ REASONS = INVALIDITIES
 UNNAMED = "unnamed"
 """The reason of a question that the judge calls invalid for none of `REASONS`."""
 
-_THINKING = re.compile(
-    r"^(?:(?!<think(?:ing)?>).)*</think(?:ing)?>|<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)",
-    re.DOTALL | re.IGNORECASE,
-)
-"""As in `rules`: opened in the prompt, it has a closing tag alone; cut off, none, and then the judge ruled nothing."""
 _LONGEST = 200_000
 _MOST_OBJECTS = 200
 
@@ -145,7 +141,7 @@ def _without_thinking(text: str) -> str:
     try:
         json.loads(text)
     except (ValueError, RecursionError):
-        return _THINKING.sub(" ", text)
+        return THINKING.sub(" ", text)
     return text
 
 

@@ -58,6 +58,12 @@ def test_right_answers_in_other_words_count(answer: str, truth: str) -> None:
     [
         ("", "no"),
         ("3 or 4", "3"),
+        ("No one is wearing a hat.", "1"),
+        ("None of the 5 circles are red.", "5"),
+        ("I don't see 3", "3"),
+        ("more than 3", "3"),
+        ("3 trillion", "3"),
+        ("minus 5", "5"),
         ("not 3", "3"),
         ("<think>yes", "yes"),
         ("no star", "yes"),

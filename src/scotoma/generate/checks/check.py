@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from scotoma.core import Facts, ImageRecord, Sample, Tags
-from scotoma.verify.rules import normalise
+from scotoma.verify.bare import normalise
 
 
 @dataclass(frozen=True)

@@ -30,9 +30,27 @@ _UNREAD = {
     "thousands",
     "million",
     "millions",
+    "trillion",
     "half",
     "quarter",
+    "quarters",
+    "minus",
 }
+_DOUBTFUL = {
+    "not",
+    "or",
+    "no",
+    "none",
+    "nobody",
+    "nothing",
+    "never",
+    "cannot",
+    "without",
+    "than",
+    "least",
+    "most",
+}
+"""Words beside a number after which it may not be what is meant: "none of the 5", "more than 3"."""
 _SPELLING = {"color": "colour", "colors": "colours", "gray": "grey", "center": "centre"}
 _YES = {"yes": "yes", "yeah": "yes", "yep": "yes", "true": "yes", "no": "no", "nope": "no", "false": "no"}
 _LEAD = re.compile(
@@ -57,7 +75,8 @@ def grade(answer: str, truth: str) -> float:
         return float(_YES.get(words[0]) == right)
     if _is_number(right):
         numbers = {float(word) for word in words if _is_number(word)}
-        return float(numbers == {float(right)} and not ({"not", "or"} | _UNREAD) & set(words))
+        doubtful = (_DOUBTFUL | _UNREAD) & set(words) or any(word.endswith("n't") for word in words)
+        return float(numbers == {float(right)} and not doubtful)
     if re.fullmatch(r"[a-j]", right):
         return float(re.match(rf"\W*{right}\W*(?:[.:)]\s|$)", _inner(answer).lower()) is not None)
     return 0.0
