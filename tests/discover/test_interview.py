@@ -32,7 +32,7 @@ class Wavering:
         if request.sampling.seed in self.lost:
             return Reply(error=ReplyError("timeout", "too late"))
         truth = facts.examine(request.text).answer
-        return Reply(str(truth) if request.sampling.seed in self.right else "nothing at all 99")
+        return Reply(str(truth) if request.sampling.seed in self.right else "all of 99")
 
 
 def asked(n: int = 3) -> list[Asked]:
@@ -76,7 +76,7 @@ def test_of_several_the_mean_decides(
 
 def test_the_answer_shown_is_one_that_the_outcome_speaks_of() -> None:
     [failure] = Interview(Wavering(right=[0]), FactsVerifier()).ask(asked(1), "discover", samples=4)
-    assert failure.answer == "nothing at all 99"
+    assert failure.answer == "all of 99"
     [correct] = Interview(Wavering(right=[2, 3]), FactsVerifier()).ask(asked(1), "discover", samples=4)
     assert correct.answer == correct.verdict.truth
 
