@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -102,7 +103,7 @@ def command(
         console.out.print("there is no question that every candidate answered")
     else:
         _show(summary.ranking)
-    console.out.print(f"next: scotoma report {settings.out}", highlight=False)
+    console.out.print(f"next: scotoma report {quote(str(settings.out))}", highlight=False, markup=False)
 
 
 def _images_of(questions_from: Path | None, images: str | None) -> str | None:

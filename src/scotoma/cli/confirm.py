@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -62,4 +63,4 @@ def command(
         typer.echo(summary.to_json())
         return
     console.show_modes(summary)
-    console.out.print(f"next: scotoma report {run_dir}")
+    console.out.print(f"next: scotoma report {quote(str(run_dir))}", markup=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -139,4 +140,4 @@ def command(
             f"still undiscovered: {found.undiscovered.failure_mass.percent()} of the failures",
             highlight=False,
         )
-    console.out.print(f"next: scotoma confirm {settings.out}")
+    console.out.print(f"next: scotoma confirm {quote(str(settings.out))}", markup=False)

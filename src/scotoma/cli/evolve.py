@@ -94,4 +94,4 @@ def command(
     console.show_mixture(summary)
     for line in headline(summary):
         console.out.print(line, highlight=False)
-    console.out.print(f"report: {report}   summary: {settings.out / 'summary.json'}")
+    console.out.print(f"report: {report}   summary: {settings.out / 'summary.json'}", markup=False)

@@ -82,9 +82,13 @@ def test_the_folder_is_in_the_run_by_default(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_empty_is_refused(run: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out/mine.txt").write_text("mine")
-    with pytest.raises(StorageError, match="--force"):
-        export(run, "openai", out=tmp_path / "out")
+    for force in (False, True):  # nobody's export, so nothing that may be replaced
+        with pytest.raises(StorageError, match="holds more than an export"):
+            export(run, "openai", out=tmp_path / "out", force=force)
     assert files(tmp_path / "out") == {"mine.txt": b"mine"}
+    export(run, "openai", out=tmp_path / "again")
+    with pytest.raises(StorageError, match="--force"):
+        export(run, "openai", out=tmp_path / "again")
 
 
 def test_force_replaces_it_whole(run: Path, tmp_path: Path) -> None:

@@ -129,10 +129,11 @@ def _check_folder(folder: Path, run: Path, *, force: bool) -> None:
         raise StorageError(f"{folder} is a file, not a folder", hint="choose another --out")
     if not folder.is_dir() or not any(folder.iterdir()):
         return
-    # `--force` replaces the whole folder: never one that somebody lives in.
+    # `--force` replaces the whole folder: never one that somebody lives in, or that no export has made.
     lived_in = {run, Path.home(), Path.cwd()}
     if (
-        (folder / "run.yaml").exists()
+        not (folder / MARKER).is_file()
+        or (folder / "run.yaml").exists()
         or (folder / ".git").exists()
         or any(place.is_relative_to(folder) for place in lived_in)
     ):
