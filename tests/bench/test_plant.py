@@ -25,19 +25,17 @@ from scotoma.core import (
 )
 from scotoma.grpo.distillation import DistillationConfig
 from scotoma.images.spec import open_images
+from tests.scripted import Candidate
 
 WIDE = Predicate.parse("skill=counting and count>=1")
 RED = Predicate.parse("type=horizontal and colour=red")
 
 
-class Sighted:
+class Sighted(Candidate):
     """Right everywhere, and "nothing" in `blind`."""
 
     name = "sighted"
     blind: tuple[Predicate, ...] = ()
-
-    def answer(self, requests: Sequence[Request]) -> list[Reply]:
-        return [Reply(self._answer(request)) for request in requests]
 
     def _answer(self, request: Request) -> str:
         facts = request.images[0].facts

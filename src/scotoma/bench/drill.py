@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -198,28 +198,31 @@ def border(predicate: Predicate, items: Sequence[Item]) -> list[list[Item]]:
     """For each condition the questions outside every region that only this one keeps out of the predicate's, and keeps
     out just so: of "fewer than three things" those about three, the next number, where a blind spot spills over first.
     """
-    conditions = predicate.conditions
-    sides: list[list[Item]] = [[] for _ in conditions]
-    for item in items:
-        missed = [i for i, condition in enumerate(conditions) if not condition.matches(item.tags)]
-        if item.region is None and len(missed) == 1 and _next_to(conditions[missed[0]], item.tags):
-            sides[missed[0]].append(item)
-    return [side for side in sides if side]
+    sides: dict[Condition, list[Item]] = {condition: [] for condition in predicate.conditions}
+    for condition, item in _just_beyond(predicate, items):
+        sides[condition].append(item)
+    return [side for side in sides.values() if side]
 
 
 def border_values(predicate: Predicate, items: Sequence[Item]) -> list[list[Item]]:
     """The same sides told apart by what stands in the place of the missed condition's value, `vertical` or `colour`
     where `skill=horizontal` is asked for: a blind spot may spill over to one of many neighbours.
     """
-    conditions = predicate.conditions
     values: dict[tuple[str, Tag], list[Item]] = defaultdict(list)
-    for item in items:
-        missed = [condition for condition in conditions if not condition.matches(item.tags)]
-        if item.region is None and len(missed) == 1 and missed[0].op == "=":
-            tag = item.tags.get(missed[0].key, False)
+    for condition, item in _just_beyond(predicate, items):
+        if condition.op == "=":
+            tag = item.tags.get(condition.key, False)
             for value in tag if isinstance(tag, tuple) else (tag,):
-                values[missed[0].key, value].append(item)
+                values[condition.key, value].append(item)
     return list(values.values())
+
+
+def _just_beyond(predicate: Predicate, items: Sequence[Item]) -> Iterator[tuple[Condition, Item]]:
+    """The questions outside every region that miss the predicate by one condition, and by as little as can be."""
+    for item in items:
+        missed = [condition for condition in predicate.conditions if not condition.matches(item.tags)]
+        if item.region is None and len(missed) == 1 and _next_to(missed[0], item.tags):
+            yield missed[0], item
 
 
 def _next_to(condition: Condition, tags: Tags) -> bool:
