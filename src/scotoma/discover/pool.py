@@ -19,6 +19,7 @@ from scotoma.core import (
     ConfigError,
     ImageRecord,
     ImageSource,
+    ModelError,
     Split,
     Tags,
     Verdict,
@@ -33,6 +34,9 @@ from scotoma.verify.facts import FactsVerifier
 
 LOOK = 16
 """Images whose questions are proposed and judged together: a model answers many requests at once."""
+
+SILENT = 2 * LOOK
+"""Images in a row of which everything was lost to errors: after so many a server is taken for dead."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,7 @@ class Pool:
         self._verifier = verifier or FactsVerifier()
         self._tagger = tagger or Tagger()
         self._frozen: FrozenQuestioner | None = None
+        self._ruled = 0
 
     @property
     def asked_by(self) -> str:
@@ -88,17 +93,26 @@ class Pool:
 
         Raises:
             ConfigError: nobody can say what is right, or no question is ever valid.
+            ModelError: questioner or judge fails at every question.
         """
         images = endless(self.source, split, seed)
-        number = barren = 0
+        number = barren = silent = 0
         while True:
             shown = list(islice(images, LOOK))
             keys = [f"{split}/{seed}/{number + i}" for i in range(len(shown))]
             number += len(shown)
             barren += len(shown)
+            ruled = self._ruled
             for item in self.about(shown, keys):
                 barren = 0
                 yield item
+            silent = silent + len(shown) if self._ruled == ruled else 0
+            if silent >= SILENT and self.unjudged:
+                told = ", ".join(f"{count} × {error}" for error, count in self.unjudged.most_common(3))
+                raise ModelError(
+                    f"not one question about the last {silent} images could be judged: {told}",
+                    hint="are the servers of questioner and judge well? The same command goes on",
+                )
             if barren >= 50 * LOOK:
                 raise ConfigError(
                     f"no valid question came of the last {barren} images of {self.source.spec}"
@@ -115,6 +129,7 @@ class Pool:
         claims = [Claim(image=record, question=question) for record, question in proposed]
         verdicts = self._verifier.judge(claims)
         for claim, verdict, tags in zip(claims, verdicts, self._tagger.tags(claims, verdicts), strict=True):
+            self._ruled += verdict.valid is not None
             if verdict.valid:
                 yield Candidacy(claim.image, claim.question, tags, verdict)
             elif verdict.valid is None:

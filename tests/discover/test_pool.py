@@ -1,0 +1,47 @@
+"""The pool of uniform questions: a server that fails at every question ends it soon, one that fails at some not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+
+import pytest
+
+from scotoma.core import Claim, ModelError, Verdict
+from scotoma.discover.pool import SILENT, Pool
+from scotoma.discover.settings import DiscoverSettings
+from scotoma.images.worlds.shapes import ShapesWorld
+from scotoma.verify.facts import FactsVerifier
+
+
+class Failing:
+    """The facts, but for the pictures (by number) whose questions are lost."""
+
+    def __init__(self, lost: range) -> None:
+        self.lost = lost
+        self.seen: list[str] = []
+
+    def judge(self, claims: Sequence[Claim]) -> list[Verdict]:
+        for claim in claims:
+            if claim.image.id not in self.seen:
+                self.seen.append(claim.image.id)
+        known = FactsVerifier().judge(claims)
+        lost = {self.seen[i] for i in self.lost if i < len(self.seen)}
+        return [
+            Verdict(error="judge:crashed") if claim.image.id in lost else verdict
+            for claim, verdict in zip(claims, known, strict=True)
+        ]
+
+
+def test_a_dead_judge_is_not_asked_about_hundreds_of_pictures() -> None:
+    judge = Failing(range(10_000))
+    with pytest.raises(ModelError, match=rf"the last {SILENT} images could be judged: \d+ × judge:crashed"):
+        next(Pool(ShapesWorld(), DiscoverSettings(), judge).questions("confirm", 0))
+    assert len(judge.seen) == SILENT
+
+
+def test_a_judge_that_is_away_for_a_while_is_waited_for_and_what_was_lost_is_counted() -> None:
+    judge = Failing(range(SILENT - 1))
+    pool = Pool(ShapesWorld(), DiscoverSettings(), judge)
+    assert len(list(islice(pool.questions("confirm", 0), 200))) == 200
+    assert pool.unjudged["judge:crashed"] > SILENT
