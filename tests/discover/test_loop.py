@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -35,7 +35,8 @@ from scotoma.images.worlds.shapes import ShapesWorld
 from scotoma.store.ledger import Ledger
 from scotoma.store.run import Run
 from scotoma.verify.facts import FactsVerifier
-from tests.scripted import BLIND_SPOTS, Candidate
+from scotoma.verify.judge import JudgeVerifier
+from tests.scripted import BLIND_SPOTS, Candidate, Questioner
 
 SETTINGS = DiscoverSettings(
     questioner="tests.scripted:Questioner",
@@ -322,12 +323,69 @@ class Deaf:
         return [Reply(error=ReplyError("bad_image", "images are not supported")) for _ in requests]
 
 
-def test_where_every_question_is_lost_the_run_stops_and_says_why(tmp_path: Path) -> None:
+@pytest.mark.parametrize("explore", [0.0, 0.75])
+def test_where_every_question_is_lost_the_run_stops_after_one_step_and_says_the_servers_words(
+    explore: float, tmp_path: Path
+) -> None:
+    settings = SETTINGS.model_copy(update={"explore": explore})
     with (
         Run.open(tmp_path / "run", command="discover", config={}) as run,
-        pytest.raises(ModelError, match=r"none of 192 questions was answered.*bad_image"),
+        pytest.raises(
+            ModelError, match=r"last 96 questions were all lost.*96 × bad_image \(images are not supported\)"
+        ),
     ):
-        loop.discover(run, ShapesWorld(), Interview(Deaf(), FactsVerifier()), SETTINGS, seed=0)  # type: ignore[arg-type]
+        loop.discover(run, ShapesWorld(), Interview(Deaf(), FactsVerifier()), settings, seed=0)  # type: ignore[arg-type]
+
+
+def test_a_judge_who_is_down_stops_the_run_though_nothing_was_put_to_the_candidate(tmp_path: Path) -> None:
+    judge = JudgeVerifier(Deaf())  # type: ignore[arg-type]
+    with (
+        Run.open(tmp_path / "run", command="discover", config={}) as run,
+        pytest.raises(
+            ModelError, match=r"all lost to errors: \d+ × judge:bad_image \(images are not supported\)"
+        ),
+    ):
+        loop.discover(run, ShapesWorld(), Interview(Candidate(), judge), SETTINGS, seed=0)
+
+
+def test_errors_here_and_there_stop_nothing(tmp_path: Path) -> None:
+    class Shaky(Candidate):
+        def answer(self, requests: Sequence[Request]) -> list[Reply]:
+            lost = Reply(error=ReplyError("timeout", "no reply"))
+            return [lost if i % 4 else reply for i, reply in enumerate(super().answer(requests))]
+
+    with Run.open(tmp_path / "run", command="discover", config={}) as run:
+        loop.ask_all(run, ShapesWorld(), Interview(Shaky(), FactsVerifier()), SETTINGS, seed=0)
+        lost = [o for o in run.ledger.observations("discover") if o.outcome == "infrastructure"]
+    assert len(lost) == 8 * 72
+    assert {o.verdict.reason for o in lost} == {"no reply"}
+
+
+class Silly(Questioner):
+    """Asks nothing that makes a question."""
+
+    def _ask(self, request: Request) -> str:
+        return "three"
+
+
+def test_a_questioner_whose_first_block_can_be_put_to_nobody_is_refused_with_the_reasons(
+    tmp_path: Path,
+) -> None:
+    settings = SETTINGS.model_copy(update={"questioner": "tests.discover.test_loop:Silly"})
+    with (
+        Run.open(tmp_path / "run", command="discover", config={}) as run,
+        pytest.raises(ConfigError, match=r"test_loop:Silly asked nothing.*: 1536 × "),
+    ):
+        loop.ask_all(run, ShapesWorld(), Interview(Candidate(), FactsVerifier()), settings, seed=0)
+
+
+def test_a_questioner_who_never_asks_what_is_wished_is_refused_as_well(tmp_path: Path) -> None:
+    settings = SETTINGS.model_copy(update={"wishes": ("the weather",)})
+    with (
+        Run.open(tmp_path / "run", command="discover", config={}) as run,
+        pytest.raises(ConfigError, match=r"\d+ × not about what was wished"),
+    ):
+        loop.ask_all(run, ShapesWorld(), Interview(Candidate(), FactsVerifier()), settings, seed=0)
 
 
 def test_no_mode_is_rejected_because_the_server_was_down_during_the_proof(tmp_path: Path) -> None:

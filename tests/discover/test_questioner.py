@@ -121,3 +121,9 @@ def test_what_has_no_weights_is_to_be_frozen_where_it_is_asked(spec: str) -> Non
         check_questioner(settings, ShapesWorld(), seed=0)
     for changed in ({"reinforce": False}, {"explore": 1.0}):  # where all explore it is never asked
         check_questioner(settings.model_copy(update=changed), ShapesWorld(), seed=0)
+
+
+def test_a_wish_that_no_question_about_the_world_can_meet_is_refused_before_work() -> None:
+    misspelt = DiscoverSettings(wishes=("counting", "couning"))
+    with pytest.raises(ConfigError, match="no questions about 'couning'"):
+        check_questioner(misspelt, ShapesWorld(), seed=0)

@@ -212,9 +212,24 @@ def test_a_run_is_read_without_torch(path: Path) -> None:
 def test_a_run_that_stopped_at_its_budget_goes_on_with_a_higher_one(tmp_path: Path) -> None:
     config = {"candidate": "openai:m@http://h/v1?max_usd=5&concurrency=8", "judges": ["openai:j?max_usd=1"]}
     more = {"candidate": "openai:m@http://h/v1?max_usd=20", "judges": ["openai:j"]}
-    Run.open(tmp_path, command="discover", config=config).close()
+    with Run.open(tmp_path, command="discover", config=config) as run:
+        run.ledger.finish("discover/0000", {}, observations=[observation("a")])
     with Run.open(tmp_path, command="discover", config=more) as run:
         assert run.config["candidate"] == more["candidate"]
     other = {**more, "candidate": "openai:m@http://h/v1?thinking_tokens=9"}
     with pytest.raises(ConfigError, match="another config"):
         Run.open(tmp_path, command="discover", config=other)
+
+
+def test_a_run_that_stopped_before_it_found_anything_does_not_keep_its_folder(tmp_path: Path) -> None:
+    wrong, right = ({"candidate": f"openai:m@http://h:{port}/v1"} for port in (8001, 8000))
+    with Run.open(tmp_path, command="discover", config=wrong) as run:
+        run.ledger.finish("calibration", {"of": "the judge that was named then"})
+    with Run.open(tmp_path, command="evolve", config=right) as run:
+        assert (run.header.command, run.config) == ("evolve", right)
+        assert run.ledger.done("calibration") is None
+        run.ledger.finish("discover/0000", {}, observations=[observation("a")])
+    with pytest.raises(ConfigError, match="another config"):
+        Run.open(tmp_path, command="evolve", config=wrong)
+    with pytest.raises(ConfigError, match="holds a run of `scotoma evolve`"):
+        Run.open(tmp_path, command="discover", config=right)

@@ -27,7 +27,8 @@ class Verdict(BaseModel):
     """What the verifier says of one (image, question, answer).
 
     `valid` is V_Q (None: nobody could decide), `reason` says why not, in the words of whoever ruled. `correct` is C_Q
-    in [0, 1], the mean over sampled answers, None when the question is invalid or an infrastructure error struck.
+    in [0, 1], the mean over sampled answers, None when the question is invalid or an infrastructure error struck:
+    then `error` is its kind, and `reason` what the server said.
     `decided_by` is `facts`, `rules`, `judge`, `consensus`, or `log` where an imported log had decided.
     """
 

@@ -19,7 +19,8 @@ from typing import Any
 
 from scotoma.core import ImageSource, Observation, Rate
 from scotoma.diagnose.richness import missing_mass
-from scotoma.discover.interview import Asked, Interview, check_answered
+from scotoma.discover.interview import Asked, Interview
+from scotoma.discover.outage import check_answered
 from scotoma.discover.pool import Candidacy, Pool
 from scotoma.discover.progress import Progress, silent
 from scotoma.discover.settings import DiscoverSettings

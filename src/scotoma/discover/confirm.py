@@ -17,7 +17,8 @@ from itertools import islice
 from scotoma.core import FailureMode, ImageRecord, ImageSource, Predicate, Split
 from scotoma.diagnose import modes as diagnosis
 from scotoma.discover.calibration import calibration_of
-from scotoma.discover.interview import MOST_LOST, Asked, Interview, check_answered
+from scotoma.discover.interview import Asked, Interview
+from scotoma.discover.outage import MOST_LOST, check_answered
 from scotoma.discover.pictures import acquaint
 from scotoma.discover.pool import Candidacy, Pool
 from scotoma.discover.progress import Progress, silent

@@ -14,7 +14,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 
@@ -51,6 +51,23 @@ class Episode:
     """Proposals that were judged invalid, by reason, as whoever ruled named it."""
     proposed: int
     """Proposals whose validity was decided."""
+    beside: int = 0
+    """Valid proposals that were not about what was wished."""
+    words: dict[str, str] = field(default_factory=dict)
+    """What a server last said of each error."""
+
+    @property
+    def came(self) -> int:
+        """What got past every server: answers that were judged or, where nothing was put, proposals that were."""
+        return sum(o.outcome in ("correct", "failure") for o in self.observations) or (
+            0 if self.observations else self.proposed
+        )
+
+    @property
+    def lost(self) -> Counter[str]:
+        """Everything that errors took, by error."""
+        struck = (o.verdict.error or "undecided" for o in self.observations if o.outcome == "infrastructure")
+        return self.unjudged + Counter(struck)
 
 
 @dataclass(frozen=True)
@@ -108,6 +125,8 @@ class Episodes:
         kl: list[float] = []
         unjudged: Counter[str] = Counter()
         invalid: Counter[str] = Counter()
+        beside = 0
+        words: dict[str, str] = {}
         if self.explorer is not None:
             found += self._explore(self.explorer, step, images[self.settings.looked_at :])
         for turn in range(self.settings.turns if self.settings.looked_at else 0):
@@ -117,10 +136,13 @@ class Episodes:
             )
             unjudged.update(self.questioner.lost)
             self.questioner.lost.clear()
+            words |= self.questioner.words
             proposals = self._weigh(rollouts)
             verdicts = [proposal.verdict for proposal in proposals]
             unjudged.update(v.error or v.reason or "undecided" for v in verdicts if v.valid is None)
             invalid.update(v.reason or "unnamed" for v in verdicts if v.valid is False)
+            words |= {v.error: v.reason for v in verdicts if v.error and v.reason}
+            beside += sum(bool(p.verdict.valid) and not p.eligible for p in proposals)
             observations = self._ask(step, turn, proposals)
             rewards = self._pay(proposals, observations)
             update = self.questioner.learn(
@@ -146,7 +168,8 @@ class Episodes:
         }
         if self.settings.curriculum != "off":
             figures["level"] = float(self.curriculum.level)
-        return Episode(tuple(found), figures, unjudged, invalid, len(validity))
+        words |= {o.verdict.error: o.verdict.reason for o in found if o.verdict.error and o.verdict.reason}
+        return Episode(tuple(found), figures, unjudged, invalid, len(validity), beside, words)
 
     @property
     def images_per_step(self) -> int:

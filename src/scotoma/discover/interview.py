@@ -6,7 +6,6 @@ observations = interview.ask([Asked("test/base/0", record, "is there a star ?")]
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,6 @@ from scotoma.core import (
     ChatModel,
     Claim,
     ImageRecord,
-    ModelError,
     Observation,
     Request,
     SampledAnswer,
@@ -162,7 +160,7 @@ class Interview:
                 reply.text,
                 next(judged)
                 if reply.error is None
-                else verdict.model_copy(update={"error": reply.error.kind}),
+                else verdict.model_copy(update={"error": reply.error.kind, "reason": reply.error.message}),
             )
             for (_, verdict, seed), reply in zip(drawn, replies, strict=True)
         ]
@@ -209,37 +207,3 @@ def _conclude(verdict: Verdict, answers: Sequence[_Answer]) -> _Answer:
     correct = _mean(answers)
     shown = next(a for a in answers if correct is None or _right(a.correct) == _right(correct))
     return _Answer(shown.seed, shown.text, shown.verdict.model_copy(update={"correct": correct}))
-
-
-MOST_LOST = 0.5
-"""The share of a part's questions that errors may take: nothing is to be concluded because a server was down."""
-
-
-def check_answered(observations: Sequence[Observation], most_lost: float = 1.0, who: str = "") -> None:
-    """Refuse to go on, before anything is written down, where an outage left nothing to conclude from.
-
-    Args:
-        observations: asked together.
-        most_lost: the share of them that errors of models or servers may take, (0, 1]; a judge's undecided ones count
-            only where nothing else is left.
-        who: the candidate, where there are several.
-
-    Raises:
-        ModelError: so many are lost, or not one was answered and judged.
-    """
-    lost = [o for o in observations if o.outcome == "infrastructure"]
-    failed = sum(o.verdict.error is not None for o in lost)
-    if not lost or (len(lost) < len(observations) and failed < most_lost * len(observations)):
-        return
-    errors = Counter(o.verdict.error or "undecided" for o in lost)
-    told = ", ".join(f"{count} × {error}" for error, count in errors.most_common(3))
-    answered = len(observations) - len(lost)
-    many = (
-        f"only {answered} of {len(observations)} questions were"
-        if answered
-        else f"none of {len(observations)} questions was"
-    )
-    raise ModelError(
-        f"{who}: {many} answered and judged: {told}" if who else f"{many} answered and judged: {told}",
-        hint="does the candidate take images, and is its server well? The same command goes on",
-    )

@@ -11,14 +11,16 @@ of steps is one stage of the ledger, so a killed run goes on as if it had not be
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from itertools import islice
 
-from scotoma.core import FailureMode, ImageRecord, ImageSource, Observation
+from scotoma.core import ConfigError, FailureMode, ImageRecord, ImageSource, Observation
 from scotoma.diagnose.modes import suspect
 from scotoma.discover.baseline import Baseline
 from scotoma.discover.episodes import Episodes
-from scotoma.discover.interview import Interview, check_answered
+from scotoma.discover.interview import Interview
+from scotoma.discover.outage import Outage, check_answered
 from scotoma.discover.pictures import acquaint, pictures_of
 from scotoma.discover.pool import check_source, endless, pictures_so_far
 from scotoma.discover.progress import Progress, silent
@@ -43,7 +45,9 @@ def discover(
     """Find suspected failure modes on the `discover` split; resumes where the run was stopped.
 
     Raises:
-        ConfigError: the images carry no facts, and the interview has no judge; or the reference set cannot be read.
+        ConfigError: the images carry no facts, and the interview has no judge; the reference set cannot be read; or the
+            questioner's first block brought nothing to ask.
+        ModelError: a server is down: so many questions in a row were lost to errors.
     """
     acquaint(source, run)
     ask_all(run, source, interview, settings, seed, progress)
@@ -96,13 +100,14 @@ def ask_all(
         before = run.checkpoint(_state(remaining[0] - settings.block))
         episodes.restore(before, run.ledger.observations("discover"), partial(pictures_of, run, source))
     images = islice(endless(source, "discover", seed), remaining[0] * episodes.images_per_step, None)
+    outage = Outage()
     for start in remaining:
         observations: list[Observation] = []
         records: list[ImageRecord] = []
         curve: list[CurvePoint] = []
         unjudged: Counter[str] = Counter()
         invalid: Counter[str] = Counter()
-        proposed = 0
+        proposed = beside = 0
         ruled, tagged = rulings(interview.verifier), interview.tagger.counted
         for step in range(start, min(start + settings.block, settings.steps)):
             shown = list(islice(images, episodes.images_per_step))
@@ -112,10 +117,14 @@ def ask_all(
             unjudged.update(episode.unjudged)
             invalid.update(episode.invalid)
             proposed += episode.proposed
+            beside += episode.beside
             curve += [CurvePoint(step, name, value) for name, value in episode.figures.items()]
+            outage.note(episode.came, episode.lost, episode.words)
             progress("discover", step + 1, settings.steps)
         run.images.put_all(records)
         check_answered(observations)
+        if start == 0:
+            _check_asked(settings, observations, invalid, beside)
         # Under the block's name: a stop before the ledger has the block must find the state of the one before.
         run.save_checkpoint(_state(start), episodes.save)
         run.ledger.finish(
@@ -137,6 +146,23 @@ def ask_all(
         if start != remaining[-1] and baseline.enough(start + settings.block):
             break
     keep_questioner(run, settings, seed, episodes.questioner)
+
+
+def _check_asked(
+    settings: DiscoverSettings, observations: Sequence[Observation], invalid: Counter[str], beside: int
+) -> None:
+    """Refuse to go on with a questioner of which the first block brought nothing to ask: all its questions earn alike,
+    so it would learn nothing either.
+    """
+    if not settings.looked_at or any(o.asked_by == "questioner" for o in observations):
+        return
+    reasons = invalid + Counter({"not about what was wished": beside})
+    told = ", ".join(f"{count} × {reason}" for reason, count in reasons.most_common(3))
+    raise ConfigError(
+        f"the questioner {settings.questioner} asked nothing in its first block that could be put to the candidate: "
+        f"{told or 'it said nothing'}",
+        hint="name a model that asks (--questioner SPEC), and see discover.prompts and discover.wishes",
+    )
 
 
 def keep_questioner(

@@ -26,6 +26,7 @@ from scotoma.core import (
     Verifier,
     World,
 )
+from scotoma.discover.outage import told
 from scotoma.discover.questioner import FrozenQuestioner, prompt_for, prompt_style
 from scotoma.discover.settings import PER_IMAGE, DiscoverSettings, DiscoverySettings
 from scotoma.discover.tagging import Tagger
@@ -81,6 +82,7 @@ class Pool:
         self._verifier = verifier or FactsVerifier()
         self._tagger = tagger or Tagger()
         self._frozen: FrozenQuestioner | None = None
+        self._words: dict[str, str | None] = {}
         self._ruled = 0
 
     @property
@@ -108,15 +110,15 @@ class Pool:
                 yield item
             silent = silent + len(shown) if self._ruled == ruled else 0
             if silent >= SILENT and self.unjudged:
-                told = ", ".join(f"{count} × {error}" for error, count in self.unjudged.most_common(3))
                 raise ModelError(
-                    f"not one question about the last {silent} images could be judged: {told}",
+                    f"not one question about the last {silent} images could be judged: "
+                    + told(self.unjudged, self._words),
                     hint="are the servers of questioner and judge well? The same command goes on",
                 )
             if barren >= 50 * LOOK:
                 raise ConfigError(
                     f"no valid question came of the last {barren} images of {self.source.spec}"
-                    + (f"; not judged: {dict(self.unjudged)}" if self.unjudged else ""),
+                    + (f"; not judged: {told(self.unjudged, self._words)}" if self.unjudged else ""),
                     hint="look at the questioner's prompts and at the judge: "
                     "`scotoma calibrate --judge …` measures it",
                 )
@@ -134,6 +136,8 @@ class Pool:
                 yield Candidacy(claim.image, claim.question, tags, verdict)
             elif verdict.valid is None:
                 self.unjudged[verdict.error or verdict.reason or "undecided"] += 1
+                if verdict.error:
+                    self._words[verdict.error] = verdict.reason
 
     def _propose(self, images: Sequence[ImageRecord], keys: Sequence[str]) -> list[tuple[ImageRecord, str]]:
         if isinstance(self.source, World):
@@ -154,6 +158,7 @@ class Pool:
         rollouts = self._frozen.propose(prompts, 1, keys[0])
         self.unjudged.update(self._frozen.lost)
         self._frozen.lost.clear()
+        self._words |= self._frozen.words
         return [(rollout.prompt.image, rollout.text) for rollout in rollouts]
 
 

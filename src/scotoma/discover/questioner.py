@@ -32,7 +32,7 @@ from scotoma.core import (
     Turn,
     World,
 )
-from scotoma.discover.settings import DiscoverSettings
+from scotoma.discover.settings import WISHES, DiscoverSettings
 from scotoma.grpo.config import GRPOConfig
 from scotoma.grpo.report import Update
 from scotoma.grpo.rollout import Prompt, Rollout
@@ -53,10 +53,11 @@ _TEMPLATES = Environment(loader=FileSystemLoader(PROMPTS), undefined=StrictUndef
 
 class Questioner(Protocol):
     """What the loop needs of a questioner. `lost` counts, by error, the questions that infrastructure lost; the loop
-    takes them out when it has noted them.
+    takes them out when it has noted them. `words` is what the server last said of each error.
     """
 
     lost: Counter[str]
+    words: dict[str, str]
 
     def propose(self, prompts: Sequence[Prompt], n: int, seed: str) -> list[Rollout]:
         """`n` questions per prompt, prompt after prompt."""
@@ -116,6 +117,7 @@ class TrainedQuestioner:
         checkpoint = open_weights(spec, **({} if settings.lora_rank else {"dtype": "float32"}))
         self._trainer: Trainer = trainer_for(checkpoint.model, checkpoint.processor, config)
         self.lost: Counter[str] = Counter()
+        self.words: dict[str, str] = {}
         self._card = {"prompts": prompt_style(settings), "trained_from": spec}
 
     def propose(self, prompts: Sequence[Prompt], n: int, seed: str) -> list[Rollout]:
@@ -152,6 +154,7 @@ class FrozenQuestioner:
         self._spec = spec
         self._settings = settings
         self.lost: Counter[str] = Counter()
+        self.words: dict[str, str] = {}
 
     @cached_property
     def _model(self) -> ChatModel:
@@ -176,7 +179,9 @@ class FrozenQuestioner:
         ]
         owners = [prompt for prompt in prompts for _ in range(n)]
         replies = self._model.answer(requests)
-        self.lost.update(f"questioner:{reply.error.kind}" for reply in replies if reply.error is not None)
+        errors = [reply.error for reply in replies if reply.error is not None]
+        self.lost.update(f"questioner:{error.kind}" for error in errors)
+        self.words |= {f"questioner:{error.kind}": error.message for error in errors}
         return [
             Rollout(prompt, (), _one_line(reply.text))
             for prompt, reply in zip(owners, replies, strict=True)
@@ -202,9 +207,11 @@ def check_questioner(settings: DiscoverSettings, source: ImageSource, seed: int)
 
     Raises:
         ConfigError: it is the embedded one, or what a run made of it, and these images come from no world and carry no
-            facts.
+            facts; or a wish that no question about worlds:shapes can meet.
         SpecError, ModelError: it is to be trained, and cannot be.
     """
+    if source.spec == "worlds:shapes":
+        _check_wishes(settings.wishes)
     if settings.trains:
         _check_learns(settings.questioner)
     # Photos have no templates: whatever explores, it asks, and for the baseline and the proof as well.
@@ -217,6 +224,16 @@ def check_questioner(settings: DiscoverSettings, source: ImageSource, seed: int)
                 hint="name one that can: --questioner SPEC (discover.questioner), an endpoint's with --frozen "
                 "(discover.reinforce: false)",
             )
+
+
+def _check_wishes(wishes: Sequence[str]) -> None:
+    """A question counts for a wish when its type is the wish: an unknown one would never be met."""
+    unknown = [wish for wish in wishes if wish not in WISHES]
+    if unknown:
+        raise ConfigError(
+            f"discover.wishes: worlds:shapes has no questions about {', '.join(map(repr, unknown))}",
+            hint=f"it has {', '.join(WISHES)}",
+        )
 
 
 def _knows_shapes_only(settings: DiscoverSettings) -> bool:

@@ -21,7 +21,8 @@ from scotoma.diagnose.conditions import Mask, members
 from scotoma.diagnose.modes import suspect
 from scotoma.discover.calibration import adopt_calibration
 from scotoma.discover.confirm import Drawn, draw
-from scotoma.discover.interview import Interview, check_answered
+from scotoma.discover.interview import Interview
+from scotoma.discover.outage import check_answered
 from scotoma.discover.pictures import acquaint
 from scotoma.discover.pool import Pool, check_source, open_source
 from scotoma.discover.progress import Progress, silent

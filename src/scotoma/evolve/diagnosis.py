@@ -32,7 +32,8 @@ from scotoma.diagnose import mixture as mixtures
 from scotoma.diagnose.error_kind import Part, attribute, examples, skills_of, tally
 from scotoma.diagnose.mixture import Mixture
 from scotoma.diagnose.statistics import clustered_rate
-from scotoma.discover.interview import MOST_LOST, Asked, Interview, check_answered
+from scotoma.discover.interview import Asked, Interview
+from scotoma.discover.outage import MOST_LOST, check_answered
 from scotoma.discover.pool import Candidacy
 from scotoma.evolve.settings import Arm
 from scotoma.evolve.workshop import Workshop

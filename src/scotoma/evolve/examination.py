@@ -16,7 +16,8 @@ from typing import Any
 from scotoma.core import FailureMode, ImageRecord, ImageSource, Observation, Rate, Split
 from scotoma.diagnose.statistics import clustered_rate, paired_difference
 from scotoma.discover.confirm import draw
-from scotoma.discover.interview import MOST_LOST, Asked, Interview, check_answered
+from scotoma.discover.interview import Asked, Interview
+from scotoma.discover.outage import MOST_LOST, check_answered
 from scotoma.discover.pictures import pictures_of
 from scotoma.discover.pool import Candidacy, Pool
 from scotoma.store.run import Run

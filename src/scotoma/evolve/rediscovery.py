@@ -19,8 +19,9 @@ from scotoma.diagnose.statistics import clustered_rate, holm, paired_test
 from scotoma.discover.account import failure_rate, ratio_of_failures, summarise
 from scotoma.discover.calibration import adopt_calibration
 from scotoma.discover.confirm import confirm
-from scotoma.discover.interview import MOST_LOST, Asked, check_answered
+from scotoma.discover.interview import Asked
 from scotoma.discover.loop import discover
+from scotoma.discover.outage import MOST_LOST, check_answered
 from scotoma.discover.pictures import pictures_of
 from scotoma.discover.progress import Progress
 from scotoma.discover.settings import DiscoverySettings

@@ -13,7 +13,8 @@ from __future__ import annotations
 from itertools import islice
 
 from scotoma.core import Sample
-from scotoma.discover.interview import MOST_LOST, Asked, check_answered
+from scotoma.discover.interview import Asked
+from scotoma.discover.outage import MOST_LOST, check_answered
 from scotoma.discover.pool import Pool
 from scotoma.evolve.lesson import verifier_of
 from scotoma.evolve.workshop import Workshop

@@ -52,6 +52,7 @@ _PACKAGES = (
 )
 _CHECKPOINT_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*")
 _ABSENT = object()
+_LEDGER = "ledger.sqlite"
 # Options of an endpoint's spec that say how it is asked and what may be spent, and change no answer.
 _SPENDING = re.compile(
     r"(?<=[?&])(?:max_usd|price_in|price_out|max_tokens_total|concurrency|timeout|retries|key_env|cache)=[^&]*&?"
@@ -97,7 +98,8 @@ class Run:
         `config` is the whole resolved config (what JSON can hold; paths become strings). On a resume it must
         equal the stored one, except for `may_grow` (numbers that may get larger) and `may_change` (keys that
         change no result); both hold top-level or dotted keys. `config=None` works in an existing run of any
-        command, under its stored config: `scotoma confirm DIR`.
+        command, under its stored config: `scotoma confirm DIR`. A run that stopped before it found anything is begun
+        anew under another config or command.
 
         Raises:
             RunLocked: another process is working there.
@@ -123,7 +125,7 @@ class Run:
             elif plain is not None:
                 header = _resume(path, header, command, plain, may_grow, may_change)
             recover(path)
-            ledger = Ledger.open(path / "ledger.sqlite")
+            ledger = Ledger.open(path / _LEDGER)
             try:
                 ledger.begin_session(command, os.getpid())
             except BaseException:
@@ -148,7 +150,7 @@ class Run:
             raise RunError(
                 f"there is no run in {path}", hint="a run folder holds a run.yaml; give that folder"
             )
-        return cls(path, header, Ledger.read(path / "ledger.sqlite"), None)
+        return cls(path, header, Ledger.read(path / _LEDGER), None)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -316,6 +318,8 @@ def _resume(
     may_change: Collection[str],
 ) -> RunHeader:
     if header.command != command:
+        if _holds_nothing(path):
+            return _begin_anew(path, command, config)
         raise ConfigError(
             f"{path} holds a run of `scotoma {header.command}`, not of `scotoma {command}`",
             hint="choose another --out",
@@ -328,6 +332,8 @@ def _resume(
         and key not in may_change
         and not (key in may_grow and _grows(stored.get(key), asked.get(key)))
     ]
+    if differing and _holds_nothing(path):
+        return _begin_anew(path, command, config)
     if differing:
         told = ", ".join(f"{key} ({_show(stored, key)} there, {_show(asked, key)} now)" for key in differing)
         raise ConfigError(
@@ -339,6 +345,20 @@ def _resume(
         if header.config == config
         else _write_header(path, header.model_copy(update={"config": config}))
     )
+
+
+def _holds_nothing(path: Path) -> bool:
+    """Whether the run there stopped before it found anything: a wrong address must not keep its folder."""
+    with Ledger.read(path / _LEDGER) as ledger:
+        return not (ledger.counts().questions or ledger.images() or ledger.samples() or ledger.modes())
+
+
+def _begin_anew(path: Path, command: str, config: dict[str, Any]) -> RunHeader:
+    """Leave nothing of a run that holds nothing: what it took over from its config is another's now."""
+    with storage_errors(path):
+        for leftover in (_LEDGER, f"{_LEDGER}-wal", f"{_LEDGER}-shm"):
+            (path / leftover).unlink(missing_ok=True)
+    return _write_header(path, _new_header(command, config))
 
 
 def _plain(config: Mapping[str, Any]) -> dict[str, Any]:

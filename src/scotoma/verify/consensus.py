@@ -159,7 +159,8 @@ def _no_quorum(ballot: Sequence[Verdict], ruled: Sequence[Verdict]) -> Verdict |
     """Where half of the judges or more did not rule at all, the first error stands for all."""
     if 2 * len(ruled) > len(ballot):
         return None
-    return Verdict(error=next((vote.error for vote in ballot if vote.error is not None), "judge:undecided"))
+    lost = next((vote for vote in ballot if vote.error is not None), Verdict(error="judge:undecided"))
+    return Verdict(error=lost.error, reason=lost.reason)
 
 
 def _leading_truth(ballot: Sequence[Verdict]) -> str | None:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from scotoma.core import ChatModel, Claim, ImageRecord, Request, Sampling, Verdict
+from scotoma.core import ChatModel, Claim, ImageRecord, ReplyError, Request, Sampling, Verdict
 from scotoma.verify.rules import match
 from scotoma.verify.rulings import CorrectnessRuling, Ruling, ValidityRuling, read_ruling, schema_of
 
@@ -42,6 +42,14 @@ class _Case:
     question: str
     truth: str | None = None
     answer: str | None = None
+
+
+@dataclass(frozen=True)
+class _Lost:
+    """The error that stands in a ruling's place, and what the server, or the judge who could not be read, said."""
+
+    kind: str
+    words: str
 
 
 class JudgeVerifier:
@@ -94,8 +102,8 @@ class JudgeVerifier:
         rulings = self._consult("correctness", CorrectnessRuling, cases, images, self._correctness)
         for i, ruling in zip(undecided, rulings, strict=True):
             verdicts[i] = (
-                verdicts[i].model_copy(update={"error": ruling})
-                if isinstance(ruling, str)
+                verdicts[i].model_copy(update={"error": ruling.kind, "reason": ruling.words})
+                if isinstance(ruling, _Lost)
                 else _ruled(verdicts[i], ruling.correct, "judge")
             )
         return verdicts
@@ -111,8 +119,8 @@ class JudgeVerifier:
         images = [claims[i][0].image for i in asked]
         rulings = self._consult("validity", ValidityRuling, cases, images, self._validity)
         for i, ruling in zip(asked, rulings, strict=True):
-            if isinstance(ruling, str):
-                verdicts[i] = Verdict(error=ruling)
+            if isinstance(ruling, _Lost):
+                verdicts[i] = Verdict(error=ruling.kind, reason=ruling.words)
             else:
                 verdicts[i] = Verdict(
                     valid=ruling.valid,
@@ -129,7 +137,7 @@ class JudgeVerifier:
         cases: Sequence[_Case],
         images: Sequence[ImageRecord],
         known: dict[_Case, Ruling],
-    ) -> list[Ruling | str]:
+    ) -> list[Ruling | _Lost]:
         """One ruling per case, or the error that stands in its place; what is known already costs nothing."""
         new = {case: image for case, image in zip(cases, images, strict=True) if case not in known}
         template = _PROMPTS.get_template(f"{self.versions[about]}.jinja")
@@ -144,13 +152,14 @@ class JudgeVerifier:
             )
             for case, image in new.items()
         ]
-        failed: dict[_Case, str] = {}
+        failed: dict[_Case, _Lost] = {}
         for case, reply in zip(new, self.model.answer(requests) if requests else [], strict=True):
             ruling = None if reply.error is not None else read_ruling(reply.text, kind)
             if ruling is not None:
                 known[case] = ruling
             else:
-                failed[case] = f"judge:{reply.error.kind if reply.error else 'unparsable'}"
+                error = reply.error or ReplyError("unparsable", reply.text)
+                failed[case] = _Lost(f"judge:{error.kind}", error.message)
         return [known[case] if case in known else failed[case] for case in cases]
 
 
