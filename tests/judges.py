@@ -66,6 +66,13 @@ class Careless(Reliable):
     unreadable = 0.05
 
 
+class Contrary(Reliable):
+    """Takes every question for what it is not."""
+
+    name = "contrary"
+    wrong = 1.0
+
+
 class Silent:
     """Never replies in time."""
 

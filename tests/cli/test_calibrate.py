@@ -111,5 +111,17 @@ def test_bad_input_is_refused(tmp_path: Path, arguments: tuple[str, ...], says: 
     assert says in str(refused(tmp_path, *arguments, "--out", tmp_path / "judge.json"))
 
 
+def test_a_judge_who_tells_nothing_is_not_recommended(tmp_path: Path) -> None:
+    shown = calibrate("--judge", "tests.judges:Contrary", "--n", "40", "--out", tmp_path / "judge.json")
+    assert "tells nothing about answers" in shown.stdout
+    assert "judge.calibration" not in shown.stdout
+
+
+def test_where_nothing_can_be_written_nobody_is_asked(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    error = refused(tmp_path, "--judge", CARELESS, "--out", tmp_path / "file" / "judge.json")
+    assert "is no folder" in str(error)
+
+
 def test_the_help_teaches_with_examples() -> None:
     assert "scotoma calibrate --judge" in " ".join(calibrate("--help").stdout.split())

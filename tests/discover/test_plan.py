@@ -165,6 +165,9 @@ def test_what_a_run_would_refuse_is_not_planned(tmp_path: Path) -> None:
     learning = settings.discover.model_copy(update={"reinforce": True})
     with pytest.raises(ConfigError, match="add --frozen"):
         plan_discovery(settings.model_copy(update={"discover": learning}))
+    measured = settings.judge.model_copy(update={"calibration": tmp_path / "nowhere.json"})
+    with pytest.raises(ConfigError, match=r"judge\.calibration: cannot read"):
+        plan_discovery(settings.model_copy(update={"judge": measured}))
 
 
 def test_images_that_are_not_there_are_refused() -> None:

@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from scotoma.core import ConfigError, FailureMode, ModelError, Predicate, Reply, ReplyError, Request, RunError
+from scotoma.core import (
+    ConfigError,
+    FailureMode,
+    ModelError,
+    Predicate,
+    Reply,
+    ReplyError,
+    Request,
+    RunError,
+    SpecError,
+)
 from scotoma.diagnose.subgroups import ModeSearch
 from scotoma.discover import confirm as proof
 from scotoma.discover.interview import Interview
@@ -305,10 +315,17 @@ def test_what_cannot_be_compared_is_refused(
 
 
 def test_runs_that_prove_nothing_are_refused_before_anything_is_begun(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="no confirmed failure modes"):
+    with pytest.raises(RunError, match="no confirmed failure mode"):
         check_before(settings(SEEING, ONE, modes_from=[str(run)]))
     with pytest.raises(RunError, match="there is no run"):
         check_before(settings(SEEING, ONE, questions_from=str(tmp_path / "nowhere")))
+
+
+def test_a_candidate_or_judge_that_cannot_be_opened_is_told_before_anybody_is_asked() -> None:
+    with pytest.raises(ModelError, match="does not exist"):
+        check_before(settings(SEEING, "hf:./nowhere"))
+    with pytest.raises(SpecError, match="cannot import 'no_such_module'"):
+        check_before(settings(SEEING, ONE, judge={"model": "no_such_module:Judge"}))
 
 
 def test_the_report_shows_ranking_pairs_skills_and_modes(run: Path, tmp_path: Path) -> None:

@@ -71,6 +71,13 @@ def test_a_name_with_brackets_is_found_by_its_escape(tmp_path: Path) -> None:
     assert [path.name for path in matching(f"{tmp_path}/a[[]1].png")] == ["a[1].png"]
 
 
+def test_a_link_to_a_folder_above_finds_nothing_twice(photos: Path) -> None:
+    (photos / "dogs" / "around").symlink_to(photos, target_is_directory=True)
+    found = matching(f"{photos}/**/*.png")
+    assert len(found) == 24
+    assert not any("around" in path.parts for path in found)
+
+
 class TestOptions:
     @pytest.mark.parametrize(
         ("options", "told"),

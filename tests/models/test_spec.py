@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scotoma.core import ModelError, Reply, SpecError
 from scotoma.models import ModelSpec, ScriptedModel, checkpoint_path, load_model, parse_model_spec, spec
 from scotoma.models.options import CheckpointOptions, EndpointOptions
-from scotoma.models.spec import same_model, trained
+from scotoma.models.spec import check_model, same_model, trained
 from tests.models.conftest import requests
 
 
@@ -221,6 +221,43 @@ def test_a_plugin_is_a_class_of_ones_own(tmp_path: Path, monkeypatch: pytest.Mon
             load_model(text)
     with pytest.raises(SpecError, match="no weights that could be trained"):
         checkpoint_path("plugins_of_mine:yes")
+
+
+def test_what_a_plugin_does_wrong_is_told_as_its_mistake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "plugins_gone_wrong.py").write_text(
+        "from scotoma.core import Reply\n"
+        "class Wrong:\n"
+        "    name = 'wrong'\n"
+        "class Torn(Wrong):\n"
+        "    def answer(self, requests): return {}['x']\n"
+        "class Short(Wrong):\n"
+        "    def answer(self, requests): return [Reply('yes')]\n"
+        "class Words(Wrong):\n"
+        "    def answer(self, requests): return ['yes' for _ in requests]\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name, told in {
+        "Torn": r"Torn failed: KeyError: 'x' \(.*plugins_gone_wrong\.py:5\)",
+        "Short": "gave 1 replies to 2 requests",
+        "Words": "gave 'yes' as a reply",
+    }.items():
+        with pytest.raises(ModelError, match=told):
+            load_model(f"plugins_gone_wrong:{name}").answer(requests(2, 1))
+
+
+def test_a_model_that_cannot_be_opened_is_refused_without_reading_a_weight(tmp_path: Path) -> None:
+    check_model("pupil")
+    check_model("tests.scripted:Candidate")
+    for text, told in {
+        f"hf:{tmp_path}": "no config.json",
+        "hf:./nowhere": "does not exist",
+        "no_such_module:Model": "cannot import",
+        "openai:m": "OPENAI_API_KEY",
+    }.items():
+        with pytest.raises((ModelError, SpecError), match=told):
+            check_model(text)
 
 
 def test_what_was_trained_is_asked_with_the_options_of_what_it_was_trained_from() -> None:

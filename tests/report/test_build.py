@@ -189,6 +189,28 @@ def test_an_unfinished_run_shows_what_there_is_and_names_what_is_missing(tmp_pat
     assert ("No question has been asked yet" in text) == (until == "begin")
 
 
+def test_where_no_mode_was_confirmed_the_run_is_finished_and_says_so(tmp_path: Path) -> None:
+    path = exam(tmp_path / "run", until="baseline", images=4)
+    with Run.open(path, command="evolve", config=None) as run:
+        rejected = [mode.model_copy(update={"status": "rejected"}) for mode in run.ledger.modes()]
+        run.ledger.finish("confirm", {}, modes=rejected)
+    text = words(build(path))
+    assert "unfinished" not in text
+    assert "No failure mode was confirmed, so there was nothing to mend." in text
+    assert text.count("no mode to mend") == 3
+    assert "not yet" not in text
+
+
+def test_a_baseline_without_failures_is_told_apart_from_none(tmp_path: Path) -> None:
+    path = exam(tmp_path / "run", until="discover", images=4)
+    assert "the baseline has none" not in words(build(path))
+    with Run.open(path, command="evolve", config=None) as run:
+        right = run.ledger.observations("discover", outcome="correct")
+        uniform = [row.model_copy(update={"key": f"b/{row.key}", "phase": "baseline"}) for row in right]
+        run.ledger.finish("baseline", {}, observations=uniform)
+    assert "the baseline has none" in words(build(path))
+
+
 def test_a_copied_run_without_its_images_is_still_reported(run: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(run, copy)

@@ -67,3 +67,15 @@ def test_a_finished_run_gives_every_figure_with_interval_and_n() -> None:
 def test_suspects_are_not_sold_as_modes() -> None:
     suspect = ModeSummary(id="a", description="maybe", predicate="x=1", status="suspected")
     assert headline(summary(modes=[suspect]))[1] == "Failure modes: 1 suspected, none confirmed yet"
+
+
+def test_a_proof_that_left_no_mode_is_no_proof_to_come() -> None:
+    assert headline(summary(proof_finished=True))[1:] == [
+        "Failure modes: none suspected",
+        "Targeted − before, on the modes: nothing to mend",
+        "Targeted − uniform, on the modes: nothing to mend",
+        "Targeted − before, on retained skills: nothing to mend",
+    ]
+    rejected = ModeSummary(id="a", description="maybe", predicate="x=1", status="rejected")
+    told = headline(summary(modes=[rejected], proof_finished=True))
+    assert told[1] == "Failure modes: none confirmed of 1 suspected"

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from scotoma.core import ConfigError
 from scotoma.store import Settings, load_settings
+from scotoma.store.configuration import HomePath
 
 
 class Discovery(Settings):
@@ -40,6 +41,15 @@ def test_the_file_is_read_and_flags_win(tmp_path: Path) -> None:
         discover=Discovery(questions=9, temperature=1e-5),
         extra=Discovery(questions=2),
     )
+
+
+def test_a_tilde_in_a_path_is_the_home_folder(tmp_path: Path) -> None:
+    class Places(Settings):
+        out: HomePath
+
+    path = tmp_path / "places.yaml"
+    path.write_text("out: ~/runs/mine\n")
+    assert load_settings(Places, path).out == Path.home() / "runs" / "mine"
 
 
 def test_flags_alone_are_enough() -> None:

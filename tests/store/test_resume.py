@@ -119,7 +119,7 @@ def test_a_second_process_is_refused_and_told_which_one_is_at_work(tmp_path: Pat
         assert code == 5
         assert output.startswith("RunLocked: another process")
         assert f"pid {os.getpid()}" in output
-        assert "--out" in output
+        assert "use another folder" in output
         assert run.ledger.stages() == []
     assert work(path, 1)[0] == 0
 
@@ -182,7 +182,7 @@ class TestReadOnlyFolder:
         open_folder.chmod(0o755)
         assert code == 6
         assert "StorageError: cannot write" in output
-        assert "--out" in output
+        assert "use a folder that is yours" in output
         assert list(open_folder.iterdir()) == []
 
     def test_no_run_can_go_on_and_the_run_stays_as_it_is(self, open_folder: Path, limit: str) -> None:

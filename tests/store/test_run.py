@@ -13,6 +13,7 @@ import yaml
 
 from scotoma.core import ConfigError, RunError, RunVersion, StorageError
 from scotoma.store import Run, Summary
+from scotoma.store.configuration import Settings
 from tests.store.records import observation, picture
 
 CONFIG = {
@@ -233,3 +234,19 @@ def test_a_run_that_stopped_before_it_found_anything_does_not_keep_its_folder(tm
         Run.open(tmp_path, command="evolve", config=wrong)
     with pytest.raises(ConfigError, match="holds a run of `scotoma evolve`"):
         Run.open(tmp_path, command="discover", config=right)
+
+
+def test_a_config_that_was_edited_is_refused_with_file_and_key(path: Path) -> None:
+    class Section(Settings):
+        questions: int = 10
+        skills: tuple[str, ...] = ()
+
+    with Run.read(path) as run:
+        assert run.settings(Section, "discover").questions == 100
+        assert run.settings(Section, "absent").questions == 10
+    edit(path, config={"discover": {"questions": "many"}})
+    with (
+        Run.read(path) as run,
+        pytest.raises(ConfigError, match=r"run\.yaml: config\.discover\.questions: .*'many'"),
+    ):
+        run.settings(Section, "discover")

@@ -75,6 +75,7 @@ def command(
         raise ConfigError("--images and --labels exclude each other", hint="calibrate on one of them")
     if out.is_dir():
         raise ConfigError(f"{out} is a folder", hint="name a file: --out judge.json")
+    console.check_folder(out.parent)
     if judge is None:
         assert tagger is not None  # one of the two is there
         if labels is not None:
@@ -202,4 +203,6 @@ def _show(calibration: Calibration, out: Path) -> None:
         console.out.print(
             "[bold red]This judge tells nothing about answers: no rate can be corrected with it.[/]"
         )
+        console.out.print("next: another judge, or more items (--n)")
+        return
     console.out.print(f"next: judge.calibration: {escape(str(out))} in the config of a run")

@@ -49,8 +49,10 @@ def command(
                 f"{run_dir} was made by `scotoma {run.header.command}`: it holds no suspected failure modes",
                 hint="give the folder of a `scotoma discover` or `scotoma evolve`",
             )
-        kind = EvolveSettings if run.header.command == "evolve" else DiscoverySettings
-        settings = kind.model_validate(run.config)
+        kind: type[DiscoverySettings] = (
+            EvolveSettings if run.header.command == "evolve" else DiscoverySettings
+        )
+        settings = run.settings(kind)
         source, interview = open_source(settings), open_interview(settings)
         adopt_calibration(run, settings.judge)
         # Ends an unfinished discovery first.

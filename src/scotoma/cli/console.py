@@ -72,6 +72,20 @@ def check_file(path: Path | None, *, beside: Path | None = None) -> None:
     )
 
 
+def check_folder(path: Path) -> None:
+    """Before the work whose result is to go there: is it a folder that can be written, or made?
+
+    Raises:
+        StorageError: it is a file, or below one, or there is no permission.
+    """
+    there = next(place for place in (path, *path.absolute().parents) if place.exists())
+    wrong = (
+        "is no folder" if not there.is_dir() else "" if os.access(there, os.W_OK) else "is not yours to write"
+    )
+    if wrong:
+        raise StorageError(f"cannot write {path}: {there} {wrong}", hint="name a place that is yours")
+
+
 @contextmanager
 def progress_bars() -> Iterator[Watcher]:
     """One bar per phase with count, rate and time left; plain lines when stderr is no terminal."""
@@ -113,6 +127,9 @@ def _lines() -> Watcher:
 
 def show_modes(summary: Summary) -> None:
     """The failure modes as a table."""
+    if not summary.modes:
+        out.print("no failure mode stands out: none is suspected")
+        return
     table = Table(title="Failure modes", title_justify="left")
     for column in ("status", "what", "failure rate", "base", "q", "predicate"):
         table.add_column(column, overflow="fold")

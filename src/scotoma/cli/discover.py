@@ -123,11 +123,20 @@ def command(
         and settings.tagging.topics in ("beside", "only")
     ):
         console.out.print("no topics: there are too few different questions to find any in")
-    if found and found.failure_rate and found.baseline_failure_rate and found.yield_ratio:
+    if found and found.failure_rate and found.baseline_failure_rate:
+        ratio = (
+            f"ratio {found.yield_ratio.value:.2f}" if found.yield_ratio else "no failure there, so no ratio"
+        )
         console.out.print(
             f"valid failures: {found.failure_rate.percent()}, "
             f"{'uniform templates' if found.baseline_asked_by == 'template' else 'unguided questions'}: "
-            f"{found.baseline_failure_rate.percent()}, ratio {found.yield_ratio.value:.2f}"
+            f"{found.baseline_failure_rate.percent()}, {ratio}"
+        )
+    if found and found.empty_answers:
+        console.err.print(
+            f"[bold yellow]{found.empty_answers:,} of {found.failures:,} failures are empty answers[/]: does the "
+            "candidate's chat template fit, and may it say enough (answers.max_tokens)?",
+            highlight=False,
         )
     if found and found.stopped:
         console.out.print(
@@ -140,4 +149,7 @@ def command(
             f"still undiscovered: {found.undiscovered.failure_mass.percent()} of the failures",
             highlight=False,
         )
-    console.out.print(f"next: scotoma confirm {quote(str(settings.out))}", markup=False)
+    if summary.modes:
+        console.out.print(f"next: scotoma confirm {quote(str(settings.out))}", markup=False)
+    else:
+        console.out.print("next: more steps (--steps), or --explore 0.5, in another --out")

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json as jsons
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from shlex import quote
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
 from scotoma.cli import console
-from scotoma.core import ConfigError
+from scotoma.core import ConfigError, RunError
 from scotoma.store.configuration import load_settings, read_yaml
 from scotoma.store.run import Run
+
+if TYPE_CHECKING:
+    from scotoma.generate.commission import Delivery
 
 
 def command(
@@ -74,7 +79,7 @@ def command(
 
     with Run.read(run_dir) as origin:
         own = {key: origin.config.get(key) for key in ("candidate", "images", "seed")}
-        answers = AnswerSettings.model_validate(origin.config.get("answers") or {})
+        answers = origin.settings(AnswerSettings, "answers")
     if not isinstance(candidate or own["candidate"], str):
         raise ConfigError(
             f"{run_dir} does not say which model it is about", hint="give a discovery or a spiral"
@@ -119,7 +124,20 @@ def command(
         typer.echo(
             jsons.dumps([each.model_dump() | {"shortfall": each.shortfall} for each in made], indent=2)
         )
-        return
+    else:
+        _show(made)
+    if not any(each.kept for each in made):
+        raise RunError(
+            "not one sample was made",
+            hint="the reasons are counted above; more pictures, more tries (generate.tries) or other agents may help",
+        )
+    if not json:
+        console.out.print(
+            f"next: scotoma export {quote(str(settings.out))} --format trl", highlight=False, markup=False
+        )
+
+
+def _show(made: Sequence[Delivery]) -> None:
     table = Table(title="Samples", title_justify="left")
     for column in ("mode", "what", "made", "rejected", "infrastructure"):
         table.add_column(column, overflow="fold")
@@ -133,4 +151,3 @@ def command(
             escape("\n".join(f"{count} {reason}" for reason, count in each.tally.infrastructure.items())),
         )
     console.out.print(table)
-    console.out.print(f"next: scotoma export {settings.out} --format trl", highlight=False, markup=False)

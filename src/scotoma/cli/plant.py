@@ -43,9 +43,14 @@ def command(
     Then look for them: `scotoma discover --candidate hf:planted`, or measure a finder:
     `scotoma bench discovery --candidate planted --truth planted/truth.json`.
     """
+    if not all(text.strip() for text in where):
+        raise ConfigError(
+            "--where names no region", hint="for instance --where 'skill=counting and colour=blue'"
+        )
     predicates = [Predicate.parse(text) for text in where]
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"{out} is there already", hint="name a new folder with --out")
+    console.check_folder(out)
     from scotoma.bench.plant import plant
 
     with console.progress_bars() as progress:

@@ -72,6 +72,7 @@ def account_of_discovery(ledger: Ledger) -> DiscoverySummary | None:
         queries=sum(len(o.samples) or int(o.outcome != "invalid") for o in asked),
         valid=sum(o.outcome in ("correct", "failure") for o in asked),
         failures=len(failures),
+        empty_answers=sum(not failure.answer.strip() for failure in failures),
         infrastructure_errors=sum(o.outcome == "infrastructure" for o in asked),
         failure_rate=true_rate(found, judge) if judge else found,
         baseline_failure_rate=true_rate(uniform, judge) if judge and uniform else uniform,
@@ -131,9 +132,15 @@ def summarise(run: Run, settings: DiscoverySettings) -> Summary:
         wall_seconds=run.wall_seconds,
         candidate=settings.candidate,
         discovery=account_of_discovery(run.ledger),
+        proof_finished=proof_finished(run.ledger),
         modes=[ModeSummary.of(mode) for mode in run.ledger.modes()],
         shrunk=account_of_shrinking(run.ledger.modes()),
     )
+
+
+def proof_finished(ledger: Ledger) -> bool:
+    """Whether the proof is over: nothing is suspected any more, if anything was."""
+    return ledger.done("confirm") is not None
 
 
 def account_of_shrinking(modes: Sequence[FailureMode]) -> ShrunkSummary | None:

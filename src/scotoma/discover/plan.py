@@ -16,6 +16,7 @@ from itertools import islice
 from statistics import fmean
 
 from scotoma.core import ImageError, ImageRecord, World
+from scotoma.discover.calibration import read_calibration
 from scotoma.discover.checks import QUERIES
 from scotoma.discover.pool import check_source, open_source
 from scotoma.discover.qualification import SHARE
@@ -105,13 +106,14 @@ def plan_discovery(settings: DiscoverySettings) -> Plan:
     """The plan of `scotoma discover` and `scotoma confirm`. Nothing is loaded but a few images.
 
     Raises:
-        ConfigError: nobody could ask about these images, or judge the answers.
+        ConfigError: nobody could ask about these images, or judge the answers; the judge's calibration is not usable.
         SpecError: a spec names nothing, or the questioner is to be trained and cannot be.
         ImageError: the images cannot be read.
     """
     source = open_source(settings)
     check_source(source, settings.seed, judged=bool(settings.judge.specs))
     check_questioner(settings.discover, source, settings.seed)
+    read_calibration(settings.judge)
     shown = list(islice(source.images("discover", settings.seed), _SAMPLED))
     return priced(settings, discovery_rows(settings, isinstance(source, World)), shown)
 

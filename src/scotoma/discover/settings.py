@@ -17,7 +17,7 @@ from scotoma.diagnose.subgroups import ModeSearch
 from scotoma.discover.curriculum import Progression
 from scotoma.discover.reward import RewardTerms
 from scotoma.models.spec import same_model
-from scotoma.store.configuration import Settings
+from scotoma.store.configuration import HomePath, Settings
 
 WISHES = (
     "existence", "counting", "colour", "shape", "size", "horizontal", "vertical",
@@ -92,7 +92,7 @@ class DiscoverSettings(Settings):
     temperature: float = Field(default=1.0, gt=0)
     lora_rank: int = Field(default=0, ge=0)
     max_new_tokens: int = Field(default=32, ge=4)
-    reference: Path | None = None
+    reference: HomePath | None = None
     reward: RewardTerms = RewardTerms(surrogate=True)
     search: ModeSearch = ModeSearch()
     block: int = Field(default=5, ge=1)
@@ -190,7 +190,7 @@ class JudgeSettings(Settings):
     temperature: float = Field(default=0.7, gt=0, le=2)
     agreement: float = Field(default=0.6, gt=0, le=1)
     max_tokens: int = Field(default=1024, ge=16)
-    calibration: Path | None = None
+    calibration: HomePath | None = None
 
     @property
     def specs(self) -> tuple[str, ...]:
@@ -249,7 +249,7 @@ class DiscoverySettings(Settings):
     images: str = "worlds:shapes"
     embedder: str | None = None
     similarity: float = Field(default=0.997, gt=0, le=1)
-    out: Path = Path("runs/discovery")
+    out: HomePath = Path("runs/discovery")
     seed: int = Field(default=0, ge=0)
     discover: DiscoverSettings = DiscoverSettings()
     confirm: ConfirmSettings = ConfirmSettings()

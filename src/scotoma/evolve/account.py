@@ -11,7 +11,7 @@ from typing import Any
 from scotoma.core import FailureMode, Observation, Rate
 from scotoma.diagnose.error_kind import skills_of
 from scotoma.diagnose.mixture import Mixture
-from scotoma.discover.account import account_of_discovery, account_of_shrinking
+from scotoma.discover.account import account_of_discovery, account_of_shrinking, proof_finished
 from scotoma.evolve.diagnosis import Diagnosis
 from scotoma.evolve.examination import accuracy, change, part
 from scotoma.evolve.proof import Course
@@ -55,6 +55,7 @@ def summarise(run: Run, settings: EvolveSettings) -> Summary:
         wall_seconds=run.wall_seconds,
         candidate=settings.candidate,
         discovery=account_of_discovery(ledger),
+        proof_finished=proof_finished(ledger),
         modes=[ModeSummary.of(mode, test_accuracy=_by_arm(mode, tests, last)) for mode in modes],
         shrunk=account_of_shrinking(modes),
         rounds=_rounds(run, settings, tests, proven),

@@ -19,6 +19,7 @@ from pydantic import Field, model_validator
 from scotoma.core import ConfigError, ImageSource, Predicate, RunError, Split
 from scotoma.diagnose.conditions import Mask, members
 from scotoma.diagnose.modes import suspect
+from scotoma.diagnose.proven import proven_modes
 from scotoma.discover.calibration import adopt_calibration
 from scotoma.discover.confirm import Drawn, draw
 from scotoma.discover.interview import Interview
@@ -29,10 +30,10 @@ from scotoma.discover.progress import Progress, silent
 from scotoma.discover.questioner import check_questioner
 from scotoma.discover.settings import AnswerSettings, DiscoverSettings, DiscoverySettings, JudgeSettings
 from scotoma.discover.verification import open_verifier
-from scotoma.evolve.paper import Paper, proven_modes
+from scotoma.evolve.paper import Paper
 from scotoma.evolve.standing import SharedMode, phase_of, shared_modes, summarise
-from scotoma.models.spec import checkpoint_path, load_model, parse_model_spec
-from scotoma.store.configuration import Settings
+from scotoma.models.spec import check_model, checkpoint_path, load_model, parse_model_spec
+from scotoma.store.configuration import HomePath, Settings
 from scotoma.store.run import Run
 from scotoma.store.summary import Summary
 
@@ -65,11 +66,11 @@ class CompareSettings(Settings):
     images: str = "worlds:shapes"
     embedder: str | None = None
     similarity: float = Field(default=0.997, gt=0, le=1)
-    out: Path = Path("runs/comparison")
+    out: HomePath = Path("runs/comparison")
     seed: int = Field(default=0, ge=0)
     questions: int = Field(default=2000, ge=50)
-    questions_from: Path | None = None
-    modes_from: tuple[Path, ...] = ()
+    questions_from: HomePath | None = None
+    modes_from: tuple[HomePath, ...] = ()
     mode_questions: int = Field(default=100, ge=10)
     base_questions: int = Field(default=1000, ge=50)
     pool: int = Field(default=20_000, ge=500)
@@ -112,15 +113,18 @@ class CompareSettings(Settings):
 
 
 def check_before(settings: CompareSettings) -> None:
-    """Look at the questioner and into the runs that the settings name, before a run of our own is begun.
+    """Look at everybody who takes part and into the runs that the settings name, before a run of our own is begun.
 
     Raises:
+        SpecError, ModelError: a candidate or a judge cannot be opened.
         ConfigError: the embedded questioner is to ask about photos, which it cannot.
         RunError: there is none, it confirmed nothing, or it holds no questions that could be asked again.
     """
     if settings.questions_from is None:
         asks = settings.discover.model_copy(update={"reinforce": False})  # nobody is trained here
         check_questioner(asks, open_source(settings.discovery(settings.candidates[0])), settings.seed)
+    for spec in (*settings.candidates, *settings.judge.specs):
+        check_model(spec)
     for path in (*settings.modes_from, *filter(None, (settings.questions_from,))):
         with Run.read(path) as other:
             proven_modes(other)

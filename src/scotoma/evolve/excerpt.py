@@ -15,8 +15,8 @@ from pathlib import Path
 
 import scotoma
 from scotoma.core import FailureMode, ImageRecord, Observation, RunError
+from scotoma.diagnose.proven import how_to_prove, proven_modes
 from scotoma.discover.settings import AnswerSettings, ConfirmSettings, JudgeSettings
-from scotoma.evolve.paper import proven_modes
 from scotoma.evolve.suite import (
     UNMEASURED,
     Suite,
@@ -48,20 +48,18 @@ def excerpt(run: Run, most: int | None = None, at_least: float | None = None, se
     members, base = (
         list(_usable(run, run.ledger.observations(phase), skipped)) for phase in ("confirm", "confirm-base")
     )
-    counts_for = _dealt(
-        modes, members, base, ConfirmSettings.model_validate(_section(run, "confirm")), most, seed
-    )
+    counts_for = _dealt(modes, members, base, run.settings(ConfirmSettings, "confirm"), most, seed)
     asked = [row for row in (*members, *base) if row.key in counts_for]
     inside = {mode for names in counts_for.values() for mode in names}
     if not inside:
         told = ", ".join(f"{count} {reason}" for reason, count in skipped.items())
         raise RunError(
             f"the run {run.path} has no question about its confirmed modes that could be asked again",
-            hint=f"left out: {told}" if told else f"prove them first: scotoma confirm {run.path}",
+            hint=f"left out: {told}" if told else how_to_prove(run),
         )
     name = run.path.resolve().name
     pictures = {image: run.images.get(image) for image in dict.fromkeys(row.image_id for row in asked)}
-    judge = JudgeSettings.model_validate(_section(run, "judge"))
+    judge = run.settings(JudgeSettings, "judge")
     header = SuiteHeader(
         scotoma=scotoma.__version__,
         run=name,
@@ -70,7 +68,7 @@ def excerpt(run: Run, most: int | None = None, at_least: float | None = None, se
         questions=len(asked),
         modes=tuple(_mode(mode, at_least) for mode in modes if mode.id in inside),
         retained=UNMEASURED,
-        answers=AnswerSettings.model_validate(_section(run, "answers")),
+        answers=run.settings(AnswerSettings, "answers"),
         # What this judge rules is compared with what it ruled before, which needs no correction.
         judge=judge.model_copy(update={"calibration": None}),
     )
@@ -87,12 +85,6 @@ def mended_checkpoint(run: Run) -> Path | None:
     targeted = [name for name in names if name.endswith("/targeted")]
     kept = [run.checkpoint(f"{name}/policy") for name in targeted or names]
     return next((path for path in reversed(kept) if path.is_dir()), None)
-
-
-def _section(run: Run, key: str) -> Mapping[str, object]:
-    """A part of the run's config; an import has none of these."""
-    section = run.config.get(key)
-    return section if isinstance(section, dict) else {}
 
 
 def _usable(run: Run, rows: Iterable[Observation], skipped: Counter[str]) -> Iterator[Observation]:

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from scotoma.core import (
-    FailureMode,
     ImageRecord,
     ImageSource,
     Observation,
     RunError,
 )
+from scotoma.diagnose.proven import how_to_prove
 from scotoma.discover.interview import Asked
 from scotoma.discover.pictures import pictures_of
 from scotoma.discover.pool import Candidacy
@@ -95,7 +95,7 @@ class Paper:
         if not uniform:
             raise RunError(
                 f"the run {run.path} holds no proof whose questions could be asked",
-                hint=f"a discovery first needs `scotoma confirm {run.path}`",
+                hint=how_to_prove(run),
             )
         images = pictures_of(run, source, [row.image_id for row in (*uniform, *members)])
         drawn = [
@@ -110,23 +110,8 @@ class Paper:
             )
             for rows in (uniform, members)
         ]
-        proof = ConfirmSettings.model_validate(run.config.get("confirm", {}))
+        proof = run.settings(ConfirmSettings, "confirm")
         return cls(drawn[0], drawn[1], str(run.path), proof.questions)
-
-
-def proven_modes(run: Run) -> list[FailureMode]:
-    """The modes that a run confirmed.
-
-    Raises:
-        RunError: it confirmed none.
-    """
-    modes = [mode for mode in run.ledger.modes() if mode.proved]
-    if not modes:
-        raise RunError(
-            f"the run {run.path} has no confirmed failure modes",
-            hint=f"prove them first: scotoma confirm {run.path}",
-        )
-    return modes
 
 
 def _valid(rows: Iterable[Observation]) -> list[Observation]:

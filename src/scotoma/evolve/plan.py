@@ -10,6 +10,7 @@ from dataclasses import replace
 from itertools import islice
 
 from scotoma.core import World
+from scotoma.discover.calibration import read_calibration
 from scotoma.discover.plan import Plan, PlanRow, discovery_rows, memory_of, priced
 from scotoma.discover.pool import check_source, open_source
 from scotoma.discover.questioner import check_questioner
@@ -47,6 +48,7 @@ def plan_spiral(settings: EvolveSettings) -> Plan:
     check_makers(source, settings)
     check_source(source, settings.seed, judged=bool(settings.judge.specs))
     check_questioner(settings.discover, source, settings.seed)
+    read_calibration(settings.judge)
     shown = list(islice(source.images("discover", settings.seed), 8))
     judged = not isinstance(source, World)
     rulings = max(1, len(settings.judge.specs)) * settings.judge.samples if judged else 0

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -15,7 +14,7 @@ from scotoma.core import ConfigError
 from scotoma.diagnose.mixture import TargetedMixture
 from scotoma.discover.settings import AnswerSettings, DiscoverySettings
 from scotoma.generate.settings import CheckSettings, GenerateSettings, refuse_the_trained
-from scotoma.store.configuration import Settings
+from scotoma.store.configuration import HomePath, Settings
 
 Arm = Literal["targeted", "uniform", "random", "targeted-frozen", "dpe"]
 """Ways of choosing samples; `evolve.diagnosis` says how each does it."""
@@ -60,7 +59,7 @@ class RepairSettings(Settings):
     beta: float = Field(default=0.0, ge=0)
     max_new_tokens: int | None = Field(default=None, ge=1)
     lora_rank: int = Field(default=0, ge=0)
-    accelerate: Path | None = None
+    accelerate: HomePath | None = None
     vllm: bool = False
     pass_samples: int = Field(default=9, ge=2)
     warm_start_steps: int = Field(default=24, ge=0)

@@ -11,13 +11,14 @@ Each batch of sketches is a stage of the ledger (`generate/MODE/NUMBER`) with ev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from scotoma.core import ConfigError, FailureMode, ImageSource, RunError, SpecError, World
+from scotoma.core import ConfigError, FailureMode, ImageSource, SpecError, World
+from scotoma.diagnose.proven import proven_modes
 from scotoma.generate.attempt import Tally, attempts_of, tally
 from scotoma.generate.briefing import brief_for, described
 from scotoma.generate.checks import Check, Checks, Draft
@@ -28,7 +29,7 @@ from scotoma.generate.standards import Trainee, further_standards, leakage_of, s
 from scotoma.images.spec import open_images
 from scotoma.models.spec import parse_model_spec
 from scotoma.store import Run
-from scotoma.store.configuration import Settings
+from scotoma.store.configuration import HomePath, Settings
 from scotoma.store.ledger import Ledger
 from scotoma.store.pictures import FactsBuilder
 
@@ -53,12 +54,12 @@ class CommissionSettings(Settings):
         ConfigError: one of the agents is the candidate, or that is no model spec.
     """
 
-    run: Path
+    run: HomePath
     candidate: str
     images: str
     modes: tuple[str, ...] = ()
     samples: int = Field(default=50, ge=1)
-    out: Path = Path("runs/samples")
+    out: HomePath = Path("runs/samples")
     seed: int = Field(default=0, ge=0)
     generate: GenerateSettings = GenerateSettings()
 
@@ -143,26 +144,6 @@ def deliver(run: Run, origin: Run, work: Commission, progress: Progress) -> list
                 image = run.images.get(sample.image_id, facts=_facts(work.source))
                 checks.keep(Draft.of(sample, image))
     return [_delivered(run, origin, mode, work, checks, progress) for mode in work.modes]
-
-
-def proven_modes(origin: Run, wanted: Sequence[str]) -> list[FailureMode]:
-    """The modes of a run that were proved, those of these ids where there are any.
-
-    Raises:
-        ConfigError: there is no such mode, or it was not proved.
-        RunError: none was proved.
-    """
-    proved = {mode.id: mode for mode in origin.ledger.modes() if mode.proved}
-    if not proved:
-        raise RunError(
-            f"{origin.path} has no confirmed failure mode", hint=f"run `scotoma confirm {origin.path}` first"
-        )
-    missing = [name for name in wanted if name not in proved]
-    if missing:
-        raise ConfigError(
-            f"{origin.path} has no confirmed failure mode {missing[0]!r}", hint=f"it has {', '.join(proved)}"
-        )
-    return [proved[name] for name in (wanted or proved)]
 
 
 def _delivered(

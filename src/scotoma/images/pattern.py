@@ -10,6 +10,7 @@ does. The same patterns name the tars of `webdataset:`.
 from __future__ import annotations
 
 import glob
+import os
 import re
 from pathlib import Path
 
@@ -41,18 +42,18 @@ def matching(pattern: str) -> list[Path]:
     Raises:
         ImageError: there is no such file.
     """
-    found = {
-        Path(name)
-        for one in spelt_out(str(Path(pattern).expanduser()))
-        for name in glob.iglob(one, recursive=True)
-        if Path(name).is_file()
-    }
+    found: dict[str, Path] = {}
+    for one in spelt_out(str(Path(pattern).expanduser())):
+        for name in sorted(glob.iglob(one, recursive=True), key=lambda name: (name.count(os.sep), name)):
+            if os.path.isfile(name):
+                # A link to a folder above leads ** round and round: the shortest way to a file is kept.
+                found.setdefault(os.path.realpath(name), Path(name))
     if not found:
         raise ImageError(
             f"no file matches {pattern}",
             hint="in a shell, quote the pattern; ** matches folders below, as in photos/**/*.jpg",
         )
-    return sorted(found)
+    return sorted(found.values())
 
 
 def open_pattern(

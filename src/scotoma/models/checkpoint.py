@@ -84,11 +84,7 @@ def open_checkpoint(
             processor that needs a library that is not there.
     """
     where = os.path.expanduser(source if isinstance(source, str) else Path(source).absolute())
-    if (
-        adapter is None
-        and Path(where, "adapter_config.json").is_file()
-        and not Path(where, "config.json").is_file()
-    ):
+    if adapter is None and _is_adapter(where):
         adapter, where = where, _base_of(Path(where))
     _check(where)
     if device_map is not None and device != "auto":
@@ -106,6 +102,20 @@ def open_checkpoint(
 def accelerated() -> bool:
     """Whether `device="auto"` means something else than the CPU."""
     return _device("auto").type != "cpu"
+
+
+def check_checkpoint(source: str | os.PathLike[str]) -> None:
+    """Refuse what `open_checkpoint` would refuse at once; no weight is read.
+
+    Raises:
+        ModelError: no such folder, or no vision-language model.
+    """
+    where = os.path.expanduser(source)
+    _check(_base_of(Path(where)) if _is_adapter(where) else where)
+
+
+def _is_adapter(where: str) -> bool:
+    return Path(where, "adapter_config.json").is_file() and not Path(where, "config.json").is_file()
 
 
 def _is_path(source: str) -> bool:

@@ -27,6 +27,7 @@ from urllib.parse import urlsplit
 
 from scotoma.core import ChatModel, ModelError, ScotomaError, SpecError
 from scotoma.models.options import CheckpointOptions, EndpointOptions, read_options, write_options
+from scotoma.models.plugin import PluginModel
 
 if TYPE_CHECKING:
     from scotoma.models.checkpoint import Checkpoint
@@ -229,6 +230,23 @@ def load_model(spec: str, **options: Any) -> ChatModel:
     return _checkpoint(parsed, given | options)
 
 
+def check_model(spec: str) -> None:
+    """Refuse a model that cannot be opened, before any work: its key, its code, its config; no weight is read.
+
+    Raises:
+        SpecError, ModelError, StorageError: as `load_model` has it.
+    """
+    parsed = parse_model_spec(spec)
+    if parsed.kind in ("plugin", "openai"):
+        load_model(spec)
+        return
+    try:
+        from scotoma.models.checkpoint import check_checkpoint
+    except ModuleNotFoundError as error:
+        raise _left_out(error) from error
+    check_checkpoint(_embedded(parsed.target) if parsed.kind == "embedded" else _source(parsed.target))
+
+
 def _endpoint(parsed: ModelSpec, options: dict[str, Any]) -> ChatModel:
     # aiohttp takes its time to import: only those who ask an endpoint wait for it.
     from scotoma.models.endpoint import EndpointModel
@@ -245,14 +263,19 @@ def _checkpoint(parsed: ModelSpec, options: dict[str, Any]) -> ChatModel:
         from scotoma.models.checkpoint import open_checkpoint
         from scotoma.models.transformers import TransformersModel
     except ModuleNotFoundError as error:
-        if (error.name or "").startswith("scotoma"):
-            raise
-        raise ModelError(
-            f"running a checkpoint needs {error.name}, which the bare install leaves out",
-            hint="pip install 'scotoma[train]'",
-        ) from error
+        raise _left_out(error) from error
     own = {name: options.pop(name) for name in ("token_budget",) if name in options}
     return TransformersModel(open_checkpoint(path, **options), name=str(parsed), **own)
+
+
+def _left_out(error: ModuleNotFoundError) -> Exception:
+    """What to tell of a package that is not there; of one of our own modules, the error itself."""
+    if (error.name or "").startswith("scotoma"):
+        return error
+    return ModelError(
+        f"running a checkpoint needs {error.name}, which the bare install leaves out",
+        hint="pip install 'scotoma[train]'",
+    )
 
 
 def _source(target: str) -> Path | str:
@@ -294,4 +317,4 @@ def _plugin(target: str, options: dict[str, Any]) -> ChatModel:
         raise ModelError(f"{target} could not be started: {type(error).__name__}: {error}") from error
     if not callable(getattr(model, "answer", None)) or not isinstance(getattr(model, "name", None), str):
         raise SpecError(f"{target} gives no ChatModel", hint="it needs `name` and `answer(requests)`")
-    return model  # type: ignore[no-any-return]  # a plug-in: what can be checked was, just above
+    return PluginModel(target, model)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from scotoma.core import Rate
-from scotoma.discover.account import account_of_discovery, account_of_shrinking
+from scotoma.discover.account import account_of_discovery, account_of_shrinking, proof_finished
 from scotoma.report.measurement import Checkpoint, Measurements
 from scotoma.store import (
     ArmSummary,
@@ -46,6 +46,7 @@ def _from_ledger(run: Run, measured: Measurements) -> Summary:
         wall_seconds=run.wall_seconds,
         candidate=candidate if isinstance(candidate, str) else "candidate",
         discovery=account_of_discovery(run.ledger),
+        proof_finished=proof_finished(run.ledger),
         modes=[ModeSummary.of(mode) for mode in run.ledger.modes()],
         shrunk=account_of_shrinking(run.ledger.modes()),
         rounds=rounds,

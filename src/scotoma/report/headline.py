@@ -22,7 +22,8 @@ from scotoma.store import ModeSummary, Summary
 def headline(summary: Summary) -> list[str]:
     """What was asked and failed, the modes, the gain of targeted training, its lead over uniform, the price.
 
-    Always five lines of plain text; what the run has not measured reads "not yet".
+    Always five lines of plain text; what the run has not measured reads "not yet", or "nothing to mend" where no mode
+    was confirmed.
     """
     return [
         _discovery(summary),
@@ -60,8 +61,11 @@ def _modes(summary: Summary) -> str:
     proved = confirmed(summary)
     if not proved:
         suspected = sum(mode.status == "suspected" for mode in summary.modes)
-        told = f"{suspected} suspected, none confirmed yet" if suspected else "none confirmed"
-        return f"Failure modes: {told if summary.modes else 'not yet'}"
+        if suspected:
+            return f"Failure modes: {suspected} suspected, none confirmed yet"
+        if summary.modes:
+            return f"Failure modes: none confirmed of {len(summary.modes)} suspected"
+        return f"Failure modes: {'none suspected' if summary.proof_finished else 'not yet'}"
     worst = proved[0]
     rate = f" ({_percent(worst.failure_rate)})" if worst.failure_rate else ""
     return (
@@ -71,17 +75,23 @@ def _modes(summary: Summary) -> str:
 
 def _gain(summary: Summary) -> str:
     gain = summary.comparison.targeted_minus_base if summary.comparison else None
-    return f"Targeted − before, on the modes: {'not yet' if gain is None else _points(gain)}"
+    return f"Targeted − before, on the modes: {_measured(summary, gain)}"
 
 
 def _lead(summary: Summary) -> str:
     lead = summary.comparison.targeted_minus_uniform if summary.comparison else None
-    return f"Targeted − uniform, on the modes: {'not yet' if lead is None else _points(lead)}"
+    return f"Targeted − uniform, on the modes: {_measured(summary, lead)}"
 
 
 def _retained(summary: Summary) -> str:
     change = summary.comparison.retained_change if summary.comparison else None
-    return f"Targeted − before, on retained skills: {'not yet' if change is None else _points(change)}"
+    return f"Targeted − before, on retained skills: {_measured(summary, change)}"
+
+
+def _measured(summary: Summary, figure: Rate | None) -> str:
+    if figure is not None:
+        return _points(figure)
+    return "nothing to mend" if summary.nothing_to_mend else "not yet"
 
 
 def _percent(rate: Rate) -> str:

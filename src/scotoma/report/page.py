@@ -189,14 +189,18 @@ def _stages(run: Run, summary: Summary, uniform: Tally) -> tuple[Stage, ...]:
     stages = [
         Stage("discovery", found is not None and found.questions > 0),
         Stage("baseline", uniform.questions > 0 or bool(found and found.baseline_failure_rate)),
-        Stage("confirmation", bool(modes) and all(mode.status != "suspected" for mode in modes)),
+        Stage(
+            "confirmation",
+            bool(summary.proof_finished)
+            or (bool(modes) and all(mode.status != "suspected" for mode in modes)),
+        ),
     ]
     if summary.command == "import":
         # A log in which no mode stands out is a finished import all the same.
         return (Stage("import", run.ledger.done("confirm") is not None),)
     if summary.command == "compare":
         return (Stage("comparison", run.ledger.done("compared") is not None),)
-    promised = run.config.get("rounds", 0)
+    promised = 0 if summary.nothing_to_mend else run.config.get("rounds", 0)
     named = run.config.get("arms")
     every = [str(arm) for arm in named] if isinstance(named, list) and named else arms(summary)
     last = max([promised if isinstance(promised, int) else 0, *(turn.round for turn in summary.rounds)])

@@ -13,10 +13,10 @@ import inspect
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from scotoma.core import ConfigError
 
@@ -26,6 +26,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+
+HomePath = Annotated[Path, AfterValidator(Path.expanduser)]
+"""A path in a config: `~` is the home folder, as a shell has it."""
 
 SettingsType = TypeVar("SettingsType", bound=Settings)
 
@@ -43,6 +46,17 @@ def load_settings(
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
     for key, value in given.items():
         _put(document, key, value, Path(path) if path is not None else None)
+    return checked(model, document, "" if path is None else f"{path}: ", tuple(given))
+
+
+def checked(
+    model: type[SettingsType], document: Mapping[str, Any], where_from: str = "", flags: Sequence[str] = ()
+) -> SettingsType:
+    """The settings in a document that came from somewhere (`configs/pupil.yaml: `), with these keys given as flags.
+
+    Raises:
+        ConfigError: see `load_settings`.
+    """
     try:
         return model.model_validate(document)
     except ValidationError as error:
@@ -50,8 +64,8 @@ def load_settings(
         for mistake in error.errors():
             keys = [str(part) for part in mistake["loc"]]
             name = ".".join(keys)
-            flag = next((_flag(key) for key in given if f"{name}.".startswith(f"{key}.")), None)
-            where = flag or (name if path is None else f"{path}: {name}")
+            flag = next((_flag(key) for key in flags if f"{name}.".startswith(f"{key}.")), None)
+            where = flag or f"{where_from}{name}"
             if mistake["type"] == "extra_forbidden":
                 lines.append(f"{where}: unknown key")
                 near = difflib.get_close_matches(keys[-1], _keys(model, keys[:-1]), n=1)
@@ -60,7 +74,7 @@ def load_settings(
                     hint = hint or f"the keys there are {', '.join(_keys(model, keys[:-1]))}"
             elif mistake["type"] == "missing":
                 lines.append(f"{where}: this key is required")
-                hint = hint or f"give it as --{keys[-1]}, or in a --config FILE"
+                hint = hint or "give it in a --config FILE, or on the command line (see --help)"
             elif mistake["type"] in ("model_type", "dict_type"):
                 lines.append(f"{where}: expected `key: value` lines below it, not {mistake['input']!r}")
             elif mistake["type"] == "value_error":  # one of ours, which says what it is about

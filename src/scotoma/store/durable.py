@@ -25,9 +25,9 @@ _HINTS = {
     errno.ENOSPC: "the disk is full: free some space and run the same command again; it resumes",
     errno.EDQUOT: "the disk quota is used up: free some space and run the same command again; it resumes",
     errno.EFBIG: "the file may not grow any more: raise the limit and run the same command again; it resumes",
-    errno.EACCES: "no permission to write there: choose a folder that is yours with --out",
-    errno.EPERM: "no permission to write there: choose a folder that is yours with --out",
-    errno.EROFS: "the folder is read-only: choose another one with --out",
+    errno.EACCES: "no permission to write there: use a folder that is yours",
+    errno.EPERM: "no permission to write there: use a folder that is yours",
+    errno.EROFS: "the folder is read-only: use one that can be written",
 }
 
 _ROOM = 1 << 20

@@ -102,12 +102,12 @@ def ledger_errors(path: Path) -> Iterator[None]:
             ) from error
         if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
             raise StorageError(
-                f"cannot write {path}: {error}", hint="the folder is read-only: choose another one with --out"
+                f"cannot write {path}: {error}", hint="the folder is read-only: use one that can be written"
             ) from error
         if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR")):
             raise RunError(
                 f"the ledger {path} is damaged: {error}",
-                hint="restore it from a copy, or start again with another --out",
+                hint="restore it from a copy, or start again in another folder",
             ) from error
         if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             raise StorageError(
@@ -143,13 +143,13 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
     if version != LEDGER_VERSION:
         raise RunVersion(
             f"the ledger {path} has version {version}; this Scotoma reads version {LEDGER_VERSION}",
-            hint="use the Scotoma that wrote it (run.yaml names its version), or another --out",
+            hint="use the Scotoma that wrote it (run.yaml names its version), or another folder",
         )
     finding = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if finding != "ok":
         raise RunError(
             f"the ledger {path} is damaged: {finding}",
-            hint="restore it from a copy, or start again with another --out",
+            hint="restore it from a copy, or start again in another folder",
         )
 
 

@@ -41,7 +41,7 @@ class RunLock:
             os.close(descriptor)
             raise RunLocked(
                 f"another process{f' (pid {holder})' if holder else ''} is working in {path.parent}",
-                hint="wait for it, stop it, or choose another --out",
+                hint="wait for it, stop it, or use another folder",
             ) from error
         with storage_errors(path):
             try:

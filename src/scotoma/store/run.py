@@ -32,6 +32,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import scotoma
 from scotoma.core import ConfigError, RunError, RunVersion, StorageError
+from scotoma.store.configuration import SettingsType, checked
 from scotoma.store.durable import recover, replace_durably, storage_errors, write_durably
 from scotoma.store.ledger import Ledger
 from scotoma.store.lock import RunLock
@@ -157,6 +158,16 @@ class Run:
         """The whole resolved config."""
         return self.header.config
 
+    def settings(self, model: type[SettingsType], section: str | None = None) -> SettingsType:
+        """The stored config, or a section of it, as settings; a section that is not there has its defaults.
+
+        Raises:
+            ConfigError: `run.yaml` was edited, and does not hold such settings any more.
+        """
+        found = self.config if section is None else self.config.get(section) or {}
+        within = "config." if section is None else f"config.{section}."
+        return checked(model, found, f"{self.path / 'run.yaml'}: {within}")
+
     @property
     def read_only(self) -> bool:
         """Whether this run was opened with `Run.read`."""
@@ -239,7 +250,7 @@ class Run:
 def _check_folder(path: Path, *, fresh_ok: bool) -> None:
     """Refuse, before anything is written, a place where no run can be."""
     if path.exists() and not path.is_dir():
-        raise RunError(f"{path} is a file, not a folder", hint="choose another --out")
+        raise RunError(f"{path} is a file, not a folder", hint="use another folder")
     if (path / "run.yaml").exists():
         return
     if not fresh_ok:
@@ -253,7 +264,7 @@ def _check_folder(path: Path, *, fresh_ok: bool) -> None:
     if strangers:
         raise RunError(
             f"{path} holds {', '.join(strangers[:3])}{' …' if len(strangers) > 3 else ''} but no run.yaml",
-            hint="a run needs a folder of its own: choose another --out",
+            hint="a run needs a folder of its own: use another one",
         )
 
 
@@ -287,20 +298,16 @@ def _read_header(path: Path) -> RunHeader | None:
     try:
         document = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise RunError(
-            f"{path / 'run.yaml'} is damaged", hint="restore it, or choose another --out"
-        ) from error
+        raise RunError(f"{path / 'run.yaml'} is damaged", hint="restore it, or use another folder") from error
     if not isinstance(document, dict) or "schema" not in document:
-        raise RunError(f"{path / 'run.yaml'} is no run of Scotoma", hint="choose another --out")
+        raise RunError(f"{path / 'run.yaml'} is no run of Scotoma", hint="use another folder")
     if document["schema"] != RUN_SCHEMA:
         versions = document.get("versions")
         writer = versions.get("scotoma") if isinstance(versions, dict) else None
         raise RunVersion(
             f"the run in {path} has the format {document['schema']!r};"
             f" this Scotoma ({scotoma.__version__}) uses {RUN_SCHEMA!r}",
-            hint=f"open it with Scotoma {writer}, or choose another --out"
-            if writer
-            else "choose another --out",
+            hint=f"open it with Scotoma {writer}, or use another folder" if writer else "use another folder",
         )
     try:
         return RunHeader.model_validate(document)
@@ -350,7 +357,7 @@ def _resume(
 def _holds_nothing(path: Path) -> bool:
     """Whether the run there stopped before it found anything: a wrong address must not keep its folder."""
     with Ledger.read(path / _LEDGER) as ledger:
-        return not (ledger.counts().questions or ledger.images() or ledger.samples() or ledger.modes())
+        return not (ledger.counts().questions or ledger.images() or ledger.samples())
 
 
 def _begin_anew(path: Path, command: str, config: dict[str, Any]) -> RunHeader:

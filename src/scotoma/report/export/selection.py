@@ -20,6 +20,7 @@ from typing import Literal
 from pydantic import Field
 
 from scotoma.core import ConfigError, FailureMode, ImageRecord, RunError, Split
+from scotoma.diagnose.proven import how_to_prove
 from scotoma.report.export.item import Item
 from scotoma.report.export.offer import (
     Checkpoint,
@@ -204,7 +205,5 @@ def _nothing(
     if what == "samples" and not has_samples(run.ledger):
         hint = "only `scotoma evolve` makes samples: take --what failures or --what questions"
     elif what == "failures" and selection.mode is None and not any(m.proved for m in modes):
-        hint = f"none of its {len(modes)} failure modes is confirmed: run `scotoma confirm {run.path}`" + (
-            ", or name one with --mode" if modes else ""
-        )
+        hint = how_to_prove(run) + ("; or name one with --mode" if modes else "")
     return RunError(f"{run.path} has no such {what} to export", hint=hint)

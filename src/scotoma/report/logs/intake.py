@@ -19,7 +19,7 @@ from typing import NoReturn
 from scotoma.core import ConfigError, ImageRecord, LogError, Observation, Split
 from scotoma.diagnose.modes import ModeSearch, confirm, suspect
 from scotoma.diagnose.statistics import clustered_rate
-from scotoma.discover.account import account_of_discovery
+from scotoma.discover.account import account_of_discovery, proof_finished
 from scotoma.discover.settings import TaggingSettings
 from scotoma.discover.tagging import Tagger
 from scotoma.discover.topics import find_topics, taxonomy_of
@@ -240,6 +240,7 @@ def _summarise(run: Run, logs: Sequence[Log], candidate: str) -> Summary:
         wall_seconds=run.wall_seconds,
         candidate=candidate,
         discovery=account_of_discovery(run.ledger),
+        proof_finished=proof_finished(run.ledger),
         modes=[ModeSummary.of(mode) for mode in run.ledger.modes()],
         imported=ImportSummary(
             files={log.path.name: log.format for log in logs},

@@ -82,6 +82,9 @@ class Summary(Figures):
     wall_seconds: float = Field(description="time worked, all sessions of the run together")
     candidate: str = Field(description="the model spec")
     discovery: DiscoverySummary | None = None
+    proof_finished: bool | None = Field(
+        default=None, description="whether every suspected mode, if there was any, was confirmed or rejected"
+    )
     modes: list[ModeSummary] = Field(default_factory=list)
     shrunk: ShrunkSummary | None = Field(default=None, description="over the confirmed modes, all together")
     rounds: list[RoundSummary] = Field(default_factory=list)
@@ -94,6 +97,11 @@ class Summary(Figures):
     rediscovery: RediscoverySummary | None = None
     imported: ImportSummary | None = Field(default=None, description="of a run of `scotoma import`")
     ranking: RankingSummary | None = Field(default=None, description="of a run of `scotoma compare`")
+
+    @property
+    def nothing_to_mend(self) -> bool:
+        """Whether the proof is over and left no failure mode."""
+        return bool(self.proof_finished) and not any(mode.proved for mode in self.modes)
 
     def to_json(self) -> str:
         """The text of `summary.json`."""

@@ -90,6 +90,7 @@ class DiscoverySummary(Figures):
     queries: int = Field(default=0, description="candidate queries: answers drawn to these questions")
     valid: int = Field(description="of the questions, valid ones that were answered")
     failures: int = Field(description="of these, answered wrongly: C_Q below 0.5")
+    empty_answers: int = Field(default=0, description="of these, by saying nothing at all")
     infrastructure_errors: int = Field(
         description="queries that were neither right nor wrong: no rate counts them"
     )
