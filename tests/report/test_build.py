@@ -20,6 +20,19 @@ from tests.report.exam import STAGES, exam
 HOSTILE = "</script><script>alert(1)</script><img src=https://evil.example/x onerror=alert(2)>&\"'\x00\u202e{{ 7 * 7 }}"
 
 
+SPLIT_WORDS = """
+return [...document.querySelectorAll("th, td, dt, dd, p, h1, h2, h3, span")].flatMap(element =>
+  [...element.childNodes].filter(node => node.nodeType === Node.TEXT_NODE).flatMap(node =>
+    [...node.data.matchAll(/[A-Za-z]{3,20}/g)].filter(word => {
+      const range = document.createRange();
+      range.setStart(node, word.index);
+      range.setEnd(node, word.index + word[0].length);
+      return new Set([...range.getClientRects()].map(box => Math.round(box.top))).size > 1;
+    }).map(word => word[0])));
+"""
+"""Words that stand on two lines."""
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return exam(tmp_path_factory.mktemp("report") / "demo", images=14)
@@ -268,6 +281,7 @@ def test_a_browser_shows_it_on_desktop_and_phone_in_light_and_dark(report: Path)
         for width, dark in ((1280, False), (390, True), (320, False)):
             browser.open(report, width=width, dark=dark)
             assert browser.ask("return document.documentElement.scrollWidth") == width
+            assert browser.ask(SPLIT_WORDS) == []
             paper = browser.ask("return getComputedStyle(document.body).backgroundColor")
             assert (paper == "rgb(22, 21, 19)") is dark
             browser.ask("document.getElementById('theme').click()")

@@ -19,7 +19,7 @@ from scotoma.store.configuration import load_settings, read_yaml
 from scotoma.store.run import Run
 
 if TYPE_CHECKING:
-    from scotoma.generate.commission import Delivery
+    from scotoma.generate.delivery import Delivery
 
 
 def command(
@@ -132,8 +132,11 @@ def command(
             hint="the reasons are counted above; more pictures, more tries (generate.tries) or other agents may help",
         )
     if not json:
+        where = quote(str(settings.out))
         console.out.print(
-            f"next: scotoma export {quote(str(settings.out))} --format trl", highlight=False, markup=False
+            f"next: scotoma report {where}, to look at them; scotoma export {where} --format trl",
+            highlight=False,
+            markup=False,
         )
 
 

@@ -15,14 +15,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from scotoma.core import ConfigError, FailureMode, ImageSource, SpecError, World
 from scotoma.diagnose.proven import proven_modes
-from scotoma.generate.attempt import Tally, attempts_of, tally
+from scotoma.generate.attempt import attempts_of
 from scotoma.generate.briefing import brief_for, described
 from scotoma.generate.checks import Check, Checks, Draft
 from scotoma.generate.crew import open_crew, pool_of
+from scotoma.generate.delivery import Delivery, delivery_of, stages_of
 from scotoma.generate.production import Crew, Pace, batches
 from scotoma.generate.settings import GenerateSettings, refuse_the_trained
 from scotoma.generate.standards import Trainee, further_standards, leakage_of, standards
@@ -30,7 +31,6 @@ from scotoma.images.spec import open_images
 from scotoma.models.spec import parse_model_spec
 from scotoma.store import Run
 from scotoma.store.configuration import HomePath, Settings
-from scotoma.store.ledger import Ledger
 from scotoma.store.pictures import FactsBuilder
 
 Progress = Callable[[str, int, int], None]
@@ -74,24 +74,6 @@ class CommissionSettings(Settings):
             ) from error
         refuse_the_trained(self.generate, self.candidate)
         return self
-
-
-class Delivery(BaseModel):
-    """What came of one mode. `ended`: `filled`, or why it was given up; None while it is being worked on."""
-
-    model_config = ConfigDict(frozen=True)
-
-    mode_id: str
-    description: str
-    wanted: int
-    kept: int
-    ended: str | None
-    tally: Tally
-
-    @property
-    def shortfall(self) -> int:
-        """Samples that could not be made."""
-        return self.wanted - self.kept
 
 
 @dataclass(frozen=True)
@@ -139,7 +121,7 @@ def deliver(run: Run, origin: Run, work: Commission, progress: Progress) -> list
     checks = Checks([*standards(leakage, work.source, settings.generate), *work.further])
     run.ledger.put_modes(work.modes)
     for mode in work.modes:
-        for stage in _stages(run.ledger, mode.id):
+        for stage in stages_of(run.ledger, mode.id):
             for sample in run.ledger.samples(stage=stage):
                 image = run.images.get(sample.image_id, facts=_facts(work.source))
                 checks.keep(Draft.of(sample, image))
@@ -154,7 +136,7 @@ def _delivered(
     checks: Checks,
     progress: Progress,
 ) -> Delivery:
-    settings, known = work.settings, _stages(run.ledger, mode.id)
+    settings, known = work.settings, stages_of(run.ledger, mode.id)
     so_far = [attempts_of(run.ledger.done(stage) or {}) for stage in known]
     pace = Pace.of(settings.generate)
     brief = brief_for(
@@ -162,7 +144,7 @@ def _delivered(
         wanted=settings.samples, seed=str(settings.seed), source=work.source,
         exact=settings.generate.agents == "exact",
     )  # fmt: skip
-    kept = _account(run.ledger, mode, settings.samples).kept
+    kept = delivery_of(run.ledger, mode, settings.samples).kept
     phase = f"generate {mode.id}"
     progress(phase, kept, settings.samples)
     for number, batch in enumerate(batches(brief, work.crew, checks, pace, so_far), start=len(known)):
@@ -177,26 +159,8 @@ def _delivered(
         )
         kept += len(batch.samples)
         progress(phase, kept, settings.samples)
-    return _account(run.ledger, mode, settings.samples)
+    return delivery_of(run.ledger, mode, settings.samples)
 
 
 def _facts(source: ImageSource) -> FactsBuilder | None:
     return source.facts if isinstance(source, World) else None
-
-
-def _stages(ledger: Ledger, mode_id: str) -> list[str]:
-    return ledger.stages(f"generate/{mode_id}/")
-
-
-def _account(ledger: Ledger, mode: FailureMode, wanted: int) -> Delivery:
-    stages = _stages(ledger, mode.id)
-    told = tally(attempt for stage in stages for attempt in attempts_of(ledger.done(stage) or {}))
-    ended = (ledger.done(stages[-1]) or {}).get("ended") if stages else None
-    return Delivery(
-        mode_id=mode.id,
-        description=mode.description,
-        wanted=wanted,
-        kept=told.kept,
-        ended=ended,
-        tally=told,
-    )

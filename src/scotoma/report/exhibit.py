@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from scotoma.core import Example, FailureMode, ImageError, Observation
+from scotoma.core import Example, FailureMode, ImageError, Observation, Sample
 from scotoma.store import Run
 
 _SMALL = 128
@@ -77,6 +77,11 @@ class Gallery:
             for one in mode.shrunk
             if one.still_failing
         ]
+
+    def of_sample(self, sample: Sample) -> Exhibit:
+        """A training sample: what is asked, and the answer that was verified. Nobody was asked it."""
+        source, pixelated = self._embed(sample.image_id)
+        return Exhibit(source, pixelated, sample.image_id, sample.question, "", sample.answer)
 
     def _example(self, item: Example) -> Exhibit:
         source, pixelated = self._embed(item.image_id)

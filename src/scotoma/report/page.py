@@ -15,6 +15,7 @@ import scotoma
 from scotoma.core import FailureMode
 from scotoma.diagnose.taxonomy import Taxonomy
 from scotoma.discover.topics import taxonomy_of
+from scotoma.generate.delivery import delivery_of
 from scotoma.report.account import account
 from scotoma.report.curves import Panel, panels
 from scotoma.report.exhibit import Exhibit, Gallery, Pair
@@ -22,6 +23,7 @@ from scotoma.report.headline import confirmed
 from scotoma.report.logs.intake import PHASES
 from scotoma.report.measurement import Measurements
 from scotoma.report.progress import Change, Grid, arms, changes, grid
+from scotoma.report.samples import Lot, lots
 from scotoma.report.tally import Tally
 from scotoma.store import ModeSummary, Run, Summary
 
@@ -82,6 +84,7 @@ class Page:
     taxonomy: Taxonomy
     asked: Tally
     uniform: Tally
+    lots: tuple[Lot, ...] = ()
 
     @property
     def finished(self) -> bool:
@@ -97,6 +100,11 @@ class Page:
     def compared(self) -> bool:
         """Whether several candidates were asked the same questions."""
         return self.origin.command == "compare"
+
+    @property
+    def generated(self) -> bool:
+        """Whether it holds samples that agents made, and no questions to a candidate."""
+        return self.origin.command == "generate"
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -159,6 +167,7 @@ class Page:
             taxonomy=taxonomy_of(run.ledger).top(depth=3, most=6),
             asked=asked,
             uniform=uniform,
+            lots=lots(run, gallery),
         )
 
 
@@ -198,6 +207,9 @@ def _stages(run: Run, summary: Summary, uniform: Tally) -> tuple[Stage, ...]:
     if summary.command == "import":
         # A log in which no mode stands out is a finished import all the same.
         return (Stage("import", run.ledger.done("confirm") is not None),)
+    if summary.command == "generate":
+        made = [delivery_of(run.ledger, mode, 0).ended is not None for mode in run.ledger.modes()]
+        return (Stage("samples", bool(made) and all(made)),)
     if summary.command == "compare":
         return (Stage("comparison", run.ledger.done("compared") is not None),)
     promised = 0 if summary.nothing_to_mend else run.config.get("rounds", 0)
