@@ -89,11 +89,19 @@ def test_another_log_in_the_same_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_logs_of_two_candidates_are_refused(tmp_path: Path) -> None:
-    two = [log(tmp_path), log(tmp_path, "c__d/x_samples_y.jsonl")]
+    two = [log(tmp_path), log(tmp_path, "c__d/x_samples_y.jsonl", right=False)]
     refused = error_of(scotoma("import", *two, "--out", tmp_path / "run"))
     assert "several candidates: a/b, c/d" in refused.message
     assert not (tmp_path / "run").exists()
     assert scotoma("import", *two, "--out", tmp_path / "run", "--candidate", "mine").exit_code == 0
+
+
+def test_a_log_that_is_given_twice_is_refused(tmp_path: Path) -> None:
+    twice = [log(tmp_path), log(tmp_path, "a__b/copy_samples_y.jsonl")]
+    refused = error_of(scotoma("import", *twice, "--out", tmp_path / "run"))
+    assert "x_samples_y.jsonl and" in refused.message
+    assert "hold the same" in refused.message
+    assert not (tmp_path / "run").exists()
 
 
 def test_what_is_no_log_is_refused_and_leaves_nothing(tmp_path: Path) -> None:

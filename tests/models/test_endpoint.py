@@ -189,6 +189,19 @@ def test_a_hosted_server_needs_a_key_and_one_on_this_machine_none(monkeypatch: p
 # A server that misbehaves.
 
 
+def test_patience_with_a_server_is_told_once_and_not_at_every_attempt(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def loading(call: Call) -> Act:
+        return Act(call.text) if call.attempt else Act(status=503, body={"detail": "the model is loading"})
+
+    with HostileServer(loading) as server, caplog.at_level("WARNING", logger="scotoma"):
+        opened(server).answer(asked(8))
+        [said] = [record.getMessage() for record in caplog.records]
+    assert "the model is loading" in said
+    assert said.endswith("it is asked again")
+
+
 def test_what_passes_is_asked_again_and_nothing_is_lost_or_out_of_order() -> None:
     first_acts = [
         Act(status=429, body={"error": {"message": "slow down"}}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -70,11 +71,13 @@ def command(
                 hint="import each into a run of its own, or name one with --candidate",
             )
         candidate = next(iter(told), "candidate")
+    digests = [_digest(log.path) for log in logs]
+    _refuse_twice(files, digests)
     columns = sorted({clean_key(name) for name in column or ()})
     check(logs, columns)
     tagging = TaggingSettings(topics="beside" if topics else "never")
     config = {
-        "files": [{"name": name, "sha256": _digest(log.path)} for name, log in zip(names, logs, strict=True)],
+        "files": [{"name": name, "sha256": digest} for name, digest in zip(names, digests, strict=True)],
         "formats": [log.format for log in logs],
         "candidate": candidate,
         "columns": columns,
@@ -105,7 +108,8 @@ def _show(summary: Summary) -> None:
 
 def _apart(found: ImportSummary) -> list[str]:
     """What no rate counts, with the places of what was skipped."""
-    lines = [
+    lines = [f"  asked again about the same picture: {found.repeated:,}"] if found.repeated else []
+    lines += [
         f"  {title}: " + ", ".join(f"{count:,} × {reason}" for reason, count in counts.items())
         for title, counts in (("undecided", found.undecided), ("infrastructure errors", found.errors))
         if counts
@@ -115,6 +119,14 @@ def _apart(found: ImportSummary) -> list[str]:
         more = " …" if count > len(places) else ""
         lines.append(f"  skipped: {count:,} × {reason} ({'; '.join(places)}{more})")
     return lines
+
+
+def _refuse_twice(files: Sequence[Path], digests: Sequence[str]) -> None:
+    """Refuse a file that is given twice: its questions would count double."""
+    known: dict[str, Path] = {}
+    for path, digest in zip(files, digests, strict=True):
+        if (other := known.setdefault(digest, path)) is not path:
+            raise ConfigError(f"{other} and {path} hold the same", hint="give each log once")
 
 
 def _digest(path: Path) -> str:

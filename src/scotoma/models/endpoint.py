@@ -14,6 +14,7 @@ The key comes from the environment and goes nowhere but to the server: not into 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 import weakref
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,11 @@ from scotoma.models.server import Server
 from scotoma.models.spec import server_of
 from scotoma.models.spending import Spending
 from scotoma.store.responses import ResponseCache, default_cache, response_key
+
+_LOG = logging.getLogger(__name__)
+
+_SAID_EVERY = 60.0
+"""Seconds between two words about a server that has to be asked again: patience must not look like a hang."""
 
 _TIMEOUT_RETRIES = 2
 """A request that ran into the timeout thrice will again, and each time costs the whole timeout."""
@@ -64,6 +70,7 @@ class EndpointModel:
         self._cache = _open_cache(options.cache)
         self._cache_failure: StorageError | None = None
         self._slots = Slots(AdaptiveLimit(options.concurrency))
+        self._said = -_SAID_EVERY
         self._loop = BackgroundLoop("scotoma-endpoint")
         self._close = weakref.finalize(self, _close, self._loop, self._server, self._cache)
 
@@ -144,10 +151,16 @@ class EndpointModel:
                 if reading.silent:
                     await self._server.check_alive(since=began)
                 return Reply(error=ReplyError(reading.kind, reading.message))
+            self._say(reading)
             if reading.wait:
                 self._server.slow_down(reading.wait)
             await asyncio.sleep(backoff(attempt))
             attempt += 1
+
+    def _say(self, fault: Fault) -> None:
+        if time.monotonic() - self._said >= _SAID_EVERY:
+            self._said = time.monotonic()
+            _LOG.warning("%s: %s; it is asked again", self.name, fault.message)
 
     async def _attempt(self, key: str, request: Request, urls: DataURLs) -> Reply | Fault:
         try:

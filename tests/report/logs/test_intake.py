@@ -166,10 +166,14 @@ def test_pictures_go_into_the_run_and_the_report(tmp_path: Path) -> None:
         {"problem": "What colour is it?", "answer": "blue", "images": [{"bytes": png(n)}], "response": "red"}
         for n in range(24)
     ]
-    told.append({**told[0], "images": [{"bytes": b"no picture"}]})
+    told += [{**told[0], "images": [{"bytes": b"no picture"}]}, told[0], told[1]]
     summary = run_of(tmp_path / "run", parquet(tmp_path / "d.parquet", told))
     assert summary.imported is not None
-    assert (summary.imported.images, summary.imported.questions) == (24, 25)
+    assert (summary.imported.images, summary.imported.questions, summary.imported.repeated) == (24, 27, 2)
+    assert (
+        "2 questions had been asked about the same picture before"
+        in (tmp_path / "run/report.html").read_text()
+    )
     with Run.read(tmp_path / "run") as run:
         assert len(list(run.images.all())) == 24
         shown = {row.image_id for row in run.ledger.observations()}

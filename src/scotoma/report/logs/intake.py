@@ -246,6 +246,7 @@ def _summarise(run: Run, logs: Sequence[Log], candidate: str) -> Summary:
             files={log.path.name: log.format for log in logs},
             entries=len(rows) + skipped.total(),
             questions=len(rows),
+            repeated=len(rows) - len({(row.image_id, row.question) for row in rows}),
             failure_rate=clustered_rate(
                 [row.outcome == "failure" for row in decided], [row.image_id for row in decided]
             )

@@ -166,6 +166,10 @@ class ImportSummary(Figures):
     files: dict[str, str] = Field(description="name of each file → its format")
     entries: int = Field(description="entries of the logs, whatever came of them")
     questions: int = Field(description="of these, questions that were put to the candidate")
+    repeated: int = Field(
+        default=0,
+        description="of these, questions that had been asked about the same picture before; intervals are by picture",
+    )
     failure_rate: Rate | None = Field(
         default=None, description="failures per decided question, over the whole log"
     )
