@@ -158,7 +158,7 @@ class JudgeVerifier:
             if ruling is not None:
                 known[case] = ruling
             else:
-                error = reply.error or ReplyError("unparsable", reply.text)
+                error = reply.error or ReplyError("unparsable", reply.text.strip() or "an empty reply")
                 failed[case] = _Lost(f"judge:{error.kind}", error.message)
         return [known[case] if case in known else failed[case] for case in cases]
 

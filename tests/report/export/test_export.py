@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,17 @@ def test_the_readme_is_a_card_with_modes_rates_licences_and_the_next_command(
     assert "without a known answer" in text
     assert str(exported(form, what="questions")) in text
     assert "{{" not in text
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_next_command_can_be_pasted_whatever_the_folder_is_called(
+    run: Path, tmp_path: Path, form: str
+) -> None:
+    usage = export(run, form, Selection(what="questions"), out=tmp_path / "my exports").usage
+    lines = [line.rstrip("\\") for line in usage.splitlines() if "my exports" in line]
+    assert lines
+    for line in lines:
+        assert not any(word.endswith("/my") for word in shlex.split(line)), line
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -24,9 +24,9 @@ COLUMNS: dict[str, Kind] = {
 }
 USAGE = """\
     python -m verl.trainer.main config=examples/config.yaml \\
-        data.train_files={{ folder }}/{{ data }}.parquet data.val_files={{ folder }}/{{ data }}.parquet \\
+        data.train_files={{ shell }}/{{ data }}.parquet data.val_files={{ shell }}/{{ data }}.parquet \\
         data.prompt_key=problem data.answer_key=answer data.image_key=images \\
-        worker.reward.reward_function={{ folder }}/reward.py:compute_score \\
+        worker.reward.reward_function={{ shell }}/reward.py:compute_score \\
         worker.actor.model.model_path=Qwen/Qwen2.5-VL-7B-Instruct
 
 `test.parquet` is there for `data.val_files` when held-out questions (`confirm`, `test`) were exported.

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import jinja2
@@ -22,9 +23,10 @@ Writer = Callable[[Selected, Path], None]
 
 @dataclass(frozen=True)
 class Form:
-    """`usage` is Markdown for the export's README (a Jinja template that knows `folder`, `name` and
-    `data`, the first of its files); `parquet` says that pyarrow is needed; `data_files` tells split → path for the card
-    of a dataset that people share."""
+    """`usage` is Markdown for the export's README: a Jinja template that knows `folder`, `shell` (the same, quoted for
+    a shell where it must be), `name` and `data`, the first of its files. `parquet` says that pyarrow is needed;
+    `data_files` tells split → path for the card of a dataset that people share.
+    """
 
     name: str
     about: str
@@ -37,7 +39,7 @@ class Form:
         """How to go on with an export that lies in `folder`: `usage` with the names filled in."""
         data = "train" if selected.training else "test"
         template = _environment().from_string(self.usage)
-        return template.render(folder=folder, name=selected.name, data=data)
+        return template.render(folder=folder, shell=quote(str(folder)), name=selected.name, data=data)
 
 
 def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:

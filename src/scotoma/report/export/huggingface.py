@@ -28,7 +28,7 @@ USAGE = """\
 
     data = load_dataset("{{ folder }}")
 
-Share it with `hf upload NAME {{ folder }} --repo-type dataset`.
+Share it with `hf upload NAME {{ shell }} --repo-type dataset`.
 """
 
 

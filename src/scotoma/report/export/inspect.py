@@ -20,8 +20,8 @@ from scotoma.report.export.selection import Selected
 
 SCORER = "scotoma"
 USAGE = """\
-    inspect eval {{ folder }}/task.py@{{ name }} --model openai/gpt-4o
-    inspect view --log-dir {{ folder }}/logs
+    inspect eval {{ shell }}/task.py@{{ name }} --model openai/gpt-4o
+    inspect view --log-dir {{ shell }}/logs
 
 `logs/` is there where the export has questions that the candidate was asked; it holds what it answered. Logs can be
 read back: `scotoma import LOG.eval`.

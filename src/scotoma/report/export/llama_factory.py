@@ -19,7 +19,7 @@ from scotoma.report.export.selection import Selected
 USAGE = """\
     llamafactory-cli train --stage sft --do_train --finetuning_type lora --template qwen2_vl \\
         --model_name_or_path Qwen/Qwen2.5-VL-7B-Instruct --output_dir out \\
-        --dataset_dir {{ folder }} --media_dir {{ folder }} --dataset {{ name }}{{ "_test" if data == "test" else "" }}
+        --dataset_dir {{ shell }} --media_dir {{ shell }} --dataset {{ name }}{{ "_test" if data == "test" else "" }}
 
 `{{ name }}_test` is there for `--eval_dataset` when held-out questions (`confirm`, `test`) were exported.
 """

@@ -24,7 +24,7 @@ COLUMNS: dict[str, Kind] = {
     **dict.fromkeys(METADATA, "string"),
 }
 USAGE = """\
-    python -m lmms_eval --include_path {{ folder }} --tasks {{ name }} --log_samples --output_path logs \\
+    python -m lmms_eval --include_path {{ shell }} --tasks {{ name }} --log_samples --output_path logs \\
         --model qwen2_5_vl --model_args pretrained=Qwen/Qwen2.5-VL-7B-Instruct
 
 The sample logs that it writes can be read back: `scotoma import logs/…_samples_{{ name }}.jsonl`.

@@ -17,10 +17,10 @@ from scotoma.report.export.selection import Selected
 
 USAGE = """\
 {% set prefix = "test_" if data == "test" else "" %}
-    export ROOT_IMAGE_DIR={{ folder }}
-    swift rlhf --rlhf_type grpo --model Qwen/Qwen2.5-VL-7B-Instruct --dataset {{ folder }}/{{ prefix }}grpo.jsonl \\
-        --external_plugins {{ folder }}/reward.py --reward_funcs scotoma
-    swift sft --model Qwen/Qwen2.5-VL-7B-Instruct --dataset {{ folder }}/{{ prefix }}sft.jsonl
+    export ROOT_IMAGE_DIR={{ shell }}
+    swift rlhf --rlhf_type grpo --model Qwen/Qwen2.5-VL-7B-Instruct --dataset {{ shell }}/{{ prefix }}grpo.jsonl \\
+        --external_plugins {{ shell }}/reward.py --reward_funcs scotoma
+    swift sft --model Qwen/Qwen2.5-VL-7B-Instruct --dataset {{ shell }}/{{ prefix }}sft.jsonl
 
 `test_grpo.jsonl` and `test_sft.jsonl` are there for `--val_dataset` when held-out questions (`confirm`, `test`) were
 exported.

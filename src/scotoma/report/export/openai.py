@@ -16,7 +16,7 @@ from scotoma.report.export.picture import encoded
 from scotoma.report.export.selection import Selected
 
 USAGE = """\
-    openai api files.create -f {{ folder }}/{{ data }}.jsonl -p fine-tune
+    openai api files.create -f {{ shell }}/{{ data }}.jsonl -p fine-tune
 
 Line *n* of `metadata.jsonl` tells id, failure mode, licence and source of line *n* of `train.jsonl`; so does
 `test_metadata.jsonl` of `test.jsonl`, which holds the held-out questions (`confirm`, `test`) if any were exported.

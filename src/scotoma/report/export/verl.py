@@ -31,8 +31,8 @@ COLUMNS: dict[str, Kind] = {
 }
 USAGE = """\
     python -m verl.trainer.main_ppo algorithm.adv_estimator=grpo data.image_key=images \\
-        data.train_files={{ folder }}/{{ data }}.parquet data.val_files={{ folder }}/{{ data }}.parquet \\
-        custom_reward_function.path={{ folder }}/reward.py custom_reward_function.name=compute_score \\
+        data.train_files={{ shell }}/{{ data }}.parquet data.val_files={{ shell }}/{{ data }}.parquet \\
+        custom_reward_function.path={{ shell }}/reward.py custom_reward_function.name=compute_score \\
         actor_rollout_ref.model.path=Qwen/Qwen2.5-VL-7B-Instruct
 
 `test.parquet` is there for `data.val_files` when held-out questions (`confirm`, `test`) were exported.

@@ -30,7 +30,7 @@ _MISSING = {
     *("N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"),
 }
 USAGE = """\
-    cp {{ folder }}/{{ name }}*.tsv "${LMUData:-$HOME/LMUData}/"
+    cp {{ shell }}/{{ name }}*.tsv "${LMUData:-$HOME/LMUData}/"
     python run.py --data {{ name }} --model Qwen2.5-VL-7B-Instruct --mode infer
 
 Questions that list options are in `{{ name }}_mcq.tsv`. `results/`, where it is there, holds what the candidate
