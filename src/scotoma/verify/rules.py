@@ -17,7 +17,7 @@ judge, never a silent "wrong".
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
 
 from scotoma.verify import formulas, quantities
@@ -52,8 +52,8 @@ _BOUND = re.compile(
     re.IGNORECASE,
 )
 """A number that only bounds the one that is meant: "at least 3", "3+"."""
-_GLUED = re.compile(r"\d(?!(?:st|nd|rd|th)\b)[a-z]|\d\s[bkm]\b", re.IGNORECASE)
-"""12B, 1e3, 3D: another number than the digits, or none."""
+_GLUED = re.compile(r"\d(?!(?:st|nd|rd|th)\b)[a-z]|\d\s[bkm]\b|[a-z][-‑–−]\d", re.IGNORECASE)
+"""12B, 1e3, 3D, F-16: another number than the digits, or none."""
 _IDIOM = re.compile(
     r"\b(?:no|without(?:\s+(?:a|any))?)\s+(?:doubt|question|problem|wonder|matter)\b(?:\s+(?:about|that)\b)?[\s,.:;]*",
     re.IGNORECASE,
@@ -110,6 +110,8 @@ def match(
         return "undecided" if other or bounded or split else "correct"
     if worth := formulas.compare(spoken, meant):
         return worth
+    if _turned(words) == target:
+        return "correct"
     if right in ("yes", "no"):
         return _match_polar(spoken, right, one_word=len(answer.split()) == 1, closed=closed)
     if _number(right) is not None:
@@ -166,6 +168,15 @@ def _match_polar(spoken: str, right: str, one_word: bool, closed: bool) -> Match
         return "correct" if right == ("yes" if yes else "no") else "incorrect"
     # "red" is no answer to a yes/no question, but "there is a star" may well be one, and so may "absolutely".
     return "incorrect" if one_word and closed else "undecided"
+
+
+def _turned(words: Sequence[str]) -> list[str]:
+    """A pair of words before what they say something of, the other way round: "black and white cat" is as black as it
+    is white. Two things with a word each ("red circle and blue square") are no such pair; nothing else has one.
+    """
+    if len(words) < 4 or words[1] != "and" or not (words[0] + words[2]).isalpha():
+        return []
+    return [words[2], "and", words[0], *words[3:]]
 
 
 def _match_number(spoken: str, right: str, closed: bool) -> Match:
