@@ -11,13 +11,13 @@ from scotoma.bench.repair import (
     ARMS,
     BASE,
     UNPLANTED,
+    VOLUME,
     RepairOutcome,
-    curve_table,
     measure,
     settings_for,
     summarise,
-    table,
 )
+from scotoma.bench.repair_table import curve_table, table, volume_table
 from scotoma.bench.truth import Region, Truth
 from scotoma.core import ConfigError, Predicate, Rate
 from scotoma.store.summary import (
@@ -137,6 +137,26 @@ def test_the_json_holds_value_low_high_and_n_of_every_figure() -> None:
 def test_the_table_has_a_row_per_arm() -> None:
     rows = table(summarise([outcome(0, 0.9, 2.0), outcome(1, 0.8, 8.0)], rounds=1))
     assert rows.row_count == 2 + len(ARMS)
+
+
+def test_other_volumes_are_told_beside_the_whole_spirals() -> None:
+    whole = outcome(0, 0.9, 2.0)  # 0.1, 0.7, 0.9, 0.9 in either arm
+    assert summarise([whole], rounds=3).volumes == {}
+    few = {500: {"targeted": (0.1, 0.74, 0.9), "uniform": (0.1, 0.2, 0.3)}}
+    result = summarise([whole.model_copy(update={"volumes": few})], rounds=3)
+    assert list(result.volumes) == [500, VOLUME]
+    assert [point.value for point in result.volumes[500]["uniform"]] == pytest.approx([0.1, 0.2, 0.3])
+    assert result.samples_ratio is not None
+    # 80 % of the gain are 64 points: after 500 samples there, after 6,000 × 1.2 here.
+    assert result.samples_ratio.value == pytest.approx(500 / 7200)
+    assert volume_table(result).row_count == 4
+
+
+def test_at_another_volume_two_arms_are_trained_for_as_many_steps() -> None:
+    few, whole = (settings_for("pupil", "worlds:shapes", Path("o"), 1, 3, v) for v in (500, VOLUME))
+    assert few.arms == ("targeted", "uniform")
+    assert few.repair == whole.repair.model_copy(update={"samples": 500})
+    assert few.discover == whole.discover
 
 
 def test_the_spiral_that_is_measured_has_all_arms_at_equal_volume() -> None:

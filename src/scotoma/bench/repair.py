@@ -17,13 +17,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from rich.table import Table
 
-from scotoma.bench.average import geometric_mean, mean, mean_share, shown
+from scotoma.bench.average import geometric_mean, mean, mean_share
 from scotoma.bench.drill import accuracy, answers_to, survey
 from scotoma.bench.plant import plant
 from scotoma.bench.study import planted_in, regions
 from scotoma.bench.truth import Truth
+from scotoma.bench.volume import ARM, CONTROL, Needs, course_of, needs, saved
 from scotoma.core import ConfigError, EditableWorld, Predicate, Rate
 from scotoma.diagnose.mixture import TargetedMixture
 from scotoma.diagnose.subgroups import ModeSearch
@@ -58,6 +58,9 @@ RARE_MODE = 0.005
 _LEAST = 0.01
 """No ratio is taken for less, or its logarithm would outweigh all others."""
 
+VOLUME = 6000
+"""Samples a round."""
+
 PER_REGION = 150
 """Questions of each region that every arm is asked."""
 
@@ -70,6 +73,8 @@ class RepairOutcome(BaseModel):
         regions: accuracy inside each planted region (its predicate), by arm, `base` before any repair, `unplanted` of
             the model before planting.
         summary: the spiral's own.
+        volumes: by samples a round, accuracy on the modes of both arms that were trained on other volumes too: of the
+            base and after every round.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -79,6 +84,7 @@ class RepairOutcome(BaseModel):
     seed: int
     regions: dict[str, dict[str, Rate]]
     summary: Summary
+    volumes: dict[int, dict[str, tuple[float, ...]]] = {}
 
     @property
     def minutes(self) -> float:
@@ -102,6 +108,10 @@ class RepairBenchmark(BaseModel):
         gains: `rare` and `common` modes' gain in accuracy by each arm, mode by mode (its mean over all modes of all
             spirals): rare are those of which uniform training sees less than one sample in two hundred.
         efficiency: samples for 80 % of the gain over each control's for as much (geometric mean, where there was one).
+        volumes: by samples a round, the same curve of the targeted and the uniform arm; empty where there was one
+            volume only.
+        samples_ratio: the fewest samples, over all volumes, with which the targeted arm reached 80 % of its gain, over
+            the fewest with which the uniform arm gained as much, or all that it was given (geometric mean).
         difference: accuracy on the confirmed modes, targeted − control.
         significant_drops: rounds of the targeted arm with a significant fall, in all spirals.
         rediscovery: a fresh questioner's failure rate on the repaired model over the first one's (geometric mean).
@@ -119,6 +129,8 @@ class RepairBenchmark(BaseModel):
     curve: dict[str, tuple[Rate, ...]]
     gains: dict[str, dict[str, Rate]]
     efficiency: dict[str, Rate]
+    volumes: dict[int, dict[str, tuple[Rate, ...]]] = {}
+    samples_ratio: Rate | None = None
     difference: dict[str, Rate]
     significant_drops: int
     rediscovery: Rate | None
@@ -130,15 +142,20 @@ class RepairBenchmark(BaseModel):
     machine: str
 
 
-def settings_for(candidate: str, images: str, out: Path, seed: int, rounds: int) -> EvolveSettings:
-    """The spiral that is measured: half of the questions explore, for what was planted is small."""
+def settings_for(
+    candidate: str, images: str, out: Path, seed: int, rounds: int, volume: int = VOLUME
+) -> EvolveSettings:
+    """The spiral that is measured: half of the questions explore, for what was planted is small. At another volume than
+    `VOLUME` only the targeted arm and its first control go through it, on fewer samples in as many steps.
+    """
     return EvolveSettings(
         candidate=candidate,
         images=images,
         out=out,
         seed=seed,
         rounds=rounds,
-        arms=ARMS,
+        arms=ARMS if volume == VOLUME else (ARM, CONTROL),
+        rediscover=volume == VOLUME,
         discover=DiscoverSettings(
             questioner="questioner",
             steps=48,
@@ -158,7 +175,7 @@ def settings_for(candidate: str, images: str, out: Path, seed: int, rounds: int)
         # has some, its few steps teach the Pupil less than supervised ones do: so every mode takes part.
         repair=RepairSettings(
             engine="shared",
-            samples=6000,
+            samples=volume,
             steps=60,
             learning_rate=5e-5,
             warm_start_steps=80,
@@ -181,9 +198,11 @@ def measure(
     seeds: int = 3,
     rounds: int = 3,
     planted: Sequence[Path] = (),
+    volumes: Sequence[int] = (),
     watch: Watch = lambda phase, done, total: None,
 ) -> RepairBenchmark:
-    """Plant `sets` candidates with 3 regions each, or take those that were `planted`, and mend each `seeds` times.
+    """Plant `sets` candidates with 3 regions each, or take those that were `planted`, and mend each `seeds` times; with
+    further `volumes` (samples a round) once more at each of them.
 
     Raises:
         ConfigError: no region of a candidate took.
@@ -207,7 +226,10 @@ def measure(
     for seed in range(seeds):
         for number, (folder, truth) in enumerate(zip(folders, truths, strict=True)):
             run = out / f"set{number}-seed{seed}"
-            outcomes.append(_mend(f"hf:{folder.resolve()}", truth, run, number, seed, rounds, watch))
+            spec = f"hf:{folder.resolve()}"
+            whole = _mend(spec, truth, run, number, seed, rounds, watch)
+            others = {v: _courses(spec, truth, run, seed, rounds, v, watch) for v in volumes if v != VOLUME}
+            outcomes.append(whole.model_copy(update={"volumes": others}))
     return summarise(outcomes, rounds)
 
 
@@ -242,6 +264,17 @@ def _mend(
     )
     write_durably(kept, outcome.model_dump_json(by_alias=True).encode())
     return outcome
+
+
+def _courses(
+    candidate: str, truth: Truth, whole: Path, seed: int, rounds: int, volume: int, watch: Watch
+) -> dict[str, tuple[float, ...]]:
+    """How both arms fare at another volume, in a spiral of its own beside the whole one."""
+    out = whole.with_name(f"{whole.name}-{volume}")
+    settings = settings_for(candidate, truth.images, out, seed, rounds, volume)
+    with Run.open(out, command="evolve", config=settings.model_dump(mode="json")) as run:
+        summary = evolve(run, settings, watch)
+    return {arm: tuple(course_of(summary, arm)) for arm in settings.arms}
 
 
 def _ending(summary: Summary, arm: str) -> str | None:
@@ -308,6 +341,8 @@ def summarise(outcomes: Sequence[RepairOutcome], rounds: int) -> RepairBenchmark
         difference={
             arm: mean([d.value for _, c in compared if (d := c.against[arm].difference)]) for arm in controls
         },
+        volumes=_volumes(outcomes),
+        samples_ratio=saved([found for outcome in outcomes if (found := _needs(outcome))]),
         significant_drops=sum(s.stability.significant_drops for s, _ in compared if s.stability),
         rediscovery=geometric_mean(again) if again else None,
         bias=mean([abs(s.bias.shift.value) for s, _ in compared if s.bias]),
@@ -321,18 +356,40 @@ def summarise(outcomes: Sequence[RepairOutcome], rounds: int) -> RepairBenchmark
 
 def _curve(summaries: Sequence[Summary], arm: str) -> tuple[Rate, ...]:
     """Mean accuracy on the modes of the base and after each round, over the spirals that got so far."""
-    courses: list[list[float]] = []
-    for summary in summaries:
-        course: list[float] = []
-        for turn in summary.rounds:
-            own = turn.arms.get(arm)
-            if own is None or own.modes_accuracy_before is None or own.modes_accuracy_after is None:
-                break
-            course = course or [own.modes_accuracy_before.value]
-            course.append(own.modes_accuracy_after.value if own.gate == "accepted" else course[-1])
-        courses.append(course)
+    return _mean_course([course_of(summary, arm) for summary in summaries])
+
+
+def _mean_course(courses: Sequence[Sequence[float]]) -> tuple[Rate, ...]:
     longest = max(map(len, courses))
     return tuple(mean_share([c[i] for c in courses if i < len(c)]) for i in range(longest))
+
+
+def _at_all_volumes(outcome: RepairOutcome, arm: str) -> dict[int, Sequence[float]]:
+    """An arm's courses that were measured, the whole spiral's among them."""
+    found = {volume: by_arm[arm] for volume, by_arm in outcome.volumes.items()}
+    whole = course_of(outcome.summary, arm)
+    return {volume: course for volume, course in {**found, VOLUME: whole}.items() if len(course) > 1}
+
+
+def _needs(outcome: RepairOutcome) -> Needs | None:
+    if not outcome.volumes:
+        return None
+    ours, theirs = (_at_all_volumes(outcome, arm) for arm in (ARM, CONTROL))
+    return needs(ours, theirs) if VOLUME in ours and theirs else None
+
+
+def _volumes(outcomes: Sequence[RepairOutcome]) -> dict[int, dict[str, tuple[Rate, ...]]]:
+    """Mean courses by volume; empty where there was one only."""
+    told = [outcome for outcome in outcomes if outcome.volumes]
+    by_arm = {arm: [_at_all_volumes(outcome, arm) for outcome in told] for arm in (ARM, CONTROL)}
+    every = sorted({volume for courses in by_arm.values() for each in courses for volume in each})
+    return {
+        volume: {
+            arm: _mean_course([each[volume] for each in courses if volume in each])
+            for arm, courses in by_arm.items()
+        }
+        for volume in every
+    }
 
 
 def _gains(summaries: Sequence[Summary], rare: bool) -> dict[str, list[float]]:
@@ -344,43 +401,3 @@ def _gains(summaries: Sequence[Summary], rare: bool) -> dict[str, list[float]]:
                 for arm, pair in mode.test_accuracy.items():
                     gained.setdefault(arm, []).append(pair.after.value - pair.before.value)
     return gained
-
-
-def curve_table(result: RepairBenchmark) -> Table:
-    """How the arms came to their gain, for people."""
-    rows = Table(title="Right on the confirmed modes, round by round", title_justify="left")
-    rows.add_column("arm", no_wrap=True)
-    for number in range(max(map(len, result.curve.values()))):
-        rows.add_column(f"round {number}" if number else BASE, justify="right")
-    for arm, course in result.curve.items():
-        rows.add_row(arm, *map(shown, course))
-    return rows
-
-
-def table(result: RepairBenchmark) -> Table:
-    """The figures for people."""
-    rows = Table(title="Repair of planted blind spots, on the test split", title_justify="left")
-    for column in ("arm", "in the regions", "mended", "gain ratio", "samples ratio", "targeted − it"):
-        rows.add_column(column, justify="left" if column == "arm" else "right", no_wrap=column == "arm")
-    for arm in ROWS:
-        rows.add_row(
-            arm,
-            shown(result.regions[arm]),
-            f"{100 * result.mended[arm].value:.0f} %",
-            *(
-                shown(found[arm]) if arm in found else ""
-                for found in (result.gain_ratio, result.efficiency, result.difference)
-            ),
-        )
-    gains = "".join(
-        f"{name} modes: targeted {shown(by_arm['targeted'])}, uniform {shown(by_arm['uniform'])}; "
-        for name, by_arm in result.gains.items()
-    )
-    again = f"{shown(result.rediscovery)} of the failures found again; " if result.rediscovery else ""
-    spirals = "1 spiral" if result.spirals == 1 else f"{result.spirals} spirals"
-    rows.caption = (
-        f"{spirals} of {result.rounds} rounds · 95 % intervals over runs · "
-        f"{gains}retained {shown(result.retained_change)}; {result.significant_drops} significant drops; {again}"
-        f"largest shift of an answer {shown(result.bias)}; {result.minutes.value:.0f} minutes"
-    )
-    return rows

@@ -184,6 +184,12 @@ def repair(
     sets: Annotated[int, typer.Option(min=1, help="Candidates to plant, with 3 regions each.")] = 3,
     seeds: Annotated[int, typer.Option(min=1, help="Spirals on each candidate.")] = 3,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of each spiral.")] = 3,
+    volume: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=10, help="Samples a round to train both targeted and uniform on, beside the 6,000; repeat it."
+        ),
+    ] = None,
     out: Annotated[
         Path, typer.Option(help="Planted candidates and spirals; the same command goes on from there.")
     ] = Path("runs/bench/repair"),
@@ -191,21 +197,34 @@ def repair(
     """Plant known blind spots, mend them in a spiral that is told nothing of them, against three control arms.
 
     Measured in the planted regions on the `test` split, with what else changed. A spiral takes some 20 minutes on two
-    cores.
+    cores, one at a further volume some 10.
 
     **Examples**
 
         scotoma bench repair --json repair.json
 
         scotoma bench repair --planted planted --seeds 1
+
+        scotoma bench repair --planted planted --seeds 1 --volume 500 --volume 1500
     """
-    from scotoma.bench.repair import curve_table, measure, table
+    from scotoma.bench.repair import measure
+    from scotoma.bench.repair_table import curve_table, table, volume_table
 
     console.check_file(json, beside=out)
     with console.progress_bars() as progress:
-        result = measure(out, sets=sets, seeds=seeds, rounds=rounds, planted=planted or (), watch=progress)
+        result = measure(
+            out,
+            sets=sets,
+            seeds=seeds,
+            rounds=rounds,
+            planted=planted or (),
+            volumes=volume or (),
+            watch=progress,
+        )
     console.out.print(table(result))
     console.out.print(curve_table(result))
+    if result.volumes:
+        console.out.print(volume_table(result))
     _write(result, json)
 
 
