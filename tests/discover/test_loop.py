@@ -331,21 +331,42 @@ def test_where_every_question_is_lost_the_run_stops_after_one_step_and_says_the_
     with (
         Run.open(tmp_path / "run", command="discover", config={}) as run,
         pytest.raises(
-            ModelError, match=r"last 96 questions were all lost.*96 × bad_image \(images are not supported\)"
+            ModelError,
+            match=r"last (96|72) questions all came to nothing: \1 × bad_image \(images are not supported\)",
         ),
     ):
         loop.discover(run, ShapesWorld(), Interview(Deaf(), FactsVerifier()), settings, seed=0)  # type: ignore[arg-type]
 
 
-def test_a_judge_who_is_down_stops_the_run_though_nothing_was_put_to_the_candidate(tmp_path: Path) -> None:
+@pytest.mark.parametrize("explore", [0.0, 0.75, 1.0])
+def test_a_judge_who_is_down_stops_the_run_though_nothing_was_put_to_the_candidate(
+    explore: float, tmp_path: Path
+) -> None:
     judge = JudgeVerifier(Deaf())  # type: ignore[arg-type]
+    settings = SETTINGS.model_copy(update={"explore": explore})
     with (
         Run.open(tmp_path / "run", command="discover", config={}) as run,
         pytest.raises(
-            ModelError, match=r"all lost to errors: \d+ × judge:bad_image \(images are not supported\)"
+            ModelError, match=r"all came to nothing: \d+ × judge:bad_image \(images are not supported\)"
         ),
     ):
-        loop.discover(run, ShapesWorld(), Interview(Candidate(), judge), SETTINGS, seed=0)
+        loop.discover(run, ShapesWorld(), Interview(Candidate(), judge), settings, seed=0)
+
+
+def test_a_questioner_who_is_down_is_not_hidden_by_the_explorer_nor_taken_for_one_that_cannot_ask(
+    tmp_path: Path,
+) -> None:
+    silent = {"questioner": "tests.discover.test_loop:Deaf", "explore": 0.75}
+    for name, size in (
+        ("large", {}),
+        ("small", {"images": 1, "wishes_per_image": 2, "group_size": 2, "block": 1}),
+    ):
+        settings = SETTINGS.model_copy(update={**silent, **size})
+        with (
+            Run.open(tmp_path / name, command="discover", config={}) as run,
+            pytest.raises(ModelError, match=r"\d+ × questioner:bad_image \(images are not supported\)"),
+        ):
+            loop.ask_all(run, ShapesWorld(), Interview(Candidate(), FactsVerifier()), settings, seed=0)
 
 
 def test_errors_here_and_there_stop_nothing(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -321,11 +322,32 @@ def test_runs_that_prove_nothing_are_refused_before_anything_is_begun(run: Path,
         check_before(settings(SEEING, ONE, questions_from=str(tmp_path / "nowhere")))
 
 
-def test_a_candidate_or_judge_that_cannot_be_opened_is_told_before_anybody_is_asked() -> None:
-    with pytest.raises(ModelError, match="does not exist"):
-        check_before(settings(SEEING, "hf:./nowhere"))
-    with pytest.raises(SpecError, match="cannot import 'no_such_module'"):
-        check_before(settings(SEEING, ONE, judge={"model": "no_such_module:Judge"}))
+@pytest.mark.parametrize(
+    ("second", "more", "told"),
+    [
+        ("hf:./nowhere", {}, "does not exist"),
+        (ONE, {"judge": {"model": "no_such_module:Judge"}}, "cannot import 'no_such_module'"),
+    ],
+)
+def test_a_candidate_or_judge_that_cannot_be_opened_is_told_before_anybody_is_asked(
+    second: str, more: dict[str, object], told: str, tmp_path: Path
+) -> None:
+    with (
+        Run.open(tmp_path / "run", command="compare", config={}) as opened,
+        pytest.raises((ModelError, SpecError), match=told),
+    ):
+        compare(opened, settings(SEEING, second, **more))
+    with Run.read(tmp_path / "run") as opened:
+        assert not opened.ledger.counts().questions
+
+
+def test_who_has_answered_need_not_be_there_any_more(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    monkeypatch.setattr(comparing, "check_model", lambda spec: pytest.fail(f"{spec} was looked at"))
+    with Run.open(tmp_path / "run", command="compare", config=None) as opened:
+        assert compare(opened, CompareSettings.model_validate(opened.config)).ranking is not None
 
 
 def test_the_report_shows_ranking_pairs_skills_and_modes(run: Path, tmp_path: Path) -> None:

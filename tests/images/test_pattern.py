@@ -72,10 +72,30 @@ def test_a_name_with_brackets_is_found_by_its_escape(tmp_path: Path) -> None:
 
 
 def test_a_link_to_a_folder_above_finds_nothing_twice(photos: Path) -> None:
-    (photos / "dogs" / "around").symlink_to(photos, target_is_directory=True)
+    for name in ("around", "again", "once more"):  # two would take `glob` longer than anybody waits
+        (photos / "dogs" / name).symlink_to(photos, target_is_directory=True)
     found = matching(f"{photos}/**/*.png")
     assert len(found) == 24
     assert not any("around" in path.parts for path in found)
+
+
+def test_a_link_to_another_folder_is_followed(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    write(elsewhere / "IMG_9.png", encoded(picture(9)))
+    (photos / "disk").symlink_to(elsewhere, target_is_directory=True)
+    assert photos / "disk" / "IMG_9.png" in matching(f"{photos}/**/*.png")
+    assert [path.name for path in matching(f"{photos}/disk/**")] == ["IMG_9.png"]
+
+
+def test_two_stars_may_stand_anywhere_and_find_no_hidden_folder(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(photos / ".hidden" / "IMG_1.png", b"")
+    monkeypatch.chdir(photos)
+    assert len(matching("**/*.png")) == 24
+    assert len(matching("**/small/**/*.png")) == 12
+    assert len(matching("{cats,dogs}/**/IMG_*.png")) == 24
+    assert not any(path.is_absolute() for path in matching("**/*.png"))
 
 
 class TestOptions:

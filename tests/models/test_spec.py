@@ -234,6 +234,8 @@ def test_what_a_plugin_does_wrong_is_told_as_its_mistake(
         "    def answer(self, requests): return {}['x']\n"
         "class Short(Wrong):\n"
         "    def answer(self, requests): return [Reply('yes')]\n"
+        "class Nothing(Wrong):\n"
+        "    def answer(self, requests): return None\n"
         "class Words(Wrong):\n"
         "    def answer(self, requests): return ['yes' for _ in requests]\n"
     )
@@ -241,6 +243,7 @@ def test_what_a_plugin_does_wrong_is_told_as_its_mistake(
     for name, told in {
         "Torn": r"Torn failed: KeyError: 'x' \(.*plugins_gone_wrong\.py:5\)",
         "Short": "gave 1 replies to 2 requests",
+        "Nothing": "gave a NoneType .answer.requests. must return a list of Reply",
         "Words": "gave 'yes' as a reply",
     }.items():
         with pytest.raises(ModelError, match=told):
@@ -254,6 +257,7 @@ def test_a_model_that_cannot_be_opened_is_refused_without_reading_a_weight(tmp_p
         f"hf:{tmp_path}": "no config.json",
         "hf:./nowhere": "does not exist",
         "no_such_module:Model": "cannot import",
+        "hf:some/model?adapter=nowhere": "the adapter nowhere of .* does not exist",
         "openai:m": "OPENAI_API_KEY",
     }.items():
         with pytest.raises((ModelError, SpecError), match=told):

@@ -50,6 +50,13 @@ def test_every_mode_has_its_samples_its_rejections_and_its_shortfall(tmp_path: P
     assert "No question has been asked" not in html
 
 
+def test_where_more_are_wanted_now_it_is_not_finished(tmp_path: Path) -> None:
+    with delivered(tmp_path, "filled") as run:
+        html = build(run).read_text()
+    assert "This run is unfinished" in html
+    assert "<b>2</b> are missing so far." in html
+
+
 def test_a_few_are_shown_each_of_another_picture_and_text_stays_text(tmp_path: Path) -> None:
     with delivered(tmp_path, None) as run:
         html = build(run).read_text()

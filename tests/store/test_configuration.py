@@ -50,6 +50,9 @@ def test_a_tilde_in_a_path_is_the_home_folder(tmp_path: Path) -> None:
     path = tmp_path / "places.yaml"
     path.write_text("out: ~/runs/mine\n")
     assert load_settings(Places, path).out == Path.home() / "runs" / "mine"
+    path.write_text("out: ~no-such-user-of-mine/x\n")
+    with pytest.raises(ConfigError, match="out: ~no-such-user"):
+        load_settings(Places, path)
 
 
 def test_flags_alone_are_enough() -> None:

@@ -222,13 +222,23 @@ def test_a_run_that_stopped_at_its_budget_goes_on_with_a_higher_one(tmp_path: Pa
         Run.open(tmp_path, command="discover", config=other)
 
 
-def test_a_run_that_stopped_before_it_found_anything_does_not_keep_its_folder(tmp_path: Path) -> None:
+def test_a_run_whose_every_attempt_was_rejected_keeps_its_folder(tmp_path: Path) -> None:
+    with Run.open(tmp_path, command="generate", config={"samples": 1}) as run:
+        run.ledger.finish("generate/m1/0", {"attempts": ["paid for, and rejected"], "ended": None})
+    with pytest.raises(ConfigError, match="holds a run of `scotoma generate`"):
+        Run.open(tmp_path, command="discover", config={})
+
+
+def test_a_run_that_stopped_before_it_found_anything_does_not_keep_its_folder(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     wrong, right = ({"candidate": f"openai:m@http://h:{port}/v1"} for port in (8001, 8000))
     with Run.open(tmp_path, command="discover", config=wrong) as run:
         run.ledger.finish("calibration", {"of": "the judge that was named then"})
-    with Run.open(tmp_path, command="evolve", config=right) as run:
+    with caplog.at_level("WARNING"), Run.open(tmp_path, command="evolve", config=right) as run:
         assert (run.header.command, run.config) == ("evolve", right)
         assert run.ledger.done("calibration") is None
+        assert "it is begun anew" in caplog.text
         run.ledger.finish("discover/0000", {}, observations=[observation("a")])
     with pytest.raises(ConfigError, match="another config"):
         Run.open(tmp_path, command="evolve", config=wrong)

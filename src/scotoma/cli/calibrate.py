@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -73,7 +74,7 @@ def command(
         raise ConfigError("nothing to measure, or two things at once", hint="give either --judge or --tagger")
     if images is not None and labels is not None:
         raise ConfigError("--images and --labels exclude each other", hint="calibrate on one of them")
-    if out.is_dir():
+    if os.path.isdir(out):
         raise ConfigError(f"{out} is a folder", hint="name a file: --out judge.json")
     console.check_folder(out.parent)
     if judge is None:

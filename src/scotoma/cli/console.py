@@ -78,10 +78,12 @@ def check_folder(path: Path) -> None:
     Raises:
         StorageError: it is a file, or below one, or there is no permission.
     """
-    there = next(place for place in (path, *path.absolute().parents) if place.exists())
-    wrong = (
-        "is no folder" if not there.is_dir() else "" if os.access(there, os.W_OK) else "is not yours to write"
-    )
+    # Not Path.exists: below a folder that may not be looked into it raises.
+    there = next(place for place in (path, *path.absolute().parents) if os.path.exists(place))
+    if not os.path.isdir(there):
+        wrong = "is no folder"
+    else:
+        wrong = "" if os.access(there, os.W_OK | os.X_OK) else "is not yours to write"
     if wrong:
         raise StorageError(f"cannot write {path}: {there} {wrong}", hint="name a place that is yours")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,7 +49,7 @@ def command(
             "--where names no region", hint="for instance --where 'skill=counting and colour=blue'"
         )
     predicates = [Predicate.parse(text) for text in where]
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if os.path.exists(out) and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"{out} is there already", hint="name a new folder with --out")
     console.check_folder(out)
     from scotoma.bench.plant import plant

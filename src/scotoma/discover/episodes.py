@@ -25,6 +25,7 @@ from scotoma.discover.curriculum import Curriculum, complexity
 from scotoma.discover.explorer import Explorer
 from scotoma.discover.interview import Asked, Interview
 from scotoma.discover.novelty import Embedder, HashedWords, Memory, Novelty, terms
+from scotoma.discover.outage import Passage
 from scotoma.discover.pictures import Pictures
 from scotoma.discover.pool import Pool
 from scotoma.discover.questioner import Questioner, open_questioner, prompt_for, prompt_style
@@ -53,21 +54,8 @@ class Episode:
     """Proposals whose validity was decided."""
     beside: int = 0
     """Valid proposals that were not about what was wished."""
-    words: dict[str, str] = field(default_factory=dict)
-    """What a server last said of each error."""
-
-    @property
-    def came(self) -> int:
-        """What got past every server: answers that were judged or, where nothing was put, proposals that were."""
-        return sum(o.outcome in ("correct", "failure") for o in self.observations) or (
-            0 if self.observations else self.proposed
-        )
-
-    @property
-    def lost(self) -> Counter[str]:
-        """Everything that errors took, by error."""
-        struck = (o.verdict.error or "undecided" for o in self.observations if o.outcome == "infrastructure")
-        return self.unjudged + Counter(struck)
+    passages: dict[str, Passage] = field(default_factory=dict)
+    """By who asked, what got past the servers."""
 
 
 @dataclass(frozen=True)
@@ -127,8 +115,14 @@ class Episodes:
         invalid: Counter[str] = Counter()
         beside = 0
         words: dict[str, str] = {}
+        passages: dict[str, Passage] = {}
         if self.explorer is not None:
+            pool = self.explorer.pool
+            ruled, unruled = pool.ruled, Counter(pool.unjudged)
             found += self._explore(self.explorer, step, images[self.settings.looked_at :])
+            unjudged.update(pool.unjudged - unruled)
+            passages["explorer"] = Passage.of(found, pool.ruled - ruled, unjudged, pool.words)
+        explored, unexplored = len(found), Counter(unjudged)
         for turn in range(self.settings.turns if self.settings.looked_at else 0):
             prompts = self._prompts(step, turn, images[: self.settings.looked_at], earlier)
             rollouts = self.questioner.propose(
@@ -168,8 +162,9 @@ class Episodes:
         }
         if self.settings.curriculum != "off":
             figures["level"] = float(self.curriculum.level)
-        words |= {o.verdict.error: o.verdict.reason for o in found if o.verdict.error and o.verdict.reason}
-        return Episode(tuple(found), figures, unjudged, invalid, len(validity), beside, words)
+        if self.settings.looked_at:
+            passages["questioner"] = Passage.of(found[explored:], len(validity), unjudged - unexplored, words)
+        return Episode(tuple(found), figures, unjudged, invalid, len(validity), beside, passages)
 
     @property
     def images_per_step(self) -> int:

@@ -10,17 +10,17 @@ of steps is one stage of the ledger, so a killed run goes on as if it had not be
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from functools import partial
 from itertools import islice
 
-from scotoma.core import ConfigError, FailureMode, ImageRecord, ImageSource, Observation
+from scotoma.core import ConfigError, FailureMode, ImageRecord, ImageSource, ModelError, Observation
 from scotoma.diagnose.modes import suspect
 from scotoma.discover.baseline import Baseline
 from scotoma.discover.episodes import Episodes
 from scotoma.discover.interview import Interview
-from scotoma.discover.outage import Outage, check_answered
+from scotoma.discover.outage import Outage, check_answered, told
 from scotoma.discover.pictures import acquaint, pictures_of
 from scotoma.discover.pool import check_source, endless, pictures_so_far
 from scotoma.discover.progress import Progress, silent
@@ -32,6 +32,8 @@ from scotoma.store.ledger import CurvePoint
 from scotoma.store.run import Run
 from scotoma.verify.consensus import rulings
 from scotoma.verify.facts import FactsVerifier
+
+_BESIDE = "not about what was wished"
 
 
 def discover(
@@ -100,7 +102,9 @@ def ask_all(
         before = run.checkpoint(_state(remaining[0] - settings.block))
         episodes.restore(before, run.ledger.observations("discover"), partial(pictures_of, run, source))
     images = islice(endless(source, "discover", seed), remaining[0] * episodes.images_per_step, None)
-    outage = Outage()
+    outages: defaultdict[str, Outage] = defaultdict(Outage)
+    lost: Counter[str] = Counter()
+    words: dict[str, str] = {}
     for start in remaining:
         observations: list[Observation] = []
         records: list[ImageRecord] = []
@@ -119,12 +123,16 @@ def ask_all(
             proposed += episode.proposed
             beside += episode.beside
             curve += [CurvePoint(step, name, value) for name, value in episode.figures.items()]
-            outage.note(episode.came, episode.lost, episode.words)
+            for who, passage in episode.passages.items():
+                outages[who].note(passage, len(shown))
+            asking = episode.passages.get("questioner")
+            lost.update(asking.lost if asking else {})
+            words |= asking.words if asking else {}
             progress("discover", step + 1, settings.steps)
         run.images.put_all(records)
         check_answered(observations)
         if start == 0:
-            _check_asked(settings, observations, invalid, beside)
+            _check_asked(settings, observations, invalid + Counter({_BESIDE: beside}), told(lost, words))
         # Under the block's name: a stop before the ledger has the block must find the state of the one before.
         run.save_checkpoint(_state(start), episodes.save)
         run.ledger.finish(
@@ -149,18 +157,28 @@ def ask_all(
 
 
 def _check_asked(
-    settings: DiscoverSettings, observations: Sequence[Observation], invalid: Counter[str], beside: int
+    settings: DiscoverSettings, observations: Sequence[Observation], refused: Counter[str], lost: str
 ) -> None:
-    """Refuse to go on with a questioner of which the first block brought nothing to ask: all its questions earn alike,
-    so it would learn nothing either.
+    """Refuse to go on with a questioner of which the first block brought nothing to ask, and which cannot learn to: it
+    is frozen, or all its questions were refused alike and so earn alike.
+
+    Raises:
+        ConfigError: that is so.
+        ModelError: its questions were lost to errors.
     """
     if not settings.looked_at or any(o.asked_by == "questioner" for o in observations):
         return
-    reasons = invalid + Counter({"not about what was wished": beside})
-    told = ", ".join(f"{count} × {reason}" for reason, count in reasons.most_common(3))
+    if lost:
+        raise ModelError(
+            f"not one question of {settings.questioner} could be put to the candidate: {lost}",
+            hint="are the servers of questioner and judge well? The same command goes on",
+        )
+    if settings.trains and 0 < refused[_BESIDE] < refused.total():
+        return
+    reasons = ", ".join(f"{count} × {reason}" for reason, count in refused.most_common(3))
     raise ConfigError(
         f"the questioner {settings.questioner} asked nothing in its first block that could be put to the candidate: "
-        f"{told or 'it said nothing'}",
+        f"{reasons or 'it said nothing'}",
         hint="name a model that asks (--questioner SPEC), and see discover.prompts and discover.wishes",
     )
 

@@ -2,21 +2,24 @@
 
 check_answered(observations, MOST_LOST)     # a part is over: is enough left of it?
 outage = Outage()
-outage.note(came=0, lost=Counter({"timeout": 40}), words={"timeout": "no reply within 60 s"})   # ModelError
+outage.note(Passage(0, Counter({"timeout": 96}), {"timeout": "no reply within 60 s"}), images=12)   # ModelError
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from scotoma.core import ModelError, Observation
 
 MOST_LOST = 0.5
 """The share of a part's questions that errors may take: nothing is to be concluded because a server was down."""
 
-ENOUGH_LOST = 32
-"""Questions in a row that are lost to errors: after so many a server is taken for dead."""
+ENOUGH_LOST, ENOUGH_IMAGES = 32, 4
+"""Questions in a row that are lost, about so many images at least: after so many a server is taken for dead. A model
+may refuse every question about a single image.
+"""
 
 LONGEST = 200
 """Characters of a server's own words that a message shows."""
@@ -34,28 +37,66 @@ def told(lost: Mapping[str, int], words: Mapping[str, str | None]) -> str:
     )
 
 
+@dataclass(frozen=True)
+class Passage:
+    """What got past the servers in a part of the work: how much `came`, what was `lost`, by error, and what a server
+    last said of each.
+    """
+
+    came: int
+    lost: Counter[str]
+    words: dict[str, str]
+
+    @classmethod
+    def of(
+        cls,
+        observations: Sequence[Observation],
+        judged: int,
+        unjudged: Mapping[str, int],
+        words: Mapping[str, str],
+    ) -> Passage:
+        """Of questions that were asked and, before, of so many proposals that were judged, and those that were not.
+        Judged ones count where nothing was asked.
+        """
+        lost = [o for o in observations if o.outcome == "infrastructure"]
+        answered = sum(o.outcome in ("correct", "failure") for o in observations)
+        return cls(
+            answered or (0 if observations else judged),
+            Counter(unjudged) + Counter(o.verdict.error or "undecided" for o in lost),
+            {
+                **words,
+                **{o.verdict.error: o.verdict.reason for o in lost if o.verdict.error and o.verdict.reason},
+            },
+        )
+
+
 class Outage:
     """What was lost since something last came through."""
 
     def __init__(self) -> None:
         self._lost: Counter[str] = Counter()
         self._words: dict[str, str] = {}
+        self._images = 0
 
-    def note(self, came: int, lost: Mapping[str, int], words: Mapping[str, str]) -> None:
-        """A part of the work is over: so much came through, this was lost, with the servers' own words by error.
+    def note(self, passage: Passage, images: int) -> None:
+        """A part of the work, on so many images, is over.
 
         Raises:
             ModelError: nothing came through for so long that a server must be down.
         """
-        if came:
+        if passage.came:
             self._lost.clear()
+            self._images = 0
+        if passage.came or not passage.lost:
             return
-        self._lost.update(lost)
-        self._words.update(words)
-        if self._lost.total() >= ENOUGH_LOST:
+        self._lost.update(passage.lost)
+        self._words.update(passage.words)
+        self._images += images
+        if self._lost.total() >= ENOUGH_LOST and self._images >= ENOUGH_IMAGES:
             raise ModelError(
-                f"the last {self._lost.total()} questions were all lost to errors: {told(self._lost, self._words)}",
-                hint="are the servers of candidate, questioner and judge well? The same command goes on",
+                f"the last {self._lost.total()} questions all came to nothing: {told(self._lost, self._words)}",
+                hint="are the servers of candidate, questioner and judge well, and can their replies be read? "
+                "The same command goes on",
             )
 
 

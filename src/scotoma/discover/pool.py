@@ -64,7 +64,8 @@ class Candidacy:
 class Pool:
     """Uniform questions, `per_image` of them about each image.
 
-    `unjudged` counts, by error, the questions that were lost or that nobody could judge: left out, and reported.
+    `unjudged` counts, by error, the questions that were lost or that nobody could judge: left out, and reported, with
+    `words`, what a server last said of each error. `ruled` counts those that somebody judged, valid or not.
     """
 
     def __init__(
@@ -82,8 +83,8 @@ class Pool:
         self._verifier = verifier or FactsVerifier()
         self._tagger = tagger or Tagger()
         self._frozen: FrozenQuestioner | None = None
-        self._words: dict[str, str | None] = {}
-        self._ruled = 0
+        self.words: dict[str, str] = {}
+        self.ruled = 0
 
     @property
     def asked_by(self) -> str:
@@ -104,21 +105,21 @@ class Pool:
             keys = [f"{split}/{seed}/{number + i}" for i in range(len(shown))]
             number += len(shown)
             barren += len(shown)
-            ruled = self._ruled
+            ruled = self.ruled
             for item in self.about(shown, keys):
                 barren = 0
                 yield item
-            silent = silent + len(shown) if self._ruled == ruled else 0
+            silent = silent + len(shown) if self.ruled == ruled else 0
             if silent >= SILENT and self.unjudged:
                 raise ModelError(
                     f"not one question about the last {silent} images could be judged: "
-                    + told(self.unjudged, self._words),
+                    + told(self.unjudged, self.words),
                     hint="are the servers of questioner and judge well? The same command goes on",
                 )
             if barren >= 50 * LOOK:
                 raise ConfigError(
                     f"no valid question came of the last {barren} images of {self.source.spec}"
-                    + (f"; not judged: {told(self.unjudged, self._words)}" if self.unjudged else ""),
+                    + (f"; not judged: {told(self.unjudged, self.words)}" if self.unjudged else ""),
                     hint="look at the questioner's prompts and at the judge: "
                     "`scotoma calibrate --judge …` measures it",
                 )
@@ -131,13 +132,13 @@ class Pool:
         claims = [Claim(image=record, question=question) for record, question in proposed]
         verdicts = self._verifier.judge(claims)
         for claim, verdict, tags in zip(claims, verdicts, self._tagger.tags(claims, verdicts), strict=True):
-            self._ruled += verdict.valid is not None
+            self.ruled += verdict.valid is not None
             if verdict.valid:
                 yield Candidacy(claim.image, claim.question, tags, verdict)
             elif verdict.valid is None:
                 self.unjudged[verdict.error or verdict.reason or "undecided"] += 1
-                if verdict.error:
-                    self._words[verdict.error] = verdict.reason
+                if verdict.error and verdict.reason:
+                    self.words[verdict.error] = verdict.reason
 
     def _propose(self, images: Sequence[ImageRecord], keys: Sequence[str]) -> list[tuple[ImageRecord, str]]:
         if isinstance(self.source, World):
@@ -158,7 +159,7 @@ class Pool:
         rollouts = self._frozen.propose(prompts, 1, keys[0])
         self.unjudged.update(self._frozen.lost)
         self._frozen.lost.clear()
-        self._words |= self._frozen.words
+        self.words |= self._frozen.words
         return [(rollout.prompt.image, rollout.text) for rollout in rollouts]
 
 

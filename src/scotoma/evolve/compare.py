@@ -113,18 +113,15 @@ class CompareSettings(Settings):
 
 
 def check_before(settings: CompareSettings) -> None:
-    """Look at everybody who takes part and into the runs that the settings name, before a run of our own is begun.
+    """Look at the questioner and into the runs that the settings name, before a run of our own is begun.
 
     Raises:
-        SpecError, ModelError: a candidate or a judge cannot be opened.
         ConfigError: the embedded questioner is to ask about photos, which it cannot.
         RunError: there is none, it confirmed nothing, or it holds no questions that could be asked again.
     """
     if settings.questions_from is None:
         asks = settings.discover.model_copy(update={"reinforce": False})  # nobody is trained here
         check_questioner(asks, open_source(settings.discovery(settings.candidates[0])), settings.seed)
-    for spec in (*settings.candidates, *settings.judge.specs):
-        check_model(spec)
     for path in (*settings.modes_from, *filter(None, (settings.questions_from,))):
         with Run.read(path) as other:
             proven_modes(other)
@@ -145,6 +142,14 @@ def compare(run: Run, settings: CompareSettings, progress: Progress = silent) ->
     """
     source = open_source(settings.discovery(settings.candidates[0]))
     check_source(source, settings.seed, judged=bool(settings.judge.specs))
+    if run.ledger.done("compared") is None:
+        # Everybody who has not answered yet, before anybody is asked: not when the others are through.
+        answered = [phase_of(i, "test") for i in range(len(settings.candidates))]
+        missing = [
+            s for s, phase in zip(settings.candidates, answered, strict=True) if not run.ledger.stages(phase)
+        ]
+        for spec in (*missing, *settings.judge.specs):
+            check_model(spec)
     adopt_calibration(run, settings.judge)
     acquaint(source, run)
     modes = _modes_of_runs(run, settings, source)

@@ -11,6 +11,9 @@ from scotoma.core import FailureMode
 from scotoma.generate.attempt import Tally, attempts_of, tally
 from scotoma.store.ledger import Ledger
 
+FILLED = "filled"
+"""How a mode ends of which every sample was made; where more are wanted now, it has not ended."""
+
 
 class Delivery(BaseModel):
     """What came of one mode. `ended`: `filled`, or why it was given up; None while it is being worked on."""
@@ -45,6 +48,6 @@ def delivery_of(ledger: Ledger, mode: FailureMode, wanted: int) -> Delivery:
         description=mode.description,
         wanted=wanted,
         kept=told.kept,
-        ended=ended,
+        ended=None if ended == FILLED and told.kept < wanted else ended,
         tally=told,
     )

@@ -24,6 +24,7 @@ from scotoma.core import ImageError, ImageRecord, Sample, Tags
 from scotoma.diagnose.wording import wording_tags
 from scotoma.generate.attempt import Attempt
 from scotoma.generate.checks import Checks, Draft
+from scotoma.generate.delivery import FILLED
 from scotoma.generate.handover import (
     Brief,
     Declined,
@@ -179,7 +180,7 @@ def batches(
 
 def _ended(progress: _Progress, brief: Brief, pace: Pace) -> str | None:
     if progress.kept >= brief.wanted:
-        return "filled"
+        return FILLED
     if progress.barren >= MOST_BARREN:
         return BARREN
     return "tries used up" if progress.tried >= pace.tries * brief.wanted else None

@@ -12,6 +12,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from scotoma.core import ImageError
@@ -44,9 +45,9 @@ def matching(pattern: str) -> list[Path]:
     """
     found: dict[str, Path] = {}
     for one in spelt_out(str(Path(pattern).expanduser())):
-        for name in sorted(glob.iglob(one, recursive=True), key=lambda name: (name.count(os.sep), name)):
+        for name in sorted(_matches(one), key=lambda name: (name.count(os.sep), name)):
             if os.path.isfile(name):
-                # A link to a folder above leads ** round and round: the shortest way to a file is kept.
+                # Two links may lead to one file: the shortest way to it is kept.
                 found.setdefault(os.path.realpath(name), Path(name))
     if not found:
         raise ImageError(
@@ -54,6 +55,24 @@ def matching(pattern: str) -> list[Path]:
             hint="in a shell, quote the pattern; ** matches folders below, as in photos/**/*.jpg",
         )
     return sorted(found.values())
+
+
+def _matches(pattern: str) -> Iterator[str]:
+    """What a pattern without braces matches. `glob` itself follows links to folders above for ever."""
+    parts = Path(pattern).parts
+    if "**" not in parts:
+        yield from glob.iglob(pattern)
+        return
+    at = parts.index("**")
+    below = parts[at + 1 :] or ("*",)
+    seen: set[str] = set()
+    for start in glob.iglob(os.path.join(*parts[:at])) if at else ("",):
+        for folder, folders, _ in os.walk(start or ".", followlinks=True):
+            real = os.path.realpath(folder)
+            folders[:] = [] if real in seen else sorted(name for name in folders if not name.startswith("."))
+            if real not in seen:
+                seen.add(real)
+                yield from _matches(os.path.join(glob.escape(folder), *below))
 
 
 def open_pattern(

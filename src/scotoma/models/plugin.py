@@ -8,6 +8,7 @@ What it does wrong is told as its mistake, with the place in its code, and not a
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Sequence
 
@@ -29,15 +30,20 @@ class PluginModel:
             ModelError: it failed, or gave something else than a `Reply` for each request.
         """
         try:
-            replies = list(self._model.answer(requests))
+            given: object = self._model.answer(requests)
         except ScotomaError:
             raise
         except Exception as error:  # somebody else's code raises what it likes
-            place = traceback.extract_tb(error.__traceback__)[-1]
             raise ModelError(
-                f"{self._target} failed: {type(error).__name__}: {error} ({place.filename}:{place.lineno})",
+                f"{self._target} failed: {type(error).__name__}: {error} ({self._place(error)})",
                 hint="a request that cannot be answered gets Reply(error=ReplyError(kind, message))",
             ) from error
+        if not isinstance(given, list | tuple):
+            raise ModelError(
+                f"{self._target} gave a {type(given).__name__}",
+                hint="answer(requests) must return a list of Reply",
+            )
+        replies = list(given)
         if len(replies) != len(requests):
             raise ModelError(
                 f"{self._target} gave {len(replies)} replies to {len(requests)} requests",
@@ -49,3 +55,10 @@ class PluginModel:
                     f"{self._target} gave {reply!r:.80} as a reply", hint="it must be a scotoma.core.Reply"
                 )
         return replies
+
+    def _place(self, error: Exception) -> str:
+        """The last line of its own module that the error came through."""
+        frames = traceback.extract_tb(error.__traceback__)
+        own = getattr(sys.modules.get(type(self._model).__module__), "__file__", None)
+        place = next((frame for frame in reversed(frames) if frame.filename == own), frames[-1])
+        return f"{place.filename}:{place.lineno}"

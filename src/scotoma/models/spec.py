@@ -20,6 +20,7 @@ from __future__ import annotations
 import importlib
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -231,15 +232,24 @@ def load_model(spec: str, **options: Any) -> ChatModel:
 
 
 def check_model(spec: str) -> None:
-    """Refuse a model that cannot be opened, before any work: its key, its code, its config; no weight is read.
+    """Refuse a model that cannot be opened, before any work, by what can be looked at fast: an endpoint's key, whether
+    a plug-in can be imported, the folder and config of a checkpoint, its adapter and chat template. No weight is read.
 
     Raises:
-        SpecError, ModelError, StorageError: as `load_model` has it.
+        SpecError, ModelError, StorageError: see `load_model`.
     """
     parsed = parse_model_spec(spec)
-    if parsed.kind in ("plugin", "openai"):
+    if parsed.kind == "plugin":
+        _factory(parsed.target)
+        return
+    if parsed.kind == "openai":
         load_model(spec)
         return
+    if isinstance(parsed.options, CheckpointOptions):
+        for name in ("adapter", "chat_template"):
+            told = getattr(parsed.options, name)
+            if told is not None and not Path(told).expanduser().exists():
+                raise ModelError(f"the {name} {told} of {parsed} does not exist", hint="give the path of one")
     try:
         from scotoma.models.checkpoint import check_checkpoint
     except ModuleNotFoundError as error:
@@ -297,10 +307,11 @@ def _folder(name: str) -> Path:
     return Path(__file__).resolve().parent / name
 
 
-def _plugin(target: str, options: dict[str, Any]) -> ChatModel:
+def _factory(target: str) -> Callable[..., Any]:
+    """The class or function that a plug-in spec names."""
     module, _, name = target.partition(":")
     try:
-        factory = getattr(importlib.import_module(module), name)
+        factory: Callable[..., Any] = getattr(importlib.import_module(module), name)
     except ImportError as error:
         raise SpecError(
             f"cannot import {module!r}: {error}", hint="it must be installed or on PYTHONPATH"
@@ -309,6 +320,11 @@ def _plugin(target: str, options: dict[str, Any]) -> ChatModel:
         raise SpecError(f"the module {module!r} has no {name!r}") from error
     if not callable(factory):
         raise SpecError(f"{target} is not callable", hint="name a class or a function that returns a model")
+    return factory
+
+
+def _plugin(target: str, options: dict[str, Any]) -> ChatModel:
+    factory = _factory(target)
     try:
         model = factory(**options)
     except ScotomaError:

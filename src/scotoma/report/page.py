@@ -6,6 +6,7 @@ page.summary.modes, page.cards[0].exhibits
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,7 +16,6 @@ import scotoma
 from scotoma.core import FailureMode
 from scotoma.diagnose.taxonomy import Taxonomy
 from scotoma.discover.topics import taxonomy_of
-from scotoma.generate.delivery import delivery_of
 from scotoma.report.account import account
 from scotoma.report.curves import Panel, panels
 from scotoma.report.exhibit import Exhibit, Gallery, Pair
@@ -150,11 +150,12 @@ class Page:
         gallery = Gallery(run)
         halves = PHASES.values() if run.header.command == "import" else ("discover",)
         asked, uniform = Tally.of(run.ledger, *halves), Tally.of(run.ledger, "baseline")
+        ordered = lots(run, gallery)
         images = run.config.get("images")
         return cls(
             origin=_origin(run, summary),
             images_spec=images if isinstance(images, str) else "",
-            stages=_stages(run, summary, uniform),
+            stages=_stages(run, summary, uniform, ordered),
             summary=summary,
             cards=tuple(_card(mode, modes, rows, gallery) for mode in confirmed(summary)),
             suspects=tuple(
@@ -167,7 +168,7 @@ class Page:
             taxonomy=taxonomy_of(run.ledger).top(depth=3, most=6),
             asked=asked,
             uniform=uniform,
-            lots=lots(run, gallery),
+            lots=ordered,
         )
 
 
@@ -192,7 +193,7 @@ def _origin(run: Run, summary: Summary) -> Origin:
     )
 
 
-def _stages(run: Run, summary: Summary, uniform: Tally) -> tuple[Stage, ...]:
+def _stages(run: Run, summary: Summary, uniform: Tally, ordered: Sequence[Lot]) -> tuple[Stage, ...]:
     """What the config promised against what is there. A run of `discover` promises no rounds."""
     found, modes = summary.discovery, summary.modes
     stages = [
@@ -208,7 +209,7 @@ def _stages(run: Run, summary: Summary, uniform: Tally) -> tuple[Stage, ...]:
         # A log in which no mode stands out is a finished import all the same.
         return (Stage("import", run.ledger.done("confirm") is not None),)
     if summary.command == "generate":
-        made = [delivery_of(run.ledger, mode, 0).ended is not None for mode in run.ledger.modes()]
+        made = [lot.delivery.ended is not None for lot in ordered]
         return (Stage("samples", bool(made) and all(made)),)
     if summary.command == "compare":
         return (Stage("comparison", run.ledger.done("compared") is not None),)

@@ -27,7 +27,14 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-HomePath = Annotated[Path, AfterValidator(Path.expanduser)]
+def _at_home(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError as error:  # there is no such user, or this one has no home
+        raise ValueError(f"{path}: {error}") from error
+
+
+HomePath = Annotated[Path, AfterValidator(_at_home)]
 """A path in a config: `~` is the home folder, as a shell has it."""
 
 SettingsType = TypeVar("SettingsType", bound=Settings)

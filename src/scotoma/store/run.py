@@ -15,6 +15,7 @@ with Run.open("runs/demo", command="evolve", config=settings.model_dump()) as ru
 from __future__ import annotations
 
 import json
+import logging
 import os
 import platform
 import re
@@ -54,6 +55,8 @@ _PACKAGES = (
 _CHECKPOINT_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*")
 _ABSENT = object()
 _LEDGER = "ledger.sqlite"
+_COPIED = {"calibration"}
+_LOG = logging.getLogger(__name__)
 # Options of an endpoint's spec that say how it is asked and what may be spent, and change no answer.
 _SPENDING = re.compile(
     r"(?<=[?&])(?:max_usd|price_in|price_out|max_tokens_total|concurrency|timeout|retries|key_env|cache)=[^&]*&?"
@@ -355,13 +358,16 @@ def _resume(
 
 
 def _holds_nothing(path: Path) -> bool:
-    """Whether the run there stopped before it found anything: a wrong address must not keep its folder."""
+    """Whether the run there stopped before it finished anything: a wrong address must not keep its folder. Stages that
+    only copy a file of the config are no work.
+    """
     with Ledger.read(path / _LEDGER) as ledger:
-        return not (ledger.counts().questions or ledger.images() or ledger.samples())
+        return set(ledger.stages()) <= _COPIED
 
 
 def _begin_anew(path: Path, command: str, config: dict[str, Any]) -> RunHeader:
     """Leave nothing of a run that holds nothing: what it took over from its config is another's now."""
+    _LOG.warning("%s held a run that had stopped before it found anything: it is begun anew", path)
     with storage_errors(path):
         for leftover in (_LEDGER, f"{_LEDGER}-wal", f"{_LEDGER}-shm"):
             (path / leftover).unlink(missing_ok=True)
