@@ -42,3 +42,7 @@ def test_of_positive_values_the_mean_is_of_their_logarithms() -> None:
 
 def test_large_figures_are_shown_with_as_many_digits_as_are_wanted() -> None:
     assert shown(mean([1000.0, 1000.0]), digits=0) == "1,000 [1,000, 1,000]"
+
+
+def test_a_share_of_one_run_has_no_interval_that_says_nothing() -> None:
+    assert shown(mean_share([0.3])) == "0.30 (n=1)"

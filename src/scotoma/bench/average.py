@@ -42,7 +42,6 @@ def geometric_mean(values: Iterable[float]) -> Rate:
 
 def shown(rate: Rate, digits: int = 2) -> str:
     """For a table: `0.88 [0.74, 1.00]`, or `0.88 (n=1)` where one run says nothing of how runs differ."""
-    interval = (
-        f"(n={rate.n})" if math.isinf(rate.high) else f"[{rate.low:,.{digits}f}, {rate.high:,.{digits}f}]"
-    )
+    alone = rate.n == 1 or math.isinf(rate.high)
+    interval = f"(n={rate.n})" if alone else f"[{rate.low:,.{digits}f}, {rate.high:,.{digits}f}]"
     return f"{rate.value:,.{digits}f} {interval}"
