@@ -579,6 +579,7 @@ def test_in_open_language_an_item_in_other_words_is_for_a_judge() -> None:
         ("2 crore", "20 million", "correct"),
         ("1e3", "1000", "correct"),
         ("1e3", "1", "incorrect"),
+        ("yes", "+", "undecided"),
         ("A black and white cat.", "white and black cat", "correct"),
         ("a red circle and a blue square", "a blue circle and a red square", "undecided"),
         ("1 and 2 cats", "2 and 1 cats", "undecided"),

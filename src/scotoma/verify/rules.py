@@ -110,7 +110,7 @@ def match(
         return "undecided" if other or bounded or split else "correct"
     if worth := formulas.compare(spoken, meant):
         return worth
-    if _turned(words) == target:
+    if target and _turned(words) == target:
         return "correct"
     if right in ("yes", "no"):
         return _match_polar(spoken, right, one_word=len(answer.split()) == 1, closed=closed)
