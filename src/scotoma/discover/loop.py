@@ -103,14 +103,14 @@ def ask_all(
         episodes.restore(before, run.ledger.observations("discover"), partial(pictures_of, run, source))
     images = islice(endless(source, "discover", seed), remaining[0] * episodes.images_per_step, None)
     outages: defaultdict[str, Outage] = defaultdict(Outage)
-    lost: Counter[str] = Counter()
-    words: dict[str, str] = {}
     for start in remaining:
         observations: list[Observation] = []
         records: list[ImageRecord] = []
         curve: list[CurvePoint] = []
         unjudged: Counter[str] = Counter()
         invalid: Counter[str] = Counter()
+        lost: Counter[str] = Counter()
+        words: dict[str, str] = {}
         proposed = beside = 0
         ruled, tagged = rulings(interview.verifier), interview.tagger.counted
         for step in range(start, min(start + settings.block, settings.steps)):
@@ -125,9 +125,9 @@ def ask_all(
             curve += [CurvePoint(step, name, value) for name, value in episode.figures.items()]
             for who, passage in episode.passages.items():
                 outages[who].note(passage, len(shown))
-            asking = episode.passages.get("questioner")
-            lost.update(asking.lost if asking else {})
-            words |= asking.words if asking else {}
+            if (asking := episode.passages.get("questioner")) is not None:
+                lost.update(asking.lost)
+                words |= asking.words
             progress("discover", step + 1, settings.steps)
         run.images.put_all(records)
         check_answered(observations)
