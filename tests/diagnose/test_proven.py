@@ -16,7 +16,8 @@ MODE = FailureMode(
 
 
 def made_by(command: str, path: Path, *, proved: bool = False, modes: tuple[FailureMode, ...] = ()) -> Run:
-    with Run.open(path, command=command, config={}) as run:
+    config = {"files": [{"name": "my log.jsonl"}]} if command == "import" else {}
+    with Run.open(path, command=command, config=config) as run:
         run.ledger.put_modes(modes)
         if proved:
             run.ledger.finish("confirm", {})
@@ -37,6 +38,7 @@ def test_those_that_were_proved_all_or_the_ones_that_are_wanted(tmp_path: Path) 
         ("discover", False, r"still to come: scotoma confirm '.*a run'"),
         ("discover", True, "confirmed none: a longer discovery"),
         ("evolve", True, "confirmed none: a longer discovery"),
+        ("import", False, r"scotoma import 'my log.jsonl' --out '.*a run', with the options"),
         ("import", True, "no failure mode stands out in its logs"),
         ("compare", False, "made by `scotoma compare`: give the folder of a discovery"),
         ("generate", False, "made by `scotoma generate`"),

@@ -284,7 +284,7 @@ class TestSpecs:
             ("nowhere_at_all:Source", "no module 'nowhere_at_all'.*PYTHONPATH"),
             (f"{__name__}:Shads", "has no 'Shads' .did you mean 'Shades'"),
             (f"{__name__}:NeedsArguments", "cannot be made without arguments"),
-            ("builtins:dict", "no image source: it has no method images"),
+            ("builtins:dict", "no image source: it needs `spec` and a method images"),
         ],
     )
     def test_what_names_nothing_is_told_with_what_is_near(self, spec: str, told: str) -> None:

@@ -69,6 +69,7 @@ def test_flags_alone_are_enough() -> None:
         ("candidate: pupil\nrounds: 1\nrounds: 2\n", [":3", "'rounds' is there twice"]),
         ("rounds: 1\ncandidate: {{ name }}\n", [":2", "not valid YAML", "needs quotes"]),
         ("rounds: 1\n? [candidate]\n: pupil\n", [":2", "not valid YAML", "needs quotes"]),
+        ("candidate: pupil\nrounds: 2026-13-45\n", [":2", "not valid YAML", "'2026-13-45'", "needs quotes"]),
         ("candidate: pupil\nrouns: 3\n", ["rouns: unknown key", "did you mean 'rounds'?"]),
         ("candidate: pupil\nzzz: 3\n", ["zzz: unknown key", "candidate, rounds, arms"]),
         ("candidate: pupil\ndiscover:\n  question: 3\n", ["discover.question: unknown key", "'questions'"]),

@@ -37,8 +37,15 @@ def how_to_prove(run: Run) -> str:
     if command not in ("discover", "evolve", "import"):
         return f"it was made by `scotoma {command}`: give the folder of a discovery, a spiral or an import"
     if run.ledger.done("confirm") is None:
-        again = f"scotoma {command}" if command == "import" else f"scotoma confirm {quote(str(run.path))}"
-        return f"its proof is still to come: {again}"
+        return f"its proof is still to come: {_again(run)}"
     if command == "import":
         return "no failure mode stands out in its logs: more of them may show one"
     return "its proof is over and confirmed none: a longer discovery, or one that explores (--explore), may find some"
+
+
+def _again(run: Run) -> str:
+    """The command that goes on to the proof. An import knows its logs by their names, not by where they lie."""
+    if run.header.command != "import":
+        return f"scotoma confirm {quote(str(run.path))}"
+    logs = " ".join(quote(str(file["name"])) for file in run.config.get("files", ()))
+    return f"scotoma import {logs} --out {quote(str(run.path))}, with the options that it was begun with"

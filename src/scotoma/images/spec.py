@@ -22,8 +22,9 @@ import inspect
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import cast
 
-from scotoma.core import ConfigError, ImageSource, SpecError, World
+from scotoma.core import ConfigError, ImageError, ImageSource, ScotomaError, SpecError, World
 from scotoma.images.duplicates import Embedder
 from scotoma.images.folder import FolderSource
 from scotoma.images.options import (
@@ -35,6 +36,7 @@ from scotoma.images.options import (
     read_options,
 )
 from scotoma.images.pattern import open_pattern
+from scotoma.images.plugin import PluginSource
 
 WORLDS = {"shapes": "scotoma.images.worlds.shapes:ShapesWorld"}
 """The worlds that come with Scotoma. They are imported when they are asked for."""
@@ -118,13 +120,19 @@ def _own_source(spec: str, module: str, attribute: str) -> ImageSource:
     if near or "/" in module or not all(part.isidentifier() for part in (*module.split("."), attribute)):
         hint = f"did you mean {near[0]}:{attribute}?" if near else f"an image spec is {_KINDS}"
         raise SpecError(f"{spec!r} is no image spec", hint=hint)
-    source = _factory(spec, module, attribute)()
-    if not callable(getattr(source, "images", None)):
+    factory = _factory(spec, module, attribute)
+    try:
+        source: object = factory()
+    except ScotomaError:
+        raise
+    except Exception as error:  # somebody else's constructor raises what it likes
+        raise ImageError(f"{spec} could not be started: {type(error).__name__}: {error}") from error
+    if not isinstance(getattr(source, "spec", None), str) or not callable(getattr(source, "images", None)):
         raise SpecError(
-            f"{spec!r} is no image source: it has no method images(split, seed)",
+            f"{spec!r} is no image source: it needs `spec` and a method images(split, seed)",
             hint="see scotoma.core.ImageSource",
         )
-    return source
+    return source if isinstance(source, World) else PluginSource(spec, cast(ImageSource, source))
 
 
 def _factory(spec: str, module: str, attribute: str) -> Callable[[], ImageSource]:

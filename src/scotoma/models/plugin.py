@@ -8,11 +8,10 @@ What it does wrong is told as its mistake, with the place in its code, and not a
 
 from __future__ import annotations
 
-import sys
-import traceback
 from collections.abc import Sequence
 
 from scotoma.core import ChatModel, ModelError, Reply, Request, ScotomaError
+from scotoma.core.plugin import failure
 
 
 class PluginModel:
@@ -35,7 +34,7 @@ class PluginModel:
             raise
         except Exception as error:  # somebody else's code raises what it likes
             raise ModelError(
-                f"{self._target} failed: {type(error).__name__}: {error} ({self._place(error)})",
+                failure(self._target, self._model, error),
                 hint="a request that cannot be answered gets Reply(error=ReplyError(kind, message))",
             ) from error
         if not isinstance(given, list | tuple):
@@ -55,10 +54,3 @@ class PluginModel:
                     f"{self._target} gave {reply!r:.80} as a reply", hint="it must be a scotoma.core.Reply"
                 )
         return replies
-
-    def _place(self, error: Exception) -> str:
-        """The last line of its own module that the error came through."""
-        frames = traceback.extract_tb(error.__traceback__)
-        own = getattr(sys.modules.get(type(self._model).__module__), "__file__", None)
-        place = next((frame for frame in reversed(frames) if frame.filename == own), frames[-1])
-        return f"{place.filename}:{place.lineno}"

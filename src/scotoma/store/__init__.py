@@ -8,10 +8,11 @@ run = Run.read("runs/demo")     # no lock, nothing written: for reports and copi
 """
 
 from scotoma.store.configuration import Settings, load_settings
+from scotoma.store.header import RunHeader
 from scotoma.store.ledger import Counts, CurvePoint, Ledger
 from scotoma.store.pictures import Pictures
 from scotoma.store.rows import ImageEntry, skill_combination
-from scotoma.store.run import Run, RunHeader
+from scotoma.store.run import Run
 from scotoma.store.summary import (
     SUMMARY_SCHEMA,
     ArmSummary,

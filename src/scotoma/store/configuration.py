@@ -128,7 +128,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """PyYAML lets the second of two equal keys win in silence; and `{{ name }}`, a placeholder, is a key in braces."""
+    """PyYAML lets the second of two equal keys win in silence; `{{ name }}`, a placeholder, is a key in braces; and a
+    date that no calendar has is no YAML error to it.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
@@ -145,6 +147,14 @@ class _StrictLoader(yaml.SafeLoader):
                 )
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except ValueError as error:  # 2026-13-45 looks like a date
+            raise yaml.MarkedYAMLError(
+                problem=f"{node.value!r}: {error}; text needs quotes", problem_mark=node.start_mark
+            ) from error
 
 
 def _put(document: dict[str, Any], key: str, value: Any, path: Path | None) -> None:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from scotoma.core import StorageError
+from scotoma.core import RunError, StorageError
 
 _HINTS = {
     errno.ENOSPC: "the disk is full: free some space and run the same command again; it resumes",
@@ -67,6 +67,20 @@ def write_durably(path: Path, data: bytes, *, flush: bool = True) -> None:
             raise
         if flush:
             _flush_folder(path.parent)
+
+
+def read_if_there(path: Path) -> bytes | None:
+    """What was written at `path`, or None where nothing was.
+
+    Raises:
+        RunError: it is there, and cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise RunError(f"cannot read {path}: {error.strerror}") from error
 
 
 def replace_durably(path: Path, writer: Callable[[Path], None]) -> None:

@@ -14,66 +14,29 @@ with Run.open("runs/demo", command="evolve", config=settings.model_dump()) as ru
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import platform
 import re
 import shutil
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-import scotoma
-from scotoma.core import ConfigError, RunError, RunVersion, StorageError
+from scotoma.core import ConfigError, RunError, StorageError
 from scotoma.store.configuration import SettingsType, checked
-from scotoma.store.durable import recover, replace_durably, storage_errors, write_durably
+from scotoma.store.durable import read_if_there, recover, replace_durably, storage_errors, write_durably
+from scotoma.store.header import RunHeader, plain_config
 from scotoma.store.ledger import Ledger
 from scotoma.store.lock import RunLock
 from scotoma.store.pictures import Pictures
 from scotoma.store.summary import Summary
 
-RUN_SCHEMA = "scotoma.run/1"
-
-_PACKAGES = (
-    "torch",
-    "transformers",
-    "trl",
-    "peft",
-    "accelerate",
-    "numpy",
-    "pillow",
-    "scikit-learn",
-)
 _CHECKPOINT_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*")
-_ABSENT = object()
 _LEDGER = "ledger.sqlite"
 _COPIED = {"calibration"}
 _LOG = logging.getLogger(__name__)
-# Options of an endpoint's spec that say how it is asked and what may be spent, and change no answer.
-_SPENDING = re.compile(
-    r"(?<=[?&])(?:max_usd|price_in|price_out|max_tokens_total|concurrency|timeout|retries|key_env|cache)=[^&]*&?"
-)
-
-
-class RunHeader(BaseModel):
-    """`run.yaml`: what this run is, enough to make it again. `versions` maps package to version."""
-
-    model_config = ConfigDict(frozen=True, populate_by_name=True)
-
-    schema_: str = Field(default=RUN_SCHEMA, alias="schema")
-    command: str
-    started: datetime
-    seed: int | None = None
-    versions: dict[str, str] = Field(default_factory=dict)
-    config: dict[str, Any] = Field(default_factory=dict)
 
 
 class Run:
@@ -115,19 +78,17 @@ class Run:
         """
         path = Path(path)
         _check_folder(path, fresh_ok=fresh_ok and config is not None)
-        _read_header(
-            path
-        )  # a run of another version is refused before anything, even a lock, is written there
+        # A run of another version is refused before anything, even a lock, is written there.
+        RunHeader.read(path)
         with storage_errors(path):
             path.mkdir(parents=True, exist_ok=True)
         lock = RunLock(path / "lock")
         try:
-            plain = None if config is None else _plain(config)
-            header = _read_header(path)
+            header = RunHeader.read(path)
             if header is None:
-                header = _write_header(path, _new_header(command, plain or {}))
-            elif plain is not None:
-                header = _resume(path, header, command, plain, may_grow, may_change)
+                header = _begun(path, command, config or {})
+            elif config is not None:
+                header = _resume(path, header, command, plain_config(config), may_grow, may_change)
             recover(path)
             ledger = Ledger.open(path / _LEDGER)
             try:
@@ -149,7 +110,7 @@ class Run:
             RunVersion: another version of Scotoma made it.
         """
         path = Path(path)
-        header = _read_header(path)
+        header = RunHeader.read(path)
         if header is None:
             raise RunError(
                 f"there is no run in {path}", hint="a run folder holds a run.yaml; give that folder"
@@ -224,7 +185,7 @@ class Run:
         Raises:
             RunVersion: another version of Scotoma wrote it.
         """
-        text = _read(self.path / "summary.json")
+        text = read_if_there(self.path / "summary.json")
         return None if text is None else Summary.from_json(text)
 
     def close(self) -> None:
@@ -271,52 +232,10 @@ def _check_folder(path: Path, *, fresh_ok: bool) -> None:
         )
 
 
-def _new_header(command: str, config: dict[str, Any]) -> RunHeader:
-    versions = {"scotoma": scotoma.__version__, "python": platform.python_version()}
-    for package in _PACKAGES:
-        # Asked of the installed metadata, so that nothing heavy is imported.
-        with suppress(metadata.PackageNotFoundError):
-            versions[package] = metadata.version(package)
-    seed = config.get("seed")
-    return RunHeader(
-        command=command,
-        started=datetime.now(UTC),
-        seed=seed if isinstance(seed, int) else None,
-        versions=versions,
-        config=config,
-    )
-
-
-def _write_header(path: Path, header: RunHeader) -> RunHeader:
-    document = header.model_dump(mode="json", by_alias=True)
-    text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110)
-    write_durably(path / "run.yaml", text.encode())
+def _begun(path: Path, command: str, config: Mapping[str, Any]) -> RunHeader:
+    header = RunHeader.new(command, config)
+    header.write(path)
     return header
-
-
-def _read_header(path: Path) -> RunHeader | None:
-    text = _read(path / "run.yaml")
-    if text is None:
-        return None
-    try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise RunError(f"{path / 'run.yaml'} is damaged", hint="restore it, or use another folder") from error
-    if not isinstance(document, dict) or "schema" not in document:
-        raise RunError(f"{path / 'run.yaml'} is no run of Scotoma", hint="use another folder")
-    if document["schema"] != RUN_SCHEMA:
-        versions = document.get("versions")
-        writer = versions.get("scotoma") if isinstance(versions, dict) else None
-        raise RunVersion(
-            f"the run in {path} has the format {document['schema']!r};"
-            f" this Scotoma ({scotoma.__version__}) uses {RUN_SCHEMA!r}",
-            hint=f"open it with Scotoma {writer}, or use another folder" if writer else "use another folder",
-        )
-    try:
-        return RunHeader.model_validate(document)
-    except ValidationError as error:
-        key = ".".join(map(str, error.errors()[0]["loc"]))
-        raise RunError(f"{path / 'run.yaml'} is damaged at {key!r}", hint="restore it from a copy") from error
 
 
 def _resume(
@@ -334,27 +253,19 @@ def _resume(
             f"{path} holds a run of `scotoma {header.command}`, not of `scotoma {command}`",
             hint="choose another --out",
         )
-    stored, asked = _flat(header.config), _flat(config)
-    differing = [
-        key
-        for key in sorted({*stored, *asked})
-        if _telling(stored.get(key, _ABSENT)) != _telling(asked.get(key, _ABSENT))
-        and key not in may_change
-        and not (key in may_grow and _grows(stored.get(key), asked.get(key)))
-    ]
+    differing = header.differences(config, may_grow=may_grow, may_change=may_change)
     if differing and _holds_nothing(path):
         return _begin_anew(path, command, config)
     if differing:
-        told = ", ".join(f"{key} ({_show(stored, key)} there, {_show(asked, key)} now)" for key in differing)
         raise ConfigError(
-            f"{path} holds a run with another config: {told}",
+            f"{path} holds a run with another config: {', '.join(differing)}",
             hint="use another --out, or the same config to resume",
         )
-    return (
-        header
-        if header.config == config
-        else _write_header(path, header.model_copy(update={"config": config}))
-    )
+    if header.config == config:
+        return header
+    grown = header.model_copy(update={"config": config})
+    grown.write(path)
+    return grown
 
 
 def _holds_nothing(path: Path) -> bool:
@@ -371,45 +282,4 @@ def _begin_anew(path: Path, command: str, config: dict[str, Any]) -> RunHeader:
     with storage_errors(path):
         for leftover in (_LEDGER, f"{_LEDGER}-wal", f"{_LEDGER}-shm"):
             (path / leftover).unlink(missing_ok=True)
-    return _write_header(path, _new_header(command, config))
-
-
-def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The config as it comes back from `run.yaml`: lists for tuples, strings for paths."""
-    return dict(json.loads(json.dumps(dict(config), default=str)))
-
-
-def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        if isinstance(value, dict) and value:
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
-
-
-def _telling(value: Any) -> Any:
-    """A config's value without what changes no result: a run that stopped at `max_usd` goes on with a higher one."""
-    if isinstance(value, list):
-        return [_telling(item) for item in value]
-    if isinstance(value, str) and value.startswith("openai:"):
-        return _SPENDING.sub("", value).rstrip("?&")
-    return value
-
-
-def _grows(stored: Any, asked: Any) -> bool:
-    return isinstance(stored, int | float) and isinstance(asked, int | float) and asked >= stored
-
-
-def _show(flat: Mapping[str, Any], key: str) -> str:
-    return repr(flat[key]) if key in flat else "absent"
-
-
-def _read(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise RunError(f"cannot read {path}: {error.strerror}") from error
+    return _begun(path, command, config)
