@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from scotoma.cli.app import app
-from scotoma.core import ConfigError, ImageError, ModelError, RunError, ScotomaError, StorageError
+from scotoma.core import ConfigError, ImageError, ModelError, RunError, ScotomaError, SpecError, StorageError
 from tests import commands
 from tests.evolve.test_compare import ONE, SEEING, TWO
 from tests.evolve.test_suite import proved
@@ -116,7 +116,25 @@ def test_rulings_of_two_judges_are_not_compared(folder: Path, tmp_path: Path) ->
     assert isinstance(ended.exception, ConfigError)
     assert "judged by tests.judges:Reliable" in str(ended.exception)
     assert scotoma(*other[:-1], "tests.judges:Reliable").exit_code == 0
+    unnamed = scotoma(*other[:-2])
+    assert isinstance(unnamed.exception, ConfigError)
+    assert "because a file says so (if you trust it, say so: --judge tests.judges:Reliable)" in str(
+        unnamed.exception
+    )
     assert scotoma(*other, "--against", TWO).exit_code == 0
+
+
+def test_a_world_that_a_suite_names_is_not_run_unless_the_user_says_so(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "suite", tmp_path / "suite")
+    sidecar = tmp_path / "suite/images/facts.jsonl"
+    sidecar.write_text(sidecar.read_text().replace("worlds:shapes", "somebody.elses:World"))
+    ended = scotoma(tmp_path / "suite", "--candidate", SEEING)
+    assert isinstance(ended.exception, SpecError)
+    assert "whose code would be run (if you trust it, say so: --world somebody.elses:World)" in str(
+        ended.exception
+    )
+    ended = scotoma(tmp_path / "suite", "--candidate", SEEING, "--world", "somebody.elses:World")
+    assert "no module 'somebody'" in str(ended.exception)
 
 
 def test_a_missing_picture_is_told(folder: Path, tmp_path: Path) -> None:

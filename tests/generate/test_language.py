@@ -246,6 +246,18 @@ def test_a_server_that_refuses_the_key_stops_everything(origin: Path, photos: Pa
         made(origin, photos, tmp_path / "out", fault)
 
 
+def test_a_redirect_is_not_followed_and_stops_everything(origin: Path, photos: Path, tmp_path: Path) -> None:
+    with HostileServer() as other:
+        moved = Act(status=307, headers={"location": f"{other.url}/chat/completions"}, body="")
+
+        def fault(call: Call, role: str, number: int) -> Act | None:
+            return moved if role == "writer" else None
+
+        with pytest.raises(ModelError, match=r"redirects \(307\), where no request follows .*after the @"):
+            made(origin, photos, tmp_path / "out", fault)
+        assert other.connections == 0
+
+
 def test_a_stopped_commission_goes_on_where_it_was(origin: Path, photos: Path, tmp_path: Path) -> None:
     def fault(call: Call, role: str, number: int) -> Act | None:
         if role == "planner" and number == 0:

@@ -27,7 +27,9 @@ RECORD = ImageRecord("id", "mine", data=png("red"))
 
 
 @contextmanager
-def editor(body: bytes, status: int = 200) -> Iterator[tuple[EndpointPainter, list[bytes]]]:
+def editor(
+    body: bytes, status: int = 200, where: str | None = None
+) -> Iterator[tuple[EndpointPainter, list[bytes]]]:
     """A painter at a server that always answers this, and what it was sent."""
     asked: list[bytes] = []
 
@@ -36,6 +38,8 @@ def editor(body: bytes, status: int = 200) -> Iterator[tuple[EndpointPainter, li
             asked.append(self.path.encode() + b"\n" + self.rfile.read(int(self.headers["Content-Length"])))
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
+            if where is not None:
+                self.send_header("Location", where)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -59,6 +63,18 @@ def test_the_picture_and_the_instruction_are_sent_and_the_new_picture_comes_back
     assert asked[0].startswith(b"/v1/images/edits\n")
     assert b"make it blue" in asked[0]
     assert b"\x89PNG" in asked[0]
+
+
+def test_a_redirect_is_not_followed() -> None:
+    reply = b'{"created": 0, "data": [{"b64_json": "%b"}]}' % base64.b64encode(png("blue"))
+    with (
+        editor(reply) as (other, reached),
+        editor(b"", 307, f"{other.name.rpartition('@')[2]}/images/edits") as (painter, asked),
+    ):
+        with pytest.raises(ModelError, match=r"redirects \(307\), where no picture follows"):
+            painter.paint(RECORD, "make it blue")
+        assert len(asked) == 1
+    assert not reached
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +17,6 @@ from scotoma.store.durable import write_durably
 from scotoma.store.run import Run
 
 if TYPE_CHECKING:
-    from scotoma.discover.settings import JudgeSettings
     from scotoma.evolve.check import CheckResult
     from scotoma.evolve.suite import Suite
 
@@ -49,7 +50,18 @@ def command(
         ),
     ] = None,
     judge: Annotated[
-        str | None, typer.Option(metavar="SPEC", help="Who judges where rules cannot, not the run's judge.")
+        list[str] | None,
+        typer.Option(
+            metavar="SPEC",
+            help="Who judges where rules cannot; repeatable. A suite's judge is asked only if it is named here; "
+            "another may be with --against, or when a suite is written.",
+        ),
+    ] = None,
+    world: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODULE:CLASS", help="A world of your own whose facts the suite has; its code is run."
+        ),
     ] = None,
     questions: Annotated[
         int | None,
@@ -77,23 +89,21 @@ def command(
         scotoma check suites/demo --candidate hf:my/next
         scotoma check suites/demo --candidate hf:my/next --against hf:my/last --at-least 0.8 --json check.json
     """
-    from scotoma.discover.settings import JudgeSettings
-    from scotoma.evolve.check import ask, check
+    from scotoma.evolve.check import ask, check, judge_for
     from scotoma.evolve.suite import Suite
 
-    judged_by = JudgeSettings(model=judge) if judge is not None else None
     if write is not None:
         if against is not None:
             raise ConfigError("--against goes with a check, not with --write", hint="leave one of them out")
-        _write(place, write, candidate, judged_by, questions, at_least, seed, force)
+        _write(place, write, candidate, judge or (), questions, at_least, seed, force)
         return
     if questions is not None or force:
         raise ConfigError("--questions and --force go with --write DIR")
     if candidate is None:
         raise ConfigError("nobody is to be checked", hint=f"scotoma check {place} --candidate SPEC")
     console.check_file(json, beside=None if json is None else json.parent)  # made if need be
-    suite = Suite.read(place)
-    judging = judged_by or suite.header.judge
+    suite = Suite.read(place, world=world)
+    judging = judge_for(suite, judge or ())
     known = suite.header.judge.specs
     if against is None and known and judging.specs != known:
         raise ConfigError(
@@ -120,18 +130,19 @@ def _write(
     run_dir: Path,
     folder: Path,
     candidate: str | None,
-    judge: JudgeSettings | None,
+    judge: Sequence[str],
     questions: int | None,
     at_least: float | None,
     seed: int,
     force: bool,
 ) -> None:
-    from scotoma.evolve.check import ask
+    from scotoma.discover.settings import JudgeSettings
+    from scotoma.evolve.check import ask, judge_flags
     from scotoma.evolve.excerpt import excerpt, mended_checkpoint
     from scotoma.evolve.suite import check_place
 
     check_place(folder, force=force)
-    if judge is not None and candidate is None:
+    if judge and candidate is None:
         raise ConfigError(
             "the run's own answers are ruled on already, and by another judge",
             hint="add --candidate SPEC, whose answers this judge rules on, or leave --judge out",
@@ -139,8 +150,8 @@ def _write(
     with Run.read(run_dir) as run:
         suite = excerpt(run, questions, at_least, seed)
         mended = mended_checkpoint(run)
-    if judge is not None:
-        suite = suite.judged_by(judge)
+    if judge:
+        suite = suite.judged_by(JudgeSettings(model=judge[0], judges=tuple(judge[1:])))
     if candidate is not None:
         with console.progress_bars() as progress:
             answered = ask(suite, candidate, suite.header.judge, progress)
@@ -152,9 +163,11 @@ def _write(
             f"the baseline is {suite.header.candidate} before it was mended; after it: --candidate hf:{mended}",
             highlight=False, markup=False, soft_wrap=True,
         )  # fmt: skip
+    judges = f" {judge_flags(suite.header.judge)}" if suite.header.judge.specs else ""
     console.out.print(
-        f"next: scotoma check {folder} --candidate SPEC", highlight=False, markup=False, soft_wrap=True
-    )
+        f"next: scotoma check {quote(str(folder))} --candidate SPEC{judges}",
+        highlight=False, markup=False, soft_wrap=True,
+    )  # fmt: skip
 
 
 def _show_suite(suite: Suite, folder: Path) -> None:

@@ -13,11 +13,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from shlex import quote
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from scotoma.core import Claim, ModelError, Observation, Rate, Verdict, Verifier
+from scotoma.core import Claim, ConfigError, ModelError, Observation, Rate, Verdict, Verifier
 from scotoma.diagnose.statistics import clustered_rate, holm, paired_difference, paired_test
 from scotoma.discover.interview import Asked, Interview
 from scotoma.discover.progress import Progress, silent
@@ -89,6 +90,31 @@ class Answered:
     candidate: str
     answers: dict[str, Baseline]
     lost: dict[str, int] = field(default_factory=dict)
+
+
+def judge_for(suite: Suite, named: Sequence[str]) -> JudgeSettings:
+    """Who judges where rules cannot decide: those who are `named`, model specs, with the suite's own settings where
+    they are its judges. A suite may be a stranger's, and who judges is told answers, pictures and a key: nobody is
+    asked because a file says so.
+
+    Raises:
+        ConfigError: the suite names judges, and nobody has repeated them or named others.
+    """
+    known = suite.header.judge
+    if sorted({*named}) == sorted(known.specs):
+        return known
+    if not named:
+        raise ConfigError(
+            f"the suite's answers are judged by {', '.join(known.specs)} where rules cannot decide, and nobody is asked"
+            " because a file says so",
+            hint=f"if you trust it, say so: {judge_flags(known)}",
+        )
+    return JudgeSettings(model=named[0], judges=tuple(named[1:]))
+
+
+def judge_flags(judge: JudgeSettings) -> str:
+    """The flags of `scotoma check` that name these judges."""
+    return " ".join(f"--judge {quote(spec)}" for spec in judge.specs)
 
 
 def ask(suite: Suite, candidate: str, judge: JudgeSettings, progress: Progress = silent) -> Answered:

@@ -74,7 +74,7 @@ def excerpt(run: Run, most: int | None = None, at_least: float | None = None, se
     )
     questions = tuple(_question(row, pictures[row.image_id], counts_for[row.key], name) for row in asked)
     facts = _facts(run, pictures)
-    return Suite(header, questions, with_facts(pictures, facts), facts, skipped).measured()
+    return Suite(header, questions, with_facts(pictures, facts, header.images), facts, skipped).measured()
 
 
 def mended_checkpoint(run: Run) -> Path | None:

@@ -38,7 +38,7 @@ from scotoma.core import (
 from scotoma.diagnose.statistics import clustered_rate
 from scotoma.discover.settings import AnswerSettings, JudgeSettings
 from scotoma.images.sidecar import SIDECAR, SidecarLine, read_sidecar
-from scotoma.images.spec import open_images
+from scotoma.images.spec import open_world
 from scotoma.store.durable import replace_durably
 
 SUITE_SCHEMA: Literal["scotoma.suite/1"] = "scotoma.suite/1"
@@ -181,11 +181,13 @@ class Suite:
         replace_durably(folder, writer)
 
     @classmethod
-    def read(cls, folder: Path) -> Suite:
-        """The suite in a folder, every picture verified.
+    def read(cls, folder: Path, *, world: str | None = None) -> Suite:
+        """The suite in a folder, every picture verified. A suite may be a stranger's: the code of a world that it names
+        is run only if it is `world`.
 
         Raises:
             ConfigError: there is no suite, or a file of it is damaged or contradicts another.
+            SpecError: its facts are of a world that is not to be run.
             ImageError: a picture is missing or damaged.
         """
         header = _header(folder)
@@ -197,7 +199,7 @@ class Suite:
         _check_consistent(folder, header, questions)
         pictures = {q.image_id: _picture(folder / PICTURES, q) for q in questions}
         facts = read_sidecar(folder / PICTURES)
-        return cls(header, questions, with_facts(pictures, facts), facts)
+        return cls(header, questions, with_facts(pictures, facts, world), facts)
 
 
 UNMEASURED = Rate(value=0, low=0, high=1, n=0)
@@ -308,9 +310,10 @@ def _check_consistent(folder: Path, header: SuiteHeader, questions: Sequence[Sui
 
 
 def with_facts(
-    pictures: Mapping[str, ImageRecord], facts: Mapping[str, SidecarLine]
+    pictures: Mapping[str, ImageRecord], facts: Mapping[str, SidecarLine], world: str | None = None
 ) -> dict[str, ImageRecord]:
-    """The pictures by id, with the facts that are kept for their files.
+    """The pictures by id, with the facts that are kept for their files. `world` names the one world whose code may be
+    run besides Scotoma's own.
 
     Raises:
         SpecError, ConfigError: a world cannot be opened, or cannot read the facts.
@@ -322,10 +325,7 @@ def with_facts(
         if picture is None:
             continue
         if line.world not in worlds:
-            opened = open_images(line.world)
-            if not isinstance(opened, World):
-                raise _damaged(SIDECAR, f"{line.world!r} is no world and cannot read facts")
-            worlds[line.world] = opened
+            worlds[line.world] = open_world(line.world, trusted=world, flag="--world ")
         known[picture.id] = replace(picture, facts=worlds[line.world].facts(line.facts))
     return known
 

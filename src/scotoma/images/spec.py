@@ -61,7 +61,7 @@ def open_images(spec: str, *, embedder: Embedder | None = None) -> ImageSource:
         raise SpecError(f"{spec!r} is no image spec", hint=_suggestion(spec))
     if kind == "folder":
         options = read_options(said, FolderOptions, spec)
-        world = partial(_open_world, trusted=options.world)
+        world = partial(open_world, trusted=options.world, flag="folder:PATH?world=")
         return FolderSource(name, world=world, options=options, embedder=embedder)
     if kind == "glob":
         return open_pattern(name, read_options(said, PictureOptions, spec), embedder)
@@ -72,6 +72,23 @@ def open_images(spec: str, *, embedder: Embedder | None = None) -> ImageSource:
     if kind == "worlds":
         return _own_world(name)
     return _own_source(spec, kind, name)
+
+
+def open_world(spec: str, *, trusted: str | None, flag: str) -> World:
+    """The world that a file names, not the user: one of Scotoma's, or the one whose code the user told to run.
+
+    Raises:
+        SpecError: it is another's code, and not `trusted`: the hint says that `flag` would tell so; or no world.
+    """
+    if not spec.startswith("worlds:") and spec != trusted:
+        raise SpecError(
+            f"facts.jsonl names the world {spec!r}, whose code would be run",
+            hint=f"if you trust it, say so: {flag}{spec}",
+        )
+    source = open_images(spec)
+    if not isinstance(source, World):
+        raise SpecError(f"facts.jsonl names {spec!r}, which is no world and cannot read facts")
+    return source
 
 
 def _rows_of(kind: str, name: str, said: str, spec: str, embedder: Embedder | None) -> ImageSource:
@@ -99,19 +116,6 @@ def _own_world(name: str) -> ImageSource:
         )
     module, _, attribute = WORLDS[name].partition(":")
     source: ImageSource = _factory(WORLDS[name], module, attribute)()
-    return source
-
-
-def _open_world(spec: str, trusted: str | None) -> World:
-    """The world that a folder's `facts.jsonl` names: one of Scotoma's, or the one whose code the user told to run."""
-    if not spec.startswith("worlds:") and spec != trusted:
-        raise SpecError(
-            f"facts.jsonl names the world {spec!r}, whose code would be run",
-            hint=f"if you trust it, say so: folder:PATH?world={spec}",
-        )
-    source = open_images(spec)
-    if not isinstance(source, World):
-        raise SpecError(f"facts.jsonl names {spec!r}, which is no world and cannot read facts")
     return source
 
 

@@ -61,7 +61,7 @@ class EndpointPainter:
                 f"{spec!r} names no image editor", hint="write openai:MODEL@BASE_URL or diffusers:PATH_OR_ID"
             )
         try:
-            from openai import OpenAI
+            from openai import DefaultHttpxClient, OpenAI
         except ModuleNotFoundError as error:
             raise ConfigError(
                 f"an image-edit endpoint needs {error.name}, which the bare install leaves out",
@@ -80,6 +80,8 @@ class EndpointPainter:
             api_key=read_key(options.key_env, base_url),
             timeout=options.timeout,
             max_retries=options.retries,
+            # A redirect would take the picture to a server that nobody named.
+            http_client=DefaultHttpxClient(follow_redirects=False, timeout=options.timeout),
         )
 
     def paint(self, record: ImageRecord, instruction: str) -> bytes | ReplyError:
@@ -107,6 +109,11 @@ class EndpointPainter:
         except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
             return ReplyError("refused", str(error))
         except openai.OpenAIError as error:
+            if isinstance(error, openai.APIStatusError) and error.response.is_redirect:
+                raise ModelError(
+                    f"{self.name} redirects ({error.status_code}), where no picture follows",
+                    hint="if the model is served there, write that server's base URL after the @ of its spec",
+                ) from error
             return ReplyError("crashed", str(error))
         return _picture_of(reply)
 

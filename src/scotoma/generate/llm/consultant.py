@@ -163,7 +163,7 @@ def rendered(template: str, **values: object) -> str:
 
 
 def _open(spec: str, options: EndpointOptions) -> Model:
-    from openai import AsyncOpenAI
+    from openai import AsyncOpenAI, DefaultAsyncHttpxClient
     from pydantic_ai.models.openai import OpenAIChatModel
     from pydantic_ai.providers.openai import OpenAIProvider
 
@@ -174,12 +174,15 @@ def _open(spec: str, options: EndpointOptions) -> Model:
             hint="serve it (`transformers serve`, vLLM) and write openai:MODEL@http://localhost:8000/v1",
         )
     base_url = server_of(parsed.base_url)
-    client = AsyncOpenAI(base_url=base_url, api_key=read_key(options.key_env, base_url))
+    # A redirect would take prompts and pictures to a server that nobody named.
+    unmoved = DefaultAsyncHttpxClient(follow_redirects=False)
+    client = AsyncOpenAI(base_url=base_url, api_key=read_key(options.key_env, base_url), http_client=unmoved)
     return OpenAIChatModel(parsed.target, provider=OpenAIProvider(openai_client=client))
 
 
 def _failure(error: Exception, name: str) -> ScotomaError:
     """What PydanticAI raised, as one of ours: a stop for all, or an outage of one request."""
+    from openai import APIStatusError
     from pydantic_ai import exceptions as raised
 
     match error:
@@ -187,6 +190,11 @@ def _failure(error: Exception, name: str) -> ScotomaError:
             return ModelError(f"{name} refuses the key or its account: {error}")
         case raised.ModelNotFoundError():
             return ModelError(f"{name} is not there: {error}", hint="check the model's name and the base URL")
+        case raised.ModelAPIError(__cause__=APIStatusError(status_code=status)) if status < 400:
+            return ModelError(
+                f"{name} redirects ({status}), where no request follows",
+                hint="if the model is served there, write that server's base URL after the @ of the model spec",
+            )
         case raised.ModelRateLimitError():
             return Outage("rate_limit", str(error))
         case raised.ModelTimeoutError() | raised.ModelRequestTimeout():
