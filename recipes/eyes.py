@@ -5,7 +5,7 @@ decoder reads it patch by patch; so the eyes learn it, before a word is said: ev
 it alone has its colour, its shape, its size, and each combination of them. The heads that it is told by are dropped.
 
     eyes = Eyes(deepen(model, 6))
-    open_eyes(eyes, minutes=8, seed=0, threads=2)
+    open_eyes(eyes, minutes=8, seed=0)
 """
 
 from __future__ import annotations

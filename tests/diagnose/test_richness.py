@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scotoma.diagnose.richness import chao1, good_turing_coverage, kinds_in_all, missing_mass
+from scotoma.diagnose.richness import chao1, kinds_in_all, missing_mass
 
 counts = st.lists(st.integers(0, 40), max_size=30)
 
@@ -18,8 +18,8 @@ def each(seen: list[int]) -> list[int]:
 
 
 @given(counts)
-def test_coverage_is_a_probability_within_its_interval(seen: list[int]) -> None:
-    rate = good_turing_coverage(each(seen))
+def test_the_missing_mass_is_a_probability_within_its_interval(seen: list[int]) -> None:
+    rate = missing_mass(each(seen))
     assert 0 <= rate.low <= rate.value <= rate.high <= 1
     assert rate.n == sum(seen)
 
@@ -32,7 +32,7 @@ def test_there_are_at_least_as_many_modes_as_were_seen(seen: list[int]) -> None:
 
 
 def test_when_everything_was_seen_often_nothing_is_missing() -> None:
-    assert good_turing_coverage(each([5, 8, 13])).value == 1
+    assert missing_mass(each([5, 8, 13])).value == 0
     assert chao1([5, 8, 13]).value == 3
 
 
@@ -56,22 +56,22 @@ def test_nothing_seen_estimates_nothing() -> None:
     assert chao1([]) == chao1([0, 0]) == kinds_in_all([])
 
 
-def test_no_failure_yet_says_nothing_of_coverage() -> None:
-    rate = good_turing_coverage([])
+def test_no_failure_yet_says_nothing_of_what_is_missing() -> None:
+    rate = missing_mass([])
     assert (rate.low, rate.high, rate.n) == (0, 1, 0)
 
 
-def test_coverage_is_the_share_of_the_next_failures_that_fall_into_known_modes() -> None:
+def test_the_missing_mass_is_the_share_of_the_next_failures_that_are_of_no_known_kind() -> None:
     random = np.random.default_rng(0)
     shares = random.dirichlet(np.full(60, 0.5))
     covered, truth, estimates = [], [], []
     for _ in range(300):
         seen = random.multinomial(80, shares)
-        rate = good_turing_coverage(each(seen.tolist()))
-        known = float(shares[seen > 0].sum())
-        truth.append(known)
+        rate = missing_mass(each(seen.tolist()))
+        unknown = float(shares[seen == 0].sum())
+        truth.append(unknown)
         estimates.append(rate.value)
-        covered.append(rate.low <= known <= rate.high)
+        covered.append(rate.low <= unknown <= rate.high)
     assert np.mean(estimates) == pytest.approx(np.mean(truth), abs=0.01)
     assert np.mean(covered) >= 0.9
 
@@ -104,9 +104,9 @@ def test_a_kind_that_one_image_showed_twice_was_still_seen_by_one_image_only() -
     assert missing_mass(["hue", "hue", "count"], ["a", "b", "b"]).value == pytest.approx(1 / 3)
 
 
-def test_coverage_does_not_count_a_kind_as_seen_twice_that_failed_twice_on_one_image() -> None:
-    assert good_turing_coverage(["a", "a", "b", "b"], [1, 1, 2, 2]).value == 0
-    assert good_turing_coverage(["a", "a", "b", "b"], [1, 3, 2, 2]).value == 0.5
+def test_a_kind_that_failed_twice_on_one_image_does_not_count_as_seen_twice() -> None:
+    assert missing_mass(["a", "a", "b", "b"], [1, 1, 2, 2]).value == 1
+    assert missing_mass(["a", "a", "b", "b"], [1, 3, 2, 2]).value == 0.5
 
 
 def test_finds_elsewhere_on_the_very_same_image_make_nothing_known() -> None:

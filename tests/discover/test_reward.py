@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from scotoma.core import Verdict
 from scotoma.discover.novelty import Novelty
-from scotoma.discover.reward import RewardTerms, reward, rewards
+from scotoma.discover.reward import RewardTerms, reward
 
 share = st.floats(0, 1)
 novelties = st.builds(Novelty, emb=share, ifreq=share)
@@ -116,8 +116,3 @@ def test_the_surrogate_speaks_for_questions_that_were_not_asked() -> None:
     unasked, novelty = Verdict(valid=True), Novelty(emb=0.5, ifreq=0.5)
     assert reward(unasked, novelty, RewardTerms(surrogate=True), score=0.3) == pytest.approx(0.3)
     assert reward(unasked, novelty, RewardTerms(), score=0.3) is None
-
-
-def test_a_batch_is_paid_in_order() -> None:
-    verdicts = [asked(0), Verdict(valid=False), Verdict(valid=True, error="crashed")]
-    assert rewards(verdicts, [Novelty(1, 1)] * 3) == [2.0, -1.0, None]

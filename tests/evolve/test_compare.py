@@ -326,7 +326,7 @@ def test_runs_that_prove_nothing_are_refused_before_anything_is_begun(run: Path,
     ("second", "more", "told"),
     [
         ("hf:./nowhere", {}, "does not exist"),
-        (ONE, {"judge": {"model": "no_such_module:Judge"}}, "cannot import 'no_such_module'"),
+        (ONE, {"judge": {"model": "no_such_module:Judge"}}, "there is no module 'no_such_module'"),
     ],
 )
 def test_a_candidate_or_judge_that_cannot_be_opened_is_told_before_anybody_is_asked(

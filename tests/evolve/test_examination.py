@@ -8,7 +8,7 @@ from scotoma.core import FailureMode, ModelError, Predicate, Reply, ReplyError
 from scotoma.discover.interview import Interview
 from scotoma.discover.pool import Pool
 from scotoma.discover.settings import DiscoverSettings
-from scotoma.evolve.examination import Examination, accuracy, change, part
+from scotoma.evolve.examination import Examination, accuracy, change, members_of, part
 from scotoma.images.worlds.shapes import ShapesWorld
 from scotoma.models.scripted import ScriptedModel
 from scotoma.verify.facts import FactsVerifier
@@ -59,3 +59,22 @@ def test_the_same_model_examined_twice_has_not_changed_as_far_as_so_many_images_
     assert -0.1 < difference.low < 0 < difference.high < 0.1
     assert difference.n == 350
     assert accuracy(part(first, "modes")).value < 0.5 < accuracy(part(first, "retained")).value
+
+
+def test_a_wide_mode_is_not_measured_on_what_was_kept_for_a_narrow_one() -> None:
+    """The candidate fails what the narrow one holds: were all members counted, the wide one would fail too."""
+    wide, narrow = (
+        FailureMode(id=where, predicate=Predicate.parse(where), description=where)
+        for where in ("skill=comparison", "skill=comparison and operation=fewer")
+    )
+    pool = Pool(ShapesWorld(), DiscoverSettings())
+    drawn = Examination.draw(pool, "test", 0, [wide, narrow], in_modes=120, retained=40, limit=4000)
+    asked = drawn.ask(Interview(Candidate(), FactsVerifier()), "test/base")
+    assert drawn.each == 60
+    assert [len(members_of(mode, asked, drawn.each)) for mode in (wide, narrow)] == [60, 60]
+    every = members_of(wide, asked, None)
+    assert len(every) > 80
+    fair = members_of(wide, asked, drawn.each)
+    late = [o for o in every if o not in fair]
+    assert all(narrow.predicate.matches(o.tags) for o in late)
+    assert accuracy(fair).value > accuracy(every).value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from scotoma.core import ImageRecord, Request, Sample, Sampling
 from scotoma.evolve.reinforce import reinforce, reward
 from scotoma.evolve.settings import RepairSettings
-from scotoma.grpo.rollout import Prompt, Rollout
+from scotoma.grpo.report import StepReport
+from scotoma.grpo.rollout import Completion, Prompt, RewardFunction, Rollout
+from scotoma.grpo.trainer import Trainer
 from scotoma.images.spec import open_images
 from scotoma.models.checkpoint import open_checkpoint
 from scotoma.models.spec import load_model
@@ -119,3 +122,42 @@ def test_what_is_rehearsed_is_kept_while_something_else_is_taught(tmp_path: Path
 
     assert says(known, "with") == ["blue", "blue"]
     assert says([], "without") != ["blue", "blue"]
+
+
+def test_a_step_has_as_many_questions_however_many_a_picture_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Arms of equal samples differ in questions per picture; none may see its samples more often for that."""
+    policy = checkpoints.idefics3(tmp_path / "policy")
+    images = {record.id: record for record in map(picture, range(24))}
+    seen: list[int] = []
+    taught, trained = Trainer.supervised_step, Trainer.step
+
+    def supervised_step(self: Trainer, completions: Sequence[Completion], rate: float) -> object:
+        seen.append(len(completions))
+        return taught(self, completions, rate)
+
+    def step(self: Trainer, prompts: Sequence[Prompt], reward: RewardFunction) -> StepReport:
+        seen.append(len(prompts))
+        return trained(self, prompts, reward)
+
+    monkeypatch.setattr(Trainer, "supervised_step", supervised_step)
+    monkeypatch.setattr(Trainer, "step", step)
+    settings = RepairSettings(
+        engine="shared", samples=24, steps=3, images_per_step=1, group_size=2, max_new_tokens=1,
+        warm_start_steps=3, warm_start_rate=1e-3, learning_rate=1e-9,
+    )  # fmt: skip
+    for of_each in (1, 4):
+        samples = [
+            Sample(
+                id=str(i),
+                image_id=list(images)[i // of_each],
+                question=question(i),
+                answer="red",
+                purpose="mode",
+            )
+            for i in range(24)
+        ]
+        out = tmp_path / str(of_each)
+        reinforce(f"hf:{policy}", samples, images, settings, 0, out, samples[:4])
+    assert seen == [settings.questions_per_step] * 12

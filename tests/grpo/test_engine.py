@@ -124,6 +124,7 @@ def test_a_look_that_finds_the_policy_worse_ends_the_training_with_the_one_befor
     report = run()
     assert report.stopped
     assert len(report.steps) == 4
+    assert report.steps_kept == 2
     kept = weights(report.checkpoint)
     assert all(torch.equal(kept[name], seen[0][name]) for name in kept)
     assert any(not torch.equal(kept[name], seen[1][name]) for name in kept)

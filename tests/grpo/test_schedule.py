@@ -47,6 +47,35 @@ def test_no_step_repeats_a_prompt_where_epochs_meet() -> None:
         assert len(chosen) == len(set(chosen))
 
 
+@pytest.mark.parametrize("questions", [1, 3, 8])
+def test_as_many_prompts_as_are_wanted_whatever_images_have(questions: int) -> None:
+    """Sets that differ in prompts per image are seen equally often: every prompt once in an epoch."""
+    given, config = prompts(48 // questions, questions), GRPOConfig(prompts_per_step=12)
+    steps = [[prompt.id for prompt in prompts_of_step(given, config, step)] for step in range(12)]
+    assert [len(step) for step in steps] == [12] * 12
+    for epoch in (steps[:4], steps[4:8], steps[8:]):
+        assert sorted(name for step in epoch for name in step) == sorted(prompt.id for prompt in given)
+
+
+def test_no_counted_step_repeats_a_prompt_where_epochs_meet() -> None:
+    for step in range(20):
+        chosen = [p.id for p in prompts_of_step(prompts(7, 4), GRPOConfig(prompts_per_step=10), step)]
+        assert 1 <= len(chosen) == len(set(chosen)) <= 10
+
+
+def test_an_image_stays_together_as_far_as_there_is_room() -> None:
+    [first, second] = (
+        prompts_of_step(prompts(4, 6), GRPOConfig(prompts_per_step=8), step) for step in (0, 1)
+    )
+    assert [len({prompt.image.id for prompt in step}) for step in (first, second)] == [2, 2]
+    assert first[-1].image.id == second[0].image.id
+
+
+def test_fewer_prompts_than_are_wanted_are_all_seen_in_every_step() -> None:
+    for step in range(3):
+        assert len(prompts_of_step(prompts(2, 3), GRPOConfig(prompts_per_step=10), step)) == 6
+
+
 @pytest.mark.parametrize("broken", [[], prompts(2, 1) * 2], ids=["none", "twice the same id"])
 def test_prompts_that_cannot_be_trained_on_are_refused(broken: list[Prompt]) -> None:
     with pytest.raises(ConfigError):

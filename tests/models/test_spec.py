@@ -205,6 +205,7 @@ def test_a_plugin_is_a_class_of_ones_own(tmp_path: Path, monkeypatch: pytest.Mon
         "def empty(): return 3\n"
         "number = 3\n"
     )
+    (tmp_path / "plugins_of_mine_torn.py").write_text("1 / 0\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     model = load_model("plugins_of_mine:yes")
     assert model.name == "yes"
@@ -215,7 +216,8 @@ def test_a_plugin_is_a_class_of_ones_own(tmp_path: Path, monkeypatch: pytest.Mon
         "plugins_of_mine:empty": "gives no ChatModel",
         "plugins_of_mine:number": "is not callable",
         "plugins_of_mine:nothing": "has no 'nothing'",
-        "no_such_module:Model": "cannot import 'no_such_module'",
+        "no_such_module:Model": "there is no module 'no_such_module'",
+        "plugins_of_mine_torn:Model": "cannot import plugins_of_mine_torn: ZeroDivisionError",
     }.items():
         with pytest.raises(SpecError, match=message):
             load_model(text)
@@ -256,7 +258,7 @@ def test_a_model_that_cannot_be_opened_is_refused_without_reading_a_weight(tmp_p
     for text, told in {
         f"hf:{tmp_path}": "no config.json",
         "hf:./nowhere": "does not exist",
-        "no_such_module:Model": "cannot import",
+        "no_such_module:Model": "there is no module",
         "hf:some/model?adapter=nowhere": "the adapter nowhere of .* does not exist",
         "openai:m": "OPENAI_API_KEY",
     }.items():

@@ -51,6 +51,7 @@ def test_a_finished_run_gives_every_figure_with_interval_and_n() -> None:
                 targeted_minus_uniform=rate(0.071, 0.02),
                 targeted_minus_base=rate(0.213, 0.02),
                 retained_change=rate(-0.004, 0.003),
+                retained_held="holds",
             ),
         )
     )
@@ -61,7 +62,7 @@ def test_a_finished_run_gives_every_figure_with_interval_and_n() -> None:
     assert "2 confirmed of 3; surest: grave (80.0 % [70.0, 90.0] n=1,000)" in text
     assert "+21.3 points [+19.3, +23.3] n=1,000" in text
     assert "Targeted − uniform, on the modes: +7.1 points" in text
-    assert "retained skills: −0.4 points [−0.7, −0.1]" in text
+    assert "retained skills: −0.4 points [−0.7, −0.1] n=1,000; at most 1 point lost: yes" in text
 
 
 def test_suspects_are_not_sold_as_modes() -> None:

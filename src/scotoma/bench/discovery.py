@@ -34,6 +34,7 @@ from scotoma.core import (
     Predicate,
     Reply,
     Request,
+    skills_of,
 )
 from scotoma.diagnose.conditions import members
 from scotoma.diagnose.modes import confirm, suspect
@@ -200,8 +201,7 @@ def run(case: Case, method: str, seed: int, queries: int, planted_set: int = 0) 
     combinations = Counter(str(failure.tags.get("skills")) for failure in failures)
     skills: Counter[str] = Counter()
     for failure in failures:
-        skill = failure.tags.get("skill", ())
-        skills.update(skill if isinstance(skill, tuple) else (str(skill),))
+        skills.update(skills_of(failure.tags))
     return Outcome(
         method=method,
         planting=case.truth.digest,

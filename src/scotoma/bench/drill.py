@@ -77,12 +77,10 @@ class Item:
 
 @dataclass(frozen=True)
 class Survey:
-    """Uniform questions of a split: all of them, or the first `keep`, and those inside each region."""
+    """Uniform questions of a split, and those inside each region, also where regions overlap."""
 
     uniform: tuple[Item, ...]
     inside: tuple[tuple[Item, ...], ...]
-    looked: int
-    counts: tuple[int, ...]
 
 
 def survey(
@@ -95,10 +93,7 @@ def survey(
     least: int = 6_000,
     most: int = 30_000,
 ) -> Survey:
-    """Look through uniform questions until every region has `enough`: at least `least` questions, at most `most`.
-
-    `counts` are the questions of each region among all looked through, also where they overlap.
-    """
+    """Look through uniform questions until every region has `enough`: at least `least` questions, at most `most`."""
     uniform: list[Item] = []
     inside: list[list[Item]] = [[] for _ in predicates]
     for number, image in enumerate(world.images(split, seed)):
@@ -111,7 +106,7 @@ def survey(
         short = any(len(members) < enough for members in inside)
         if len(uniform) >= most or (len(uniform) >= least and not short):
             break
-    return Survey(tuple(uniform), tuple(map(tuple, inside)), len(uniform), tuple(map(len, inside)))
+    return Survey(tuple(uniform), tuple(map(tuple, inside)))
 
 
 def check_regions(world: EditableWorld, predicates: Sequence[Predicate], seed: int) -> None:
@@ -137,7 +132,7 @@ def drill(
     for predicate, members in zip(predicates, found.inside, strict=True):
         if len(members) < _LEAST:
             raise ConfigError(
-                f"only {len(members)} of {found.looked:,} uniform questions are of the region {str(predicate)!r}",
+                f"only {len(members)} of {len(found.uniform):,} uniform questions are of the region {str(predicate)!r}",
                 hint="plant a wider region, of fewer or other conditions; `scotoma plant --help` lists the keys",
             )
     borders = [border(predicate, found.uniform) for predicate in predicates]

@@ -30,7 +30,7 @@ from scotoma.bench.drill import (
 )
 from scotoma.bench.truth import SPILL, Region, Truth
 from scotoma.core import ConfigError, EditableWorld, ImageSource, Predicate, Rate
-from scotoma.diagnose.statistics import clustered_rate, paired_difference, wilson
+from scotoma.diagnose.statistics import clustered_rate, paired_difference
 from scotoma.grpo.distillation import Distillation, DistillationConfig, Exercise
 from scotoma.grpo.rollout import Prompt
 from scotoma.images.spec import open_images
@@ -145,9 +145,7 @@ def prove(
         return paired_difference(before, after, [item.image.id for item in members]).low > SPILL
 
     regions = []
-    for predicate, members, sides, parts, count in zip(
-        predicates, inside, borders, values, test.counts, strict=True
-    ):
+    for predicate, members, sides, parts in zip(predicates, inside, borders, values, strict=True):
         beyond = max(
             ((rate(side, was), rate(side, now)) for side in (*sides, *filter(spilled, parts))),
             key=lambda pair: pair[0].value - pair[1].value,
@@ -156,7 +154,10 @@ def prove(
         regions.append(
             Region(
                 predicate=predicate,
-                prevalence=wilson(count, test.looked),
+                prevalence=clustered_rate(
+                    [predicate.matches(item.tags) for item in test.uniform],
+                    [item.image.id for item in test.uniform],
+                ),
                 before=rate(members, was),
                 after=rate(members, now),
                 border_before=beyond[0],

@@ -25,6 +25,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from statistics import fmean
 
 from pydantic import BaseModel, ConfigDict
 from rich.table import Table
@@ -33,7 +34,7 @@ from scotoma.bench.corruption import KINDS, Item, Kind, clean_drafts, corrupted
 from scotoma.bench.diversity import Diversity, diversity
 from scotoma.core import FailureMode, ImageRecord, Predicate, Rate, Sample
 from scotoma.diagnose.mixture import targeted
-from scotoma.diagnose.statistics import wilson
+from scotoma.diagnose.statistics import clustered_rate
 from scotoma.generate.checks.answer import Answer
 from scotoma.generate.checks.balance import Balance
 from scotoma.generate.checks.blind import Blind, BlindAnswerer, Elsewhere, Habits
@@ -175,8 +176,8 @@ def measure(
         batches=tuple(
             BatchQuality(
                 rate=rate,
-                caught=_share([bool(one.reasons) for one in batch if one.item.kind is not None]),
-                false_rejections=_share([bool(one.reasons) for one in batch if one.item.kind is None]),
+                caught=_share([one for one in batch if one.item.kind is not None]),
+                false_rejections=_share([one for one in batch if one.item.kind is None]),
             )
             for rate, batch in zip(rates, judged, strict=True)
         ),
@@ -277,8 +278,8 @@ def _kind_quality(kind: Kind, errors: Sequence[_Judged]) -> KindQuality:
     check = RESPONSIBLE[kind]
     return KindQuality(
         check=check,
-        caught=_share([bool(one.reasons) for one in errors]),
-        caught_alone=_share([check in one.alone for one in errors]),
+        caught=_share(errors),
+        caught_alone=_share(errors, check),
         rejected_by=dict(Counter(name for one in errors for name in one.reasons)),
     )
 
@@ -286,20 +287,28 @@ def _kind_quality(kind: Kind, errors: Sequence[_Judged]) -> KindQuality:
 def _check_quality(check: str, every: Sequence[_Judged], wrongly: Rate) -> CheckQuality:
     errors = [one for one in every if one.item.kind is not None and RESPONSIBLE[one.item.kind] == check]
     return CheckQuality(
-        caught=_share([bool(one.reasons) for one in errors]),
-        caught_alone=_share([check in one.alone for one in errors]),
+        caught=_share(errors),
+        caught_alone=_share(errors, check),
         false_rejections=wrongly,
     )
 
 
 def _false_rejections(clean: Sequence[_Judged]) -> dict[str, Rate]:
     names = ("form", "licence", "difficulty", "balance", *dict.fromkeys(RESPONSIBLE.values()))
-    rates = {name: _share([name in one.alone for one in clean]) for name in names}
-    return {**rates, "any": _share([bool(one.reasons) for one in clean])}
+    return {**{name: _share(clean, name) for name in names}, "any": _share(clean)}
 
 
-def _share(happened: Sequence[bool]) -> Rate:
-    return wilson(sum(happened), len(happened))
+def _share(judged: Sequence[_Judged], check: str | None = None) -> Rate:
+    """Of distinct samples, how many this check rejects, or any. A clean one is in the batch of every rate, and several
+    are about one picture: n counts it once, and the interval is clustered by picture.
+    """
+    rejected: dict[tuple[str, str, str | None], list[bool]] = {}
+    for one in judged:
+        draft = one.item.draft
+        rejected.setdefault((draft.image.id, draft.question, draft.answer), []).append(
+            bool(one.reasons) if check is None else check in one.alone
+        )
+    return clustered_rate([fmean(found) for found in rejected.values()], [image for image, _, _ in rejected])
 
 
 def _diversities(world: ShapesWorld, volume: int, seed: int) -> dict[str, Diversity]:

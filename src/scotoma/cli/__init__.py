@@ -1,4 +1,4 @@
-"""The command line: `scotoma discover | confirm | evolve | report | bench | doctor`.
+"""The command line, `scotoma`.
 
 One file per command; each says what it does, then calls the room that does it.
 """

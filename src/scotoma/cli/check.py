@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from scotoma.cli import console
-from scotoma.core import ConfigError, Rate
+from scotoma.core import ConfigError
 from scotoma.store.durable import write_durably
 from scotoma.store.run import Run
 
@@ -187,6 +187,8 @@ def _show_suite(suite: Suite, folder: Path) -> None:
 
 
 def _show(result: CheckResult) -> None:
+    from scotoma.report.quantity import difference
+
     table = Table(title=f"{escape(result.candidate)} against {escape(result.against)}", title_justify="left")
     for column in ("mode", "what", "n", "before", "now", "change (points)", "p (Holm)", ""):
         # In a narrow window the words are folded, not the verdict.
@@ -198,7 +200,7 @@ def _show(result: CheckResult) -> None:
             str(part.now.n),
             f"{100 * part.before.value:.1f} %",
             f"{100 * part.now.value:.1f} %",
-            escape(_points(part.change)),
+            escape(difference(part.change)),
             f"{part.p_holm:.2g}",
             _STANDINGS[part.standing].format(part.at_least or 0),
         )
@@ -213,7 +215,3 @@ def _show(result: CheckResult) -> None:
     console.out.print(
         f"[bold red]falls back on {fallen} of {len(result.parts)}[/]" if fallen else "nothing falls back"
     )
-
-
-def _points(rate: Rate) -> str:
-    return f"{100 * rate.value:+.1f} [{100 * rate.low:+.1f}, {100 * rate.high:+.1f}]"

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from scotoma.cli import console
-from scotoma.core import ConfigError, Rate
+from scotoma.core import ConfigError
 from scotoma.store.configuration import load_settings
 from scotoma.store.durable import write_durably
 from scotoma.store.run import Run
@@ -120,6 +120,8 @@ def _images_of(questions_from: Path | None, images: str | None) -> str | None:
 
 
 def _show(ranking: RankingSummary) -> None:
+    from scotoma.report.quantity import difference
+
     names = {own.candidate: _short(own.candidate) for own in ranking.candidates}
     table = Table(title=f"Ranking on {ranking.compared:,} questions", title_justify="left")
     for column in ("rank", "candidate", "accuracy", "no answer"):
@@ -140,7 +142,7 @@ def _show(ranking: RankingSummary) -> None:
         pairs.add_row(
             escape(names[pair.first]),
             escape(names[pair.second]),
-            escape(_points(pair.difference)),
+            escape(difference(pair.difference)),
             f"{pair.p_holm:.2g}",
         )
     console.out.print(pairs)
@@ -171,10 +173,6 @@ def _show(ranking: RankingSummary) -> None:
         table.add_row(mode.kind, escape(mode.description), *cells)
     table.caption = "* confirmed for this candidate"
     console.out.print(table)
-
-
-def _points(rate: Rate) -> str:
-    return f"{100 * rate.value:+.1f} [{100 * rate.low:+.1f}, {100 * rate.high:+.1f}] points"
 
 
 def _short(spec: str) -> str:

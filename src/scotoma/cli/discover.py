@@ -12,6 +12,7 @@ from scotoma.cli import console
 from scotoma.discover.settings import DiscoverySettings
 from scotoma.store.configuration import load_settings
 from scotoma.store.run import Run
+from scotoma.store.summary import Summary
 
 
 def command(
@@ -114,6 +115,10 @@ def command(
     if json:
         typer.echo(summary.to_json())
         return
+    _show(summary, settings)
+
+
+def _show(summary: Summary, settings: DiscoverySettings) -> None:
     console.show_modes(summary)
     found = summary.discovery
     if (

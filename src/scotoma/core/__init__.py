@@ -38,7 +38,7 @@ from scotoma.core.image import (
 from scotoma.core.invalidity import INVALIDITIES, Invalidity, invalidity
 from scotoma.core.mode import PROVED, FailureMode
 from scotoma.core.observation import Claim, Observation, Outcome, SampledAnswer, Verdict, Verifier
-from scotoma.core.predicate import Condition, Predicate, Tag, Tags
+from scotoma.core.predicate import Condition, Predicate, Tag, Tags, skills_of
 from scotoma.core.qualification import Checks, Example, Shrunk
 from scotoma.core.rate import Rate
 from scotoma.core.sample import Sample
@@ -105,4 +105,5 @@ __all__ = [
     "Verifier",
     "World",
     "invalidity",
+    "skills_of",
 ]

@@ -71,7 +71,7 @@ class RunLocked(RunError):
 
 
 class RunVersion(RunError):
-    """The run directory was written by another, incompatible version or for another config."""
+    """The run directory was written by another, incompatible version."""
 
 
 class StorageError(RunError):

@@ -31,6 +31,13 @@ Tag = bool | int | str | tuple[str, ...]
 
 Tags = Mapping[str, Tag]
 
+
+def skills_of(tags: Tags) -> tuple[str, ...]:
+    """The skills that a question needs, as the tag `skill` has them: one, several or none."""
+    skills = tags.get("skill", ())
+    return skills if isinstance(skills, tuple) else (str(skills),)
+
+
 Operator = Literal["=", "!=", ">=", "<=", "in"]
 
 Scalar = bool | int | str

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from scotoma.core import Attribution, ErrorKind, Observation
+from scotoma.core import Attribution, ErrorKind, Observation, skills_of
 
 _KINDS: dict[str, ErrorKind] = {
     **dict.fromkeys(("comparison", "negation", "calculation", "reason"), "reasoning"),
@@ -73,7 +73,7 @@ def attribute(failure: Observation, parts: Sequence[Part] = ()) -> Attribution:
     is answered wrongly gives its own kind; with all parts right it is the kind of what the question adds to them.
     """
     truth = failure.verdict.truth or ""
-    skills = skills_of(failure)
+    skills = skills_of(failure.tags)
     # Of several wrong parts the simplest: the others may be wrong because of it.
     wrong = min((part for part in parts if part.correct is False), key=lambda p: len(p.skills), default=None)
     right = [part for part in parts if part.correct]
@@ -104,12 +104,6 @@ def kind_of(skills: Sequence[str]) -> ErrorKind:
     """The kind in which a question that needs these skills fails."""
     needed = {_KINDS.get(skill, "perception") for skill in skills}
     return next((kind for kind in _FIRST if kind in needed), "perception")
-
-
-def skills_of(observation: Observation) -> tuple[str, ...]:
-    """The tag `skill`, always a tuple."""
-    skill = observation.tags.get("skill", ())
-    return skill if isinstance(skill, tuple) else (str(skill),)
 
 
 def tally(attributions: Iterable[Attribution]) -> dict[ErrorKind, int]:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from scotoma.core import Calibration, FailureMode, Observation, Predicate, Rate
+from scotoma.core import Calibration, FailureMode, Observation, Predicate, Rate, skills_of
 from scotoma.diagnose.conditions import members, reading_order, tabulate
 from scotoma.diagnose.description import describe
 from scotoma.diagnose.prevalence import pooled, true_rate
@@ -155,8 +155,7 @@ def _skills(failures: Sequence[Observation]) -> tuple[str, ...]:
     """The skills that at least half of the failures need."""
     counts: dict[str, int] = {}
     for row in failures:
-        skills = row.tags.get("skill", ())
-        for skill in skills if isinstance(skills, tuple) else (str(skills),):
+        for skill in skills_of(row.tags):
             counts[skill] = counts.get(skill, 0) + 1
     return tuple(sorted(skill for skill, count in counts.items() if 2 * count >= len(failures)))
 

@@ -1,11 +1,12 @@
-"""How much is still undiscovered: coverage and number of kinds of failure, estimated from those seen once or twice.
+"""How much is still undiscovered: mass and number of kinds of failure, estimated from those seen once or twice.
 
-A kind is a failure mode or a combination of tags. Many kinds seen a single time mean that many were never seen at all.
+A kind is a combination of tags, skills for instance. Many kinds that were seen a single time mean that many were never
+seen at all.
 What is estimated is a share of *all* failures, so the failures counted here must be those of questions that nothing
 selected; whatever selected questions found besides (`elsewhere`) only makes a kind known.
 
->>> good_turing_coverage(["hue"] * 9 + ["count"] * 6 + ["size"]).value
-0.9375
+>>> missing_mass(["hue"] * 9 + ["count"] * 6 + ["size"]).value
+0.0625
 >>> missing_mass(["hue", "hue", "count", "size"], elsewhere={"size": {"another picture"}}).value
 0.25
 >>> chao1([9, 6, 2, 1, 1]).value
@@ -37,7 +38,7 @@ def missing_mass(
     clusters: Sequence[Hashable] | None = None,
     elsewhere: Elsewhere = _NOTHING,
 ) -> Rate:
-    """Probability in [0, 1] that a further failure is of a kind never seen: the missing mass (Good 1953).
+    """Probability in [0, 1] that a further failure is of a kind never seen: the missing mass, 1 − coverage (Good 1953).
 
     The share of the failures whose kind no *other* image showed, here or `elsewhere`. Left out one image at a time,
     that is Good's f₁/n where every image has one failure, and its expectation is the missing mass for one image less,
@@ -83,16 +84,6 @@ def kinds_in_all(
     known = _known(images, elsewhere)
     rest, more = chao1([len(where) for kind, where in images.items() if kind not in known]), len(known)
     return Rate(value=rest.value + more, low=rest.low + more, high=rest.high + more, n=len(kinds))
-
-
-def good_turing_coverage(kinds: Sequence[Hashable], clusters: Sequence[Hashable] | None = None) -> Rate:
-    """Probability in [0, 1] that the next failure is of a kind already seen: 1 − f₁/n (Good 1953).
-
-    f₁ is the number of failures whose kind a single image showed, n that of all. The complement of `missing_mass`,
-    whose arguments and interval it has; no failures: [0, 1].
-    """
-    missing = missing_mass(kinds, clusters)
-    return Rate(value=1 - missing.value, low=1 - missing.high, high=1 - missing.low, n=missing.n)
 
 
 def chao1(counts: Sequence[int]) -> Rate:

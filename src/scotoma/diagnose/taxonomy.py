@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from scotoma.core import Observation, Tags, Taxon
+from scotoma.core import Observation, Tags, Taxon, skills_of
 from scotoma.diagnose.statistics import clustered_rate
 
 NO_TOPIC = "no topic"
@@ -85,8 +85,7 @@ def topic_path(tags: Tags, groups: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _skill_paths(tags: Tags, groups: Mapping[str, str]) -> list[tuple[str, ...]]:
-    skill = tags.get("skill", ())
-    skills = skill if isinstance(skill, tuple) else (str(skill),)
+    skills = skills_of(tags)
     combination = "+".join(sorted(skills))
     own = topic_path(tags, groups)[-1]
     return [(name, combination, own) for name in sorted(skills)]

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from scotoma.core import Calibration, Discernment, FailureMode, Observation, Rate, invalidity
+from scotoma.core import Discernment, FailureMode, Observation, Rate, invalidity, skills_of
 from scotoma.diagnose.prevalence import effective_size, true_rate
-from scotoma.diagnose.richness import Elsewhere, good_turing_coverage, kinds_in_all
+from scotoma.diagnose.richness import kinds_in_all
 from scotoma.diagnose.statistics import clustered_rate, median, wilson
 from scotoma.discover.baseline import kinds_found, stopped, undiscovered_failure_mass
 from scotoma.discover.calibration import calibration_of
@@ -42,9 +42,8 @@ def account_of_discovery(ledger: Ledger) -> DiscoverySummary | None:
     failures = [o for o in asked if o.outcome == "failure"]
     skills: Counter[str] = Counter()
     for failure in failures:
-        skill = failure.tags.get("skill", ())
-        skills.update(skill if isinstance(skill, tuple) else (str(skill),))
-    judge = _fallible(calibration_of(ledger), [*asked, *baseline])
+        skills.update(skills_of(failure.tags))
+    judge = fallible(ledger, [*asked, *baseline])
     found, uniform = failure_rate(asked), failure_rate(baseline) if baseline else None
     combinations = ledger.skill_combinations("discover")
     unjudged: Counter[str] = Counter()
@@ -108,19 +107,13 @@ def _undiscovered(
     kinds = [skill_combination(o.tags) for o in failures]
     found = kinds_found(asked)
     named = [mode for mode in modes if mode.status != "rejected"]
-    # Each failure counts for the first mode that holds it: counts of overlapping modes would not be exclusive.
-    holders = [next((m.id for m in named if m.predicate.matches(o.tags)), None) for o in failures]
-    held = [(holder, image) for holder, image in zip(holders, images, strict=True) if holder is not None]
-    hit, where = [holder for holder, _ in held], [image for _, image in held]
-    # Named from the questioner's finds alone: known, though uniform questions never failed there.
-    beside: Elsewhere = {mode.id: () for mode in named if mode.id not in hit}
+    # Not of modes: none is named that did not fail often, so that those seen once or twice would be missing.
+    outside = [not any(mode.predicate.matches(o.tags) for mode in named) for o in failures]
     return UndiscoveredSummary(
         failure_mass=undiscovered_failure_mass(asked, baseline),
         kinds_seen=len({*kinds, *found}),
         kinds=kinds_in_all(kinds, images, found),
-        mode_coverage=good_turing_coverage(hit, where) if hit else None,
-        modes=kinds_in_all(hit, where, beside) if named else None,
-        outside_modes=clustered_rate([holder is None for holder in holders], images) if named else None,
+        outside_modes=clustered_rate(outside, images) if named else None,
     )
 
 
@@ -174,11 +167,13 @@ def _taxonomy(ledger: Ledger) -> TaxonomySummary:
     )
 
 
-def _fallible(calibration: Calibration | None, observations: Sequence[Observation]) -> Discernment | None:
-    """How far the rulings are to be corrected: not at all unless a judge gave the truth of most questions.
+def fallible(ledger: Ledger, observations: Sequence[Observation]) -> Discernment | None:
+    """How far the rulings are to be corrected, by the calibration that a run took over: not at all unless a judge gave
+    the truth of most questions.
 
     A few pictures with facts among photos are corrected along: their part is small, and so is the mistake.
     """
+    calibration = calibration_of(ledger)
     by_facts = sum(o.verdict.decided_by == "facts" for o in observations)
     if calibration is None or 2 * by_facts > len(observations):
         return None

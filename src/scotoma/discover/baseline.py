@@ -51,8 +51,7 @@ class Baseline:
         self.settings = settings
         self.progress = progress
         self._pool = Pool(source, settings, interview.verifier, tagger=interview.tagger)
-        self._stream: Iterator[Candidacy] = self._pool.questions("discover", seed + 500_009)
-        self._drawn = 0
+        self._stream = self._new(self._pool.questions("discover", seed + 500_009))
 
     def enough(self, steps: int) -> bool:
         """Whether discovery ends after so many steps; asks the uniform questions due until then.
@@ -78,7 +77,7 @@ class Baseline:
         """Ask from where the ledger ends up to number `until`; with a limit, decide."""
         earlier = self.run.ledger.observations("baseline")
         tagged = self.interview.tagger.counted
-        chosen, unjudged = self._draw(len(earlier), until)
+        chosen, unjudged = self._draw(until - len(earlier))
         self.progress("baseline", len(earlier), until)
         observations = self.interview.ask(
             [
@@ -104,13 +103,22 @@ class Baseline:
         self.progress("baseline", until, until)
         return payload
 
-    def _draw(self, first: int, until: int) -> tuple[list[Candidacy], Counter[str]]:
-        """Numbers `first` to `until` of the stream, and what could not be judged among them."""
-        for _ in islice(self._stream, first - self._drawn):  # a resume: those were asked before
-            pass
+    def _new(self, stream: Iterator[Candidacy]) -> Iterator[Candidacy]:
+        """What an earlier session has not asked: told by the questions, not by how many, for what an error had lost
+        then may come through now. Templates may ask the same of a picture twice.
+        """
+        asked = Counter((o.image_id, o.question) for o in self.run.ledger.observations("baseline"))
+        for item in stream:
+            question = (item.image.id, item.question)
+            if asked[question]:
+                asked[question] -= 1
+            else:
+                yield item
+
+    def _draw(self, n: int) -> tuple[list[Candidacy], Counter[str]]:
+        """The next `n` of the stream, and what could not be judged among them."""
         before = Counter(self._pool.unjudged)
-        chosen = list(islice(self._stream, max(0, until - first)))
-        self._drawn = first + len(chosen)
+        chosen = list(islice(self._stream, max(0, n)))
         return chosen, self._pool.unjudged - before
 
 

@@ -24,7 +24,7 @@ from scotoma.core import Claim, ImageRecord, ImageSource, Observation, Tags, Ver
 from scotoma.discover.curriculum import Curriculum, complexity
 from scotoma.discover.explorer import Explorer
 from scotoma.discover.interview import Asked, Interview
-from scotoma.discover.novelty import Embedder, HashedWords, Memory, Novelty, terms
+from scotoma.discover.novelty import Embedder, HashedWords, Memory, Novelty, Vectors, terms
 from scotoma.discover.outage import Passage
 from scotoma.discover.pictures import Pictures
 from scotoma.discover.pool import Pool
@@ -79,6 +79,15 @@ class Proposal:
         )
 
 
+def question_embedder(settings: DiscoverSettings) -> Embedder:
+    """What tells how near questions are in meaning.
+
+    Raises:
+        ModelError: the extra that it is part of is not installed.
+    """
+    return SentenceEmbedder() if settings.embedder == "minilm" else HashedWords()
+
+
 class Episodes:
     """The state of the loop between steps: questioner, memory, surrogate, curriculum and explorer."""
 
@@ -95,7 +104,7 @@ class Episodes:
         self.seed = seed
         self.questioner: Questioner = open_questioner(settings, seed)
         self.memory = Memory()
-        self.embed: Embedder = SentenceEmbedder() if settings.embedder == "minilm" else HashedWords()
+        self.embed = question_embedder(settings)
         self.surrogate = Surrogate(SurrogateSettings(random_share=settings.random_share, seed=seed))
         pool = Pool(source, settings, interview.verifier, tagger=interview.tagger)
         self.explorer = Explorer(pool, settings, seed) if settings.explored else None
@@ -257,7 +266,9 @@ class Episodes:
     ) -> dict[int, float]:
         """`count` of these proposals, each with the probability with which it was picked among them."""
         if self.settings.surrogate:
-            picked = self.surrogate.choose([proposals[i].tags for i in part], count, rng)
+            tags = [proposals[i].tags for i in part]
+            meanings = self._meanings([proposals[i].rollout.text for i in part], tags)
+            picked = self.surrogate.choose(tags, count, rng, meanings)
             return {part[i]: chance for i, chance in zip(picked.indices, picked.probabilities, strict=True)}
         count = min(count, len(part))
         indices = rng.choice(len(part), count, replace=False) if part else ()
@@ -265,7 +276,10 @@ class Episodes:
 
     def _pay(self, proposals: Sequence[Proposal], observations: dict[int, Observation]) -> list[float | None]:
         """R_Q per proposal; a valid one that does not answer the wish earns nothing, and costs nothing."""
-        scores = self.surrogate.score([p.tags for p in proposals]) if self.settings.surrogate else None
+        scores = None
+        if self.settings.surrogate:
+            tags = [p.tags for p in proposals]
+            scores = self.surrogate.score(tags, self._meanings([p.rollout.text for p in proposals], tags))
         return [
             0.0
             if proposal.verdict.valid and not proposal.eligible
@@ -298,7 +312,13 @@ class Episodes:
 
     def _teach(self, observations: Sequence[Observation]) -> None:
         answered = [o for o in observations if o.outcome in ("correct", "failure")]
-        self.surrogate.observe([o.tags for o in answered], [o.outcome == "failure" for o in answered])
+        tags = [o.tags for o in answered]
+        meanings = self._meanings([o.question for o in answered], tags)
+        self.surrogate.observe(tags, [o.outcome == "failure" for o in answered], meanings)
+
+    def _meanings(self, questions: Sequence[str], tags: Sequence[Tags]) -> Vectors | None:
+        """What the surrogate looks at beside the tags: sentence embeddings. Hashed words say what tags say already."""
+        return self.embed(questions, tags) if self.settings.embedder == "minilm" else None
 
     def save(self, folder: Path) -> None:
         """Questioner, memory and curriculum; the surrogate is rebuilt from the ledger."""
@@ -321,7 +341,9 @@ class Episodes:
             portions.setdefault((observation.step, observation.turn), []).append(observation)
         for portion in portions.values():
             if portion[0].turn != EXPLORED:
-                self.surrogate.score([portion[0].tags])  # fits when it is due, as `choose` did then
+                first = portion[0]
+                # Fits when it is due, as `choose` did then.
+                self.surrogate.score([first.tags], self._meanings([first.question], [first.tags]))
             self._teach(portion)
         if self.explorer is not None:
             self.explorer.restore(folder, observations, pictures)

@@ -18,7 +18,7 @@ from itertools import islice
 from scotoma.core import ConfigError, FailureMode, ImageRecord, ImageSource, ModelError, Observation
 from scotoma.diagnose.modes import suspect
 from scotoma.discover.baseline import Baseline
-from scotoma.discover.episodes import Episodes
+from scotoma.discover.episodes import Episodes, question_embedder
 from scotoma.discover.interview import Interview
 from scotoma.discover.outage import Outage, check_answered, told
 from scotoma.discover.pictures import acquaint, pictures_of
@@ -71,7 +71,9 @@ def discover(
 def compare_with_reference(run: Run, source: ImageSource, settings: DiscoverSettings, seed: int) -> None:
     """How natural the questions were, for the account."""
     if run.ledger.done("naturalness") is None:
-        found = naturalness_of(run.ledger, open_reference(source, settings, seed), seed=seed)
+        found = naturalness_of(
+            run.ledger, open_reference(source, settings, seed), question_embedder(settings), seed
+        )
         run.ledger.finish("naturalness", found.model_dump(mode="json") if found is not None else {})
 
 

@@ -21,7 +21,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.feature_extraction.text import HashingVectorizer
 
-from scotoma.core import ConfigError, Tags
+from scotoma.core import ConfigError, Tags, skills_of
+from scotoma.diagnose.topics import unit
 from scotoma.diagnose.wording import content_words
 
 Vectors = npt.NDArray[np.float32]
@@ -68,8 +69,7 @@ class HashedWords:
 
 def terms(question: str, tags: Tags) -> Terms:
     """The question's content words, its skills and their combination: what δ_ifreq counts."""
-    skills = tags.get("skill", ())
-    names = skills if isinstance(skills, tuple) else (str(skills),)
+    names = skills_of(tags)
     combination = (f"skills:{'+'.join(sorted(names))}",) if names else ()
     return content_words(question) + tuple(f"skill:{name}" for name in sorted(names)) + combination
 
@@ -105,7 +105,7 @@ class Memory:
         memory does not have yet; so remembering more never makes a question newer, and asking the same question
         again lowers δ_emb step by step until it was asked k times. `within_batch`: the other rows are neighbours too.
         """
-        rows = _unit(vectors)
+        rows = unit(vectors)
         if len(rows) == 0:
             return np.zeros(0, dtype=np.float32)
         pools = []
@@ -140,7 +140,7 @@ class Memory:
 
     def remember(self, vectors: Vectors, bags: Sequence[Terms]) -> None:
         """Add a batch; the oldest questions make room."""
-        for row, bag in zip(_unit(vectors), bags, strict=True):
+        for row, bag in zip(unit(vectors), bags, strict=True):
             if self._vectors is None:
                 self._vectors = np.zeros((self.size, len(row)), dtype=np.float16)
             self._vectors[self._next] = row
@@ -187,12 +187,6 @@ class Memory:
             memory._vectors = np.zeros((memory.size, held.shape[1]), dtype=np.float16)
             memory._vectors[: len(held)] = held
         return memory
-
-
-def _unit(vectors: Vectors) -> Vectors:
-    rows = np.atleast_2d(np.asarray(vectors, dtype=np.float32))
-    length = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.where(length > 0, length, 1.0), dtype=np.float32)
 
 
 def _identity(bag: Terms) -> Terms:

@@ -3,7 +3,7 @@
 `TrainedQuestioner` runs on a GRPO engine in this process: packed trees where the family can be packed, else row by
 row. `FrozenQuestioner` is any chat model, and the ablation; it needs no torch.
 
-    prompts = [prompt_for(record, wish="counting", history=(), style="short", name="0/0")]
+    prompts = [prompt_for(record, wish="counting", earlier=(), style="short", name="0/0")]
     rollouts = questioner.propose(prompts, n=8, seed="0/0")
 """
 

@@ -5,7 +5,7 @@ Scotoma (`references/questions.txt`, written for it).
 
     reference = open_reference(source, settings, seed=0)
     reference.name, len(reference.questions)
-    naturalness_of(run.ledger, reference)
+    naturalness_of(run.ledger, reference, HashedWords())
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from scotoma.core import ConfigError, ImageSource, Observation, Rate, Tags, World
 from scotoma.diagnose.wording import wording_tags
 from scotoma.discover.naturalness import LEAST, Typicality, discrepancy
-from scotoma.discover.novelty import Embedder, HashedWords
+from scotoma.discover.novelty import Embedder
 from scotoma.discover.pool import Pool
 from scotoma.discover.settings import DiscoverSettings
 from scotoma.store.ledger import Ledger
@@ -87,10 +87,9 @@ def _lines(path: Path) -> tuple[str, ...]:
 
 
 def naturalness_of(
-    ledger: Ledger, reference: Reference, embed: Embedder | None = None, seed: int = 0
+    ledger: Ledger, reference: Reference, embed: Embedder, seed: int = 0
 ) -> NaturalnessSummary | None:
     """How far the questions of a run lie from the reference set, and the baseline's; None where too few were asked."""
-    embed = embed or HashedWords()
     usual = embed(reference.questions, reference.tags)
 
     def compared(phase: str) -> tuple[Rate, float] | None:

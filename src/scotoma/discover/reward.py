@@ -13,7 +13,6 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -28,10 +27,12 @@ class RewardTerms(BaseModel):
     """λ's and switches. λ's default to 1 (the source does not print its own, so these are ours).
 
     `emb` and `ifreq` off: novelty counts 1, every failure is paid alike. `failure` off: valid questions are paid for
-    novelty alone. `validity` off: no penalty, invalid questions earn 0. `surrogate` on: the paid term is multiplied
-    by the surrogate's score, and a valid question that was not put to the candidate is paid by that score in place
-    of 1 − C_Q (ours: exploring and harvesting are two jobs). `naturalness` is the weight of t_Q, how typical a question
-    is of the reference set (`discover.naturalness.Typicality`), failing or not.
+    novelty alone. `validity` off: no penalty, invalid questions earn 0. `surrogate` on: (1 − C_Q) · s is paid in place
+    of 1 − C_Q, with the surrogate's score s, and s itself for a valid question that was not put to the candidate (ours:
+    exploring and harvesting are two jobs). So the questioner mostly learns the surrogate's score, which is steadier
+    than single answers; paid alike, by s² or by 1 − C_Q and s, it found fewer failures (docs/limits.md).
+    `naturalness` is the weight of t_Q, how typical a question is of the reference set
+    (`discover.naturalness.Typicality`), failing or not.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -82,20 +83,6 @@ def reward(
     if not terms.failure:
         failing = 1.0
     return terms.scale * _novelty(novelty, terms) * failing + terms.naturalness * typicality
-
-
-def rewards(
-    verdicts: Sequence[Verdict],
-    novelties: Sequence[Novelty],
-    terms: RewardTerms = _PAPER,
-    scores: Sequence[float] | None = None,
-) -> list[float | None]:
-    """`reward` for a batch, in order."""
-    guides: Sequence[float | None] = scores if scores is not None else [None] * len(verdicts)
-    return [
-        reward(verdict, novelty, terms, score)
-        for verdict, novelty, score in zip(verdicts, novelties, guides, strict=True)
-    ]
 
 
 def _novelty(novelty: Novelty, terms: RewardTerms) -> float:

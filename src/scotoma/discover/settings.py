@@ -47,8 +47,9 @@ class DiscoverSettings(Settings):
         curriculum: `progressive` raises the complexity that is aimed at as failures saturate (off: no aim).
         queries: candidate queries per step, shared by the turns.
         samples: answers drawn to each question, of which C_Q is the mean; each is a query. 1: the greedy answer.
-        embedder: what semantic novelty compares questions by: `words` (content words and skills, hashed; needs nothing)
-            or `minilm` (sentence embeddings, as in the paper; extra `topics`).
+        embedder: what semantic novelty and naturalness compare questions by: `words` (content words and skills, hashed;
+            needs nothing) or `minilm` (sentence embeddings, as in the paper; extra `topics`), which the surrogate looks
+            at too, beside the tags.
         reinforce: train the questioner (off: it stays as it was warm-started).
         surrogate: let the surrogate pick what is asked (off: a random choice).
         random_share: the share of picks made at random all the same.

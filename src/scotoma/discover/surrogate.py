@@ -22,7 +22,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 from sklearn.ensemble import ExtraTreesClassifier
 
-from scotoma.core import ConfigError, Tags
+from scotoma.core import ConfigError, Tags, skills_of
 
 Floats = npt.NDArray[np.float32]
 Reason = Literal["random", "thompson", "quota", "fill"]
@@ -150,7 +150,7 @@ class Surrogate:
             # Leaves tie by the hundred; without the jitter the first proposals would win them all.
             rankings = np.argsort(-(votes + rng.uniform(0, 1e-3, votes.shape)), axis=1)
         combination = tuple(map(_combination, tags))
-        skills = tuple(map(_skills, tags))
+        skills = tuple(frozenset(skills_of(tag)) for tag in tags)
         kinds = len(frozenset().union(*skills))
         # Rounded down: where n is small, one pick for every skill would be a third of all.
         least = min(int(self.settings.skill_share * n), n // (2 * kinds)) if kinds else 0
@@ -289,9 +289,4 @@ class Columns:
 
 def _combination(tags: Tags) -> str:
     """The combination of skills: the tag `skills`, or the set of `skill` written alike."""
-    return str(tags["skills"]) if "skills" in tags else "+".join(sorted(_skills(tags)))
-
-
-def _skills(tags: Tags) -> frozenset[str]:
-    skills = tags.get("skill", ())
-    return frozenset(skills if isinstance(skills, tuple) else (str(skills),))
+    return str(tags["skills"]) if "skills" in tags else "+".join(sorted(skills_of(tags)))

@@ -16,7 +16,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from scotoma.core import ChatModel, Claim, ConfigError, Tags, Verdict, World
+from scotoma.core import ChatModel, Claim, ConfigError, Tags, Verdict, World, skills_of
 from scotoma.diagnose.tagging_error import TaggingError, TopicAgreement, tagging_error, topic_agreement
 from scotoma.discover.settings import TaggingSettings
 from scotoma.discover.tag_sheet import VERSION
@@ -80,7 +80,7 @@ def calibrate_tagger(
         claims = [claim for claim, _ in items[start : start + _BATCH]]
         said += tagger.tags(claims, [_VALID] * len(claims))
         on_progress(len(said), len(items))
-    exact = [frozenset(SAME_SKILL.get(skill, skill) for skill in _skills(tags)) for _, tags in items]
+    exact = [frozenset(SAME_SKILL.get(skill, skill) for skill in skills_of(tags)) for _, tags in items]
     images = [claim.image.id for claim, _ in items]
     return TaggerCalibration(
         tagger=settings.model or "wording",
@@ -88,7 +88,7 @@ def calibrate_tagger(
         measured_on=world.spec,
         made=datetime.now(UTC).replace(microsecond=0),
         questions=len(items),
-        error=tagging_error([frozenset(_skills(tags)) for tags in said], exact, images),
+        error=tagging_error([frozenset(skills_of(tags)) for tags in said], exact, images),
         tagged=dict(tagger.counted.most_common()),
     )
 
@@ -142,8 +142,3 @@ def _by_picture(world: World, seed: int) -> Iterator[tuple[list[Claim], list[Tag
         tagged = [(question, record.facts.examine(question).tags) for question in dict.fromkeys(questions)]
         known = [(question, tags) for question, tags in tagged if "skill" in tags]
         yield [Claim(image=blind, question=question) for question, _ in known], [tags for _, tags in known]
-
-
-def _skills(tags: Tags) -> tuple[str, ...]:
-    skill = tags.get("skill", ())
-    return skill if isinstance(skill, tuple) else (str(skill),)

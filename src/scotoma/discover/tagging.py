@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from scotoma.core import ChatModel, Claim, FailureMode, ImageRecord, Observation, Tag, Verdict
+from scotoma.core import ChatModel, Claim, FailureMode, ImageRecord, Observation, Tag, Verdict, skills_of
 from scotoma.diagnose.wording import wording_tags
 from scotoma.discover.naming import Named, name_modes
 from scotoma.discover.settings import TaggingSettings
@@ -89,5 +89,4 @@ class Tagger:
 
 def _combined(tags: dict[str, Tag]) -> dict[str, Tag]:
     """With `skills`, the combination, rewritten from `skill`."""
-    skill = tags["skill"]
-    return {**tags, "skills": "+".join(skill) if isinstance(skill, tuple) else str(skill)}
+    return {**tags, "skills": "+".join(skills_of(tags))}

@@ -8,18 +8,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from scotoma.core import FailureMode, Observation, Rate
-from scotoma.diagnose.error_kind import skills_of
+from scotoma.core import FailureMode, Observation, Rate, skills_of
 from scotoma.diagnose.mixture import Mixture
+from scotoma.diagnose.statistics import noninferiority
 from scotoma.discover.account import account_of_discovery, account_of_shrinking, proof_finished
 from scotoma.evolve.diagnosis import Diagnosis
-from scotoma.evolve.examination import accuracy, change, part
+from scotoma.evolve.examination import accuracy, change, members_of, part
 from scotoma.evolve.proof import Course
 from scotoma.evolve.rediscovery import account_of_rediscovery
 from scotoma.evolve.settings import EvolveSettings
 from scotoma.generate.unaimed import UNAIMED
 from scotoma.store.run import Run
 from scotoma.store.summary import (
+    RETAINED_MARGIN,
     AgainstSummary,
     ArmSummary,
     ComparisonSummary,
@@ -43,6 +44,7 @@ def summarise(run: Run, settings: EvolveSettings) -> Summary:
     for stage in ledger.stages("examine/"):
         name = stage.removeprefix("examine/")
         tests[name] = ledger.observations(phase_prefix=f"test/{name}/")
+    each = (ledger.done("draw") or {}).get("each")
     modes = ledger.modes()
     proven = [mode for mode in modes if mode.status not in ("suspected", "rejected")]
     stations = _stations(run, settings, tests)
@@ -56,9 +58,9 @@ def summarise(run: Run, settings: EvolveSettings) -> Summary:
         candidate=settings.candidate,
         discovery=account_of_discovery(ledger),
         proof_finished=proof_finished(ledger),
-        modes=[ModeSummary.of(mode, test_accuracy=_by_arm(mode, tests, last)) for mode in modes],
+        modes=[ModeSummary.of(mode, test_accuracy=_by_arm(mode, tests, last, each)) for mode in modes],
         shrunk=account_of_shrinking(modes),
-        rounds=_rounds(run, settings, tests, proven),
+        rounds=_rounds(run, settings, tests, proven, each),
         comparison=_comparison(course, last),
         efficiency={
             f"targeted_vs_{arm}": found
@@ -90,25 +92,26 @@ def _stability(course: Course) -> StabilitySummary:
 
 
 def _by_arm(
-    mode: FailureMode, tests: dict[str, list[Observation]], last: dict[str, str]
+    mode: FailureMode, tests: dict[str, list[Observation]], last: dict[str, str], each: int | None
 ) -> dict[str, ModeAccuracy]:
     if BASE not in tests:
         return {}
-    before = _members(mode, tests[BASE])
+    before = members_of(mode, tests[BASE], each)
     if not before:
         return {}
-    return {
-        arm: ModeAccuracy(before=accuracy(before), after=accuracy(_members(mode, tests[name])))
-        for arm, name in last.items()
-    }
+    return {arm: _pair(before, members_of(mode, tests[name], each)) for arm, name in last.items()}
 
 
-def _members(mode: FailureMode, observations: Sequence[Observation]) -> list[Observation]:
-    return [o for o in part(observations, "modes") if mode.predicate.matches(o.tags)]
+def _pair(before: Sequence[Observation], after: Sequence[Observation]) -> ModeAccuracy:
+    return ModeAccuracy(before=accuracy(before), after=accuracy(after), change=change(after, before))
 
 
 def _rounds(
-    run: Run, settings: EvolveSettings, tests: dict[str, list[Observation]], proven: Sequence[FailureMode]
+    run: Run,
+    settings: EvolveSettings,
+    tests: dict[str, list[Observation]],
+    proven: Sequence[FailureMode],
+    each: int | None,
 ) -> list[RoundSummary]:
     rounds: list[RoundSummary] = []
     before = dict.fromkeys(settings.arms, BASE)
@@ -119,7 +122,7 @@ def _rounds(
             gate = run.ledger.done(f"{name}/gate")
             if gate is None or name not in tests:
                 continue
-            arms[arm] = _arm(run, tests[before[arm]], tests[name], name, gate, proven)
+            arms[arm] = _arm(run, tests[before[arm]], tests[name], name, gate, proven, each)
             if gate["accepted"]:
                 before[arm] = name
         if arms:
@@ -134,6 +137,7 @@ def _arm(
     name: str,
     gate: dict[str, Any],
     proven: Sequence[FailureMode],
+    each: int | None,
 ) -> ArmSummary:
     trained = run.ledger.done(f"{name}/reinforce") or {}
     made = run.ledger.done(f"{name}/generate") or {}
@@ -160,16 +164,10 @@ def _arm(
         rejected=made.get("rejected", {}),
         infrastructure=made.get("infrastructure", {}),
         per_mode={
-            mode.id: ModeAccuracy(
-                before=accuracy(_members(mode, before)), after=accuracy(_members(mode, after))
-            )
-            for mode in proven
+            mode.id: _pair(members_of(mode, before, each), members_of(mode, after, each)) for mode in proven
         },
         per_skill={
-            skill: ModeAccuracy(
-                before=accuracy(_with_skill(before, skill)), after=accuracy(_with_skill(after, skill))
-            )
-            for skill in _skills(after)
+            skill: _pair(_with_skill(before, skill), _with_skill(after, skill)) for skill in _skills(after)
         },
         seconds=trained.get("seconds", 0.0),
     )
@@ -190,11 +188,11 @@ def _shares(mixture: Mixture, shortfalls: dict[str, int]) -> list[ShareSummary]:
 
 
 def _with_skill(observations: Sequence[Observation], skill: str) -> list[Observation]:
-    return [o for o in part(observations, "retained") if skill in skills_of(o)]
+    return [o for o in part(observations, "retained") if skill in skills_of(o.tags)]
 
 
 def _skills(observations: Sequence[Observation]) -> list[str]:
-    return sorted({skill for o in part(observations, "retained") for skill in skills_of(o)})
+    return sorted({skill for o in part(observations, "retained") for skill in skills_of(o.tags)})
 
 
 def _comparison(course: Course, last: dict[str, str]) -> ComparisonSummary | None:
@@ -217,9 +215,11 @@ def _comparison(course: Course, last: dict[str, str]) -> ComparisonSummary | Non
         for arm, name in last.items()
         if arm != "targeted"
     }
+    retained = difference(ours, BASE, "retained")
     return ComparisonSummary(
         targeted_minus_uniform=against["uniform"].difference if "uniform" in against else None,
         targeted_minus_base=difference(ours, BASE, "modes"),
-        retained_change=difference(ours, BASE, "retained"),
+        retained_change=retained,
+        retained_held=noninferiority(retained, RETAINED_MARGIN) if retained.n else None,
         against=against,
     )

@@ -112,7 +112,7 @@ def _note_training(shop: Workshop, lesson: Lesson, learnt: Learnt) -> None:
         f"{lesson.name}/reinforce",
         {
             "engine": learnt.report.engine,
-            "steps": len(learnt.report.steps),
+            "steps": learnt.report.steps_kept,
             "stopped": learnt.report.stopped,
             "samples": len(lesson.samples),
             "warm_start_steps": shop.settings.repair.warm_start_steps if lesson.taught_first else 0,

@@ -27,9 +27,10 @@ from scotoma.core import (
     ModeDiagnosis,
     Observation,
     Predicate,
+    skills_of,
 )
 from scotoma.diagnose import mixture as mixtures
-from scotoma.diagnose.error_kind import Part, attribute, examples, skills_of, tally
+from scotoma.diagnose.error_kind import Part, attribute, examples, tally
 from scotoma.diagnose.mixture import Mixture
 from scotoma.diagnose.statistics import clustered_rate
 from scotoma.discover.interview import Asked, Interview
@@ -119,7 +120,8 @@ def _of_modes(shop: Workshop, asking: Interview, name: str) -> Diagnosis:
     found: list[ModeDiagnosis] = []
     for n, mode in enumerate(shop.modes):
         shop.progress(f"diagnose {name}", n, len(shop.modes))
-        members = [item for item in shop.held_back.modes if mode.predicate.matches(item.tags)][:PER_MODE]
+        fair = min(PER_MODE, shop.held_back.each or PER_MODE)
+        members = [item for item in shop.held_back.modes if mode.predicate.matches(item.tags)][:fair]
         asked = [_asked(f"{name}/diagnose/{mode.id}/{i}", item) for i, item in enumerate(members)]
         rates = asking.pass_rates(asked, repair.pass_samples)
         known = [(rate, item.image.id) for rate, item in zip(rates, members, strict=True) if rate is not None]
@@ -165,7 +167,7 @@ def _parts(
     found: list[list[Part]] = [[] for _ in failures]
     for i, observation in zip(owners, asking.ask(asked, "parts"), strict=True):
         right = None if observation.outcome == "infrastructure" else observation.outcome == "correct"
-        found[i].append(Part(observation.question, skills_of(observation), right))
+        found[i].append(Part(observation.question, skills_of(observation.tags), right))
     return found
 
 

@@ -28,12 +28,14 @@ _PARTS = ("modes", "retained", "uniform")
 @dataclass(frozen=True)
 class Examination:
     """Questions from the confirmed modes, retained ones from outside every mode, and `uniform` ones that nothing
-    selected, as many as are retained (most of them the same).
+    selected, as many as are retained (most of them the same). Of `modes` the first `each` members of a mode are a fair
+    sample of it; later ones were kept for the sake of others (`discover.confirm.draw`).
     """
 
     modes: tuple[Candidacy, ...]
     retained: tuple[Candidacy, ...]
     uniform: tuple[Candidacy, ...] = ()
+    each: int | None = None
 
     @classmethod
     def draw(
@@ -46,13 +48,15 @@ class Examination:
         retained: int,
         limit: int,
     ) -> Examination:
-        """`in_modes` questions spread over the modes, `retained` outside them, from fresh images of a split."""
+        """`in_modes` questions and more, until every mode has its share of them, and `retained` ones outside the modes,
+        from fresh images of a split.
+        """
         predicates = [mode.predicate for mode in modes]
         each = -(-in_modes // max(len(modes), 1))
         # A uniform question may fall into a mode: look at more of them than are kept.
         drawn = draw(pool, split, seed, predicates, each, 2 * retained, limit)
         outside = [item for item in drawn.uniform if not any(p.matches(item.tags) for p in predicates)]
-        return cls(drawn.modes, tuple(outside[:retained]), drawn.uniform[:retained])
+        return cls(drawn.modes, tuple(outside[:retained]), drawn.uniform[:retained], each)
 
     @property
     def images(self) -> list[ImageRecord]:
@@ -62,7 +66,7 @@ class Examination:
 
     def payload(self) -> dict[str, Any]:
         """For the ledger; `read` is the other way round."""
-        return {name: [item.line() for item in getattr(self, name)] for name in _PARTS}
+        return {name: [item.line() for item in getattr(self, name)] for name in _PARTS} | {"each": self.each}
 
     @classmethod
     def read(cls, payload: Mapping[str, Any], run: Run, source: ImageSource) -> Examination:
@@ -72,7 +76,8 @@ class Examination:
             ImageError: a picture is missing or damaged.
         """
         images = pictures_of(run, source, [line[0] for name in _PARTS for line in payload[name]])
-        return cls(**{name: tuple(Candidacy.read(line, images) for line in payload[name]) for name in _PARTS})
+        parts = {name: tuple(Candidacy.read(line, images) for line in payload[name]) for name in _PARTS}
+        return cls(**parts, each=payload.get("each"))
 
     def ask(self, interview: Interview, phase: str) -> list[Observation]:
         """Observations under the phases `phase/modes` and `phase/retained`.
@@ -117,6 +122,11 @@ def change(after: Sequence[Observation], before: Sequence[Observation], seed: in
         [a.image_id for a, _ in pairs],
         seed,
     )
+
+
+def members_of(mode: FailureMode, observations: Iterable[Observation], each: int | None) -> list[Observation]:
+    """The mode's fair sample among the questions of all modes, lost ones too (`Examination.each`)."""
+    return [o for o in part(observations, "modes") if mode.predicate.matches(o.tags)][:each]
 
 
 def part(observations: Iterable[Observation], name: str) -> list[Observation]:

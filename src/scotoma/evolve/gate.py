@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scotoma.core import Observation
-from scotoma.diagnose.error_kind import skills_of
+from scotoma.core import Observation, skills_of
 from scotoma.diagnose.statistics import benjamini_hochberg, paired_test
 from scotoma.evolve.examination import change
 
@@ -52,7 +51,7 @@ def decide(
 
 def _types(observation: Observation) -> tuple[str, ...]:
     kind = observation.tags.get("type")
-    return (str(kind),) if kind is not None else (*skills_of(observation), "everything retained")
+    return (str(kind),) if kind is not None else (*skills_of(observation.tags), "everything retained")
 
 
 def _p_value(after: Sequence[Observation], before: Sequence[Observation]) -> float:

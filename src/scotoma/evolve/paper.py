@@ -2,7 +2,7 @@
 
 A paper that was drawn is never drawn again: after a resume the questions must be those that the first candidates had.
 
-    paper = Paper(uniform=drawn.uniform, members=drawn.modes, asked_by=pool.asked_by)
+    paper = Paper(uniform=drawn.uniform, members=drawn.modes, asked_by=pool.asked_by, each=120)
     run.ledger.finish("draw", paper.payload(), images=paper.images)
     paper = Paper.read(run, "draw", source)
 """

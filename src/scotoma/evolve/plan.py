@@ -18,7 +18,7 @@ from scotoma.evolve.diagnosis import AIMED, ATTRIBUTED, PER_MODE
 from scotoma.evolve.settings import EvolveSettings
 from scotoma.evolve.supply import check_makers
 from scotoma.generate.checks.blind import BLIND_SAMPLES
-from scotoma.generate.pipeline import PER_IMAGE
+from scotoma.generate.settings import PER_IMAGE
 from scotoma.grpo.launch import check_accelerate
 from scotoma.models.spec import checkpoint_path
 
@@ -76,7 +76,7 @@ def plan_spiral(settings: EvolveSettings) -> Plan:
             )
         )  # fmt: skip
     arms = len(settings.arms)
-    per_step = min(repair.samples, repair.images_per_step * PER_IMAGE)
+    per_step = min(repair.samples, repair.questions_per_step)
     looks = (repair.steps - 1) // repair.look_every if repair.look_every else 0
     looked = looks * test.retained_questions // 4
     for number in range(1, settings.rounds + 1):

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ import numpy.typing as npt
 from scotoma.core import Observation, Rate
 from scotoma.diagnose.statistics import bounds, paired_difference, resampled_means
 from scotoma.evolve.examination import change, part, question_of
-from scotoma.store.summary import BiasSummary, DropSummary, EfficiencySummary
+from scotoma.store.summary import BiasSummary, DropSummary, EfficiencySummary, ModeAccuracy
 
 Floats = npt.NDArray[np.float64]
 
@@ -31,6 +32,7 @@ _LEAST_GAIN = 1e-3
 """A control's gain that is no greater (or a loss) would make any ratio infinite: it counts as this much."""
 
 _FREQUENT = 0.01
+_RESAMPLES = 20_000
 """Answers that are rarer than this on both sides are not looked at one by one."""
 
 
@@ -103,7 +105,9 @@ class Course:
         return found
 
     def bias(self, arm: str) -> BiasSummary | None:
-        """The answer whose share of all answers to retained questions moved most, and by how much."""
+        """The answer whose share of all answers to retained questions moved most, and by how much. It was chosen for
+        that, so its interval is one of all answers' together (Bonferroni).
+        """
         before, after = (
             {question_of(o): o for o in part(self.tests[name], "retained") if _answered(o)}
             for name in (self.stations[arm][0], self.stations[arm][-1])
@@ -119,14 +123,17 @@ class Course:
             for answer, count in Counter(said).items()
             if count >= _FREQUENT * len(both)
         }
-        shifts = {
-            answer: paired_difference([a == answer for a in new], [b == answer for b in old], images)
-            for answer in sorted(frequent)
-        }
-        if not shifts:
+        if not frequent:
             return None
-        answer = max(shifts, key=lambda answer: abs(shifts[answer].value))
-        return BiasSummary(answer=answer, shift=shifts[answer], answers=len(shifts))
+        answer = max(sorted(frequent), key=lambda answer: abs(new.count(answer) - old.count(answer)))
+        shift = paired_difference(
+            [a == answer for a in new],
+            [b == answer for b in old],
+            images,
+            confidence=1 - 0.05 / len(frequent),
+            resamples=_RESAMPLES,
+        )
+        return BiasSummary(answer=answer, shift=shift, answers=len(frequent))
 
     def _means(self, names: Sequence[str]) -> _Means | None:
         """Accuracy on the modes of several checkpoints, on the questions that all of them answered."""
@@ -137,6 +144,19 @@ class Course:
         columns = np.array([[each[q].outcome == "correct" for each in answers] for q in shared], dtype=float)
         images = [answers[0][question].image_id for question in shared]
         return _Means(columns.mean(axis=0)[None], resampled_means(columns, images), len(shared))
+
+
+def outcome_of(mode: ModeAccuracy) -> Literal["repaired", "open", "regressed"]:
+    """What a repair did to a mode. Repaired: the change is significant, on the same questions, and at least half of
+    what was wrong is right now. Regressed: a significant fall.
+    """
+    changed = mode.change
+    if changed is None:
+        return "open"
+    if changed.high < 0:
+        return "regressed"
+    mended = changed.low > 0 and changed.value >= 0.5 * (1 - mode.before.value)
+    return "repaired" if mended else "open"
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from scotoma.core import FailureMode, ImageSource, Observation, Verdict
+from scotoma.diagnose.prevalence import true_rate
 from scotoma.diagnose.statistics import clustered_rate, holm, paired_test
-from scotoma.discover.account import failure_rate, ratio_of_failures, summarise
+from scotoma.discover.account import failure_rate, fallible, ratio_of_failures, summarise
 from scotoma.discover.calibration import adopt_calibration
 from scotoma.discover.confirm import confirm
 from scotoma.discover.interview import Asked
@@ -66,8 +67,13 @@ def rediscover(
         looking.write_summary(summarise(looking, again))
         now = looking.ledger.observations("discover")
         confirmed = [mode for mode in modes if mode.status == "confirmed"]
+        drawn, uniform = (looking.ledger.observations(phase) for phase in ("confirm", "confirm-base"))
+        # The first so many are a fair sample of the mode; later ones were kept for others' sake.
         pairs = [
-            [o for o in looking.ledger.observations("confirm") if mode.predicate.matches(o.tags)]
+            [
+                *(o for o in uniform if mode.predicate.matches(o.tags)),
+                *[o for o in drawn if mode.predicate.matches(o.tags)][: again.confirm.questions],
+            ]
             for mode in confirmed
         ]
         asked = list({o.key: o for pair in pairs for o in pair}.values())
@@ -80,11 +86,13 @@ def rediscover(
     check_answered(before, MOST_LOST)
     opened = _opened(confirmed, pairs, {o.key: o for o in before})
     first = run.ledger.observations("discover")
+    judge = fallible(run.ledger, [*now, *first])
+    after, once = failure_rate(now), failure_rate(first)
     found = RediscoverySummary(
         policy=policy.name,
-        failure_rate=failure_rate(now),
-        before=failure_rate(first),
-        ratio=ratio_of_failures(now, first),
+        failure_rate=true_rate(after, judge) if judge else after,
+        before=true_rate(once, judge) if judge else once,
+        ratio=ratio_of_failures(now, first, judge),
         confirmed_modes=len(confirmed),
         opened=opened,
     )

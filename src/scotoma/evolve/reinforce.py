@@ -97,7 +97,7 @@ def reinforce(
         steps=settings.steps,
         warmup_steps=settings.warmup_steps,
         group_size=settings.group_size,
-        images_per_step=settings.images_per_step,
+        prompts_per_step=settings.questions_per_step,
         beta=settings.beta,
         max_new_tokens=settings.room(answers),
         lora_rank=settings.lora_rank,
@@ -164,8 +164,9 @@ def _warm_start(
 ) -> Trainer:
     """Supervised steps where GRPO has no signal, most of every step retention, so that nothing else is unlearnt.
 
-    Half of a step's pictures hold aimed samples, the others are any of what is `kept`, and every picture comes with all
-    of its questions: it is encoded once.
+    Half of a step's questions are about pictures that hold aimed samples, the others about any of what is `kept`, and a
+    picture comes with all of its questions, as far as there is room: it is encoded once. A step has as many questions
+    in every arm.
     The rate rises over the first steps and falls to 0: a cold optimizer's first full steps do the most harm.
     """
     by_image: dict[str, list[Sample]] = {}
@@ -176,17 +177,32 @@ def _warm_start(
     config = config.model_copy(update={"beta": 0.0})
     trainer = trainer_for(checkpoint.model, checkpoint.processor, config)
     rng, steps = Random(f"warm/{config.seed}"), settings.warm_start_steps
-    half = max(1, settings.images_per_step // 2)
+    room = settings.questions_per_step
     for step in range(steps):
-        shown = {*rng.choices(holding, k=half), *rng.choices(list(by_image), k=half)}
+        shown: dict[str, list[Sample]] = {}
+        for pictures, full in ((holding, room // 2), (list(by_image), room)):
+            _show(shown, rng.sample(pictures, len(pictures)), by_image, full)
         completions = [
             Completion(
                 Prompt(f"{step}/{s.id}", images[s.image_id], put(s.question, answers)),
                 _said(s.answer, answers),
             )
-            for image_id in sorted(shown)
-            for s in by_image[image_id]
+            for _, shown_of in sorted(shown.items())
+            for s in shown_of
         ]
         ramp = min(1.0, (step + 1) / 5, (steps - step) / steps * 1.5)
         trainer.supervised_step(completions, settings.warm_start_rate * ramp)
     return trainer
+
+
+def _show(
+    shown: dict[str, list[Sample]], pictures: Sequence[str], by_image: Mapping[str, list[Sample]], full: int
+) -> None:
+    """Add pictures that are not shown yet, each with its samples, until there are `full` of these."""
+    left = full - sum(map(len, shown.values()))
+    for image_id in pictures:
+        if left <= 0:
+            return
+        if image_id not in shown:
+            shown[image_id] = by_image[image_id][:left]
+            left -= len(shown[image_id])

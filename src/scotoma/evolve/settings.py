@@ -13,7 +13,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from scotoma.core import ConfigError
 from scotoma.diagnose.mixture import TargetedMixture
 from scotoma.discover.settings import AnswerSettings, DiscoverySettings
-from scotoma.generate.settings import CheckSettings, GenerateSettings, refuse_the_trained
+from scotoma.generate.settings import PER_IMAGE, CheckSettings, GenerateSettings, refuse_the_trained
 from scotoma.store.configuration import HomePath, Settings
 
 Arm = Literal["targeted", "uniform", "random", "targeted-frozen", "dpe"]
@@ -27,7 +27,8 @@ class RepairSettings(Settings):
         engine: `shared`, `trl`, `stock`, or `auto`: shared where the model's family can be packed.
         samples: training samples per arm and round, the same for every arm.
         steps: GRPO steps per arm and round, the same for every arm that is not ended early (`look_every`).
-        images_per_step: pictures per step, with all their questions (≥ 192 questions a step is stable).
+        images_per_step: pictures per step with eight questions each; so many questions make up a step of every arm,
+            however many pictures have them (≥ 192 questions a step, 24 pictures, is stable).
         group_size: G, answers per question.
         learning_rate: 3e-5 mends the Pupil without hurting its neighbours; 1e-4 hurts them.
         warmup_steps, beta: GRPO's.
@@ -69,6 +70,11 @@ class RepairSettings(Settings):
     frozen: tuple[str, ...] = ()
     look_every: int = Field(default=40, ge=0)
     mixture: TargetedMixture = TargetedMixture()
+
+    @property
+    def questions_per_step(self) -> int:
+        """Questions that make up a step, in every arm: arms differ in how many a picture of theirs has."""
+        return self.images_per_step * PER_IMAGE
 
     @property
     def rehearses(self) -> bool:

@@ -26,6 +26,7 @@ from scotoma.evolve.arm import examine_base, turn
 from scotoma.evolve.examination import Examination
 from scotoma.evolve.lesson import interview, verifier_of
 from scotoma.evolve.plan import check_training
+from scotoma.evolve.proof import outcome_of
 from scotoma.evolve.rediscovery import rediscover
 from scotoma.evolve.settings import Arm, EvolveSettings
 from scotoma.evolve.supply import check_makers
@@ -153,7 +154,11 @@ def _drawn(
     if run.ledger.done("draw") is None:
         images = [*held_back.images, *final.images]
         run.images.put_all(images)
-        document: dict[str, Any] = {"held_back": len(held_back.modes), "test": len(final.modes)}
+        document: dict[str, Any] = {
+            "held_back": len(held_back.modes),
+            "test": len(final.modes),
+            "each": final.each,
+        }
         if not isinstance(source, World):
             document["unjudged"] = dict(pool.unjudged)
             document["papers"] = {"held_back": held_back.payload(), "test": final.payload()}
@@ -162,10 +167,7 @@ def _drawn(
 
 
 def _restated(proven: tuple[FailureMode, ...], summary: Summary) -> list[FailureMode]:
-    """Each mode's status after repair, by the targeted arm (or the only one): `repaired`, `open` or `regressed`.
-
-    Repaired: the change is significant and at least half of what was wrong is right now.
-    """
+    """Each mode's status after repair, by the targeted arm (or the only one)."""
     arm = "targeted" if summary.rounds and "targeted" in summary.rounds[-1].arms else None
     by_id = {mode.id: mode for mode in summary.modes}
     restated = []
@@ -174,12 +176,5 @@ def _restated(proven: tuple[FailureMode, ...], summary: Summary) -> list[Failure
         pair = measured.get(arm) if arm else next(iter(measured.values()), None)
         if pair is None:
             continue
-        gained = pair.after.value - pair.before.value
-        if pair.after.high < pair.before.low:
-            status = "regressed"
-        elif pair.after.low > pair.before.high and gained >= 0.5 * (1 - pair.before.value):
-            status = "repaired"
-        else:
-            status = "open"
-        restated.append(mode.model_copy(update={"status": status}))
+        restated.append(mode.model_copy(update={"status": outcome_of(pair)}))
     return restated

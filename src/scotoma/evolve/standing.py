@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from scotoma.core import FailureMode, Observation
+from scotoma.core import FailureMode, Observation, skills_of
 from scotoma.diagnose import modes as diagnosis
 from scotoma.diagnose.ranking import Ranking, rank
 from scotoma.diagnose.statistics import clustered_rate, holm, paired_test
@@ -136,8 +136,7 @@ def _correct(rows: Mapping[str, Observation], keys: Sequence[str]) -> list[bool]
 def _by_skill(rows: Mapping[str, Observation], common: Sequence[str]) -> dict[str, Any]:
     needed: dict[str, list[Observation]] = {}
     for key in common:
-        skill = rows[key].tags.get("skill", ())
-        for name in skill if isinstance(skill, tuple) else (str(skill),):
+        for name in skills_of(rows[key].tags):
             needed.setdefault(name, []).append(rows[key])
     return {
         name: clustered_rate([row.outcome == "correct" for row in own], [row.image_id for row in own])

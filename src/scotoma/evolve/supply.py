@@ -16,8 +16,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from scotoma.core import ConfigError, EditableWorld, ImageRecord, ImageSource, ModelError, Sample, World
-from scotoma.diagnose.error_kind import skills_of
+from scotoma.core import (
+    ConfigError,
+    EditableWorld,
+    ImageRecord,
+    ImageSource,
+    ModelError,
+    Sample,
+    World,
+    skills_of,
+)
 from scotoma.diagnose.mixture import Mixture
 from scotoma.diagnose.wording import OTHER
 from scotoma.discover.interview import put
@@ -201,7 +209,7 @@ def _unaimed(shop: Workshop, crew: Crew, wanted: int, number: int) -> _Work:
 def _skills(shop: Workshop) -> list[str]:
     """What unguided questions called for; what their wording does not tell cannot be wished for."""
     asked = shop.run.ledger.observations("baseline")
-    found = {skill for o in asked if o.verdict.valid for skill in skills_of(o)} - {OTHER}
+    found = {skill for o in asked if o.verdict.valid for skill in skills_of(o.tags)} - {OTHER}
     return sorted(found) or ["a look at it"]
 
 

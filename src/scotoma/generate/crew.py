@@ -5,7 +5,6 @@ crew = open_crew(settings, source, pool_of(source, settings, seed=0))
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any, TypeVar, cast
@@ -18,9 +17,9 @@ from scotoma.core import (
     ImageRecord,
     ImageSource,
     RetouchableWorld,
-    ScotomaError,
     SpecError,
 )
+from scotoma.core.plugin import made
 from scotoma.generate.handover import Editor, Planner, Role, Searcher, Validator, Writer
 from scotoma.generate.production import Crew
 from scotoma.generate.settings import GenerateSettings
@@ -170,17 +169,7 @@ def _own(settings: GenerateSettings, role: Role, usual: Callable[[], _Agent]) ->
         if spec is not None and role in ("searcher", "editor"):
             raise SpecError(f"generate.{role}: {spec!r} is no {role}", hint="name a module:Class")
         return usual()
-    module, _, name = spec.partition(":")
-    try:
-        agent = getattr(importlib.import_module(module), name)()
-    except (ImportError, AttributeError) as error:
-        raise SpecError(
-            f"generate.{role}: cannot import {spec}: {error}", hint="is it on PYTHONPATH?"
-        ) from error
-    except ScotomaError:
-        raise
-    except Exception as error:  # somebody else's constructor raises what it likes
-        raise SpecError(f"generate.{role}: {spec} could not be started: {error}") from error
+    agent = made(spec, SpecError)
     if not callable(getattr(agent, _METHODS[role], None)):
         raise SpecError(f"generate.{role}: {spec} has no method {_METHODS[role]}()")
     return cast(_Agent, agent)

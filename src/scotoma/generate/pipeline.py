@@ -22,9 +22,7 @@ from scotoma.diagnose.mixture import Mixture
 from scotoma.generate.attempt import Tally
 from scotoma.generate.checks import Checks, Draft, usual_checks
 from scotoma.generate.planner import Plan, Structure, Target, plan
-
-PER_IMAGE = 8
-"""Questions about one training image: it is encoded once for all of them."""
+from scotoma.generate.settings import PER_IMAGE
 
 MOST_OF_A_MODE = 5
 """Of these, at most so many from one mode, where the mixture has retention: it keeps old skills on the same picture."""

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Literal
 
-from scotoma.core import ImageError, ImageRecord, Sample, Tags
+from scotoma.core import ImageError, ImageRecord, Sample, Tags, skills_of
 from scotoma.diagnose.wording import wording_tags
 from scotoma.generate.attempt import Attempt
 from scotoma.generate.checks import Checks, Draft
@@ -308,8 +308,7 @@ def _tags(finished: _Finished, image: ImageRecord) -> Tags:
     if finished.ruling is not None and finished.ruling.tags is not None:
         return finished.ruling.tags
     tags = wording_tags(finished.written.question, finished.written.answer)
-    skill = tags["skill"]
-    return {**image.attributes, **tags, "skills": "+".join(skill) if isinstance(skill, tuple) else skill}
+    return {**image.attributes, **tags, "skills": "+".join(skills_of(tags))}
 
 
 def _disagreement(finished: _Finished) -> Attempt | None:

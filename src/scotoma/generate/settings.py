@@ -18,6 +18,9 @@ from scotoma.core import ConfigError
 from scotoma.models.spec import same_model
 from scotoma.store.configuration import Settings
 
+PER_IMAGE = 8
+"""Questions about one training image: it is encoded once for all of them."""
+
 WebSearchName = Literal["openverse", "commons", "serper"]
 
 

@@ -32,6 +32,8 @@ class GRPOConfig(BaseModel):
         schedule: `linear` decay to 0 at `steps`, or `constant` after the warm-up.
         group_size: G, completions per prompt.
         images_per_step: images whose prompts make up one step, where an engine picks the prompts itself.
+        prompts_per_step: how many prompts make up one step instead, however many images have them: so that trainings on
+            sets that differ in prompts per image see equally many (none: all those of `images_per_step` images).
         epsilon_low, epsilon_high: the ratio is clipped to [1 - epsilon_low, 1 + epsilon_high].
         beta: weight of the KL divergence to the frozen reference policy (0: no reference is kept).
         loss_type: how token losses are averaged, see `LossType`.
@@ -60,6 +62,7 @@ class GRPOConfig(BaseModel):
     schedule: Schedule = "linear"
     group_size: int = Field(default=8, ge=2)
     images_per_step: int = Field(default=24, ge=1)
+    prompts_per_step: int | None = Field(default=None, ge=1)
     epsilon_low: float = Field(default=0.2, gt=0)
     epsilon_high: float = Field(default=0.2, gt=0)
     beta: float = Field(default=0.0, ge=0)

@@ -167,12 +167,13 @@ def _train_here(
     started, config = time.monotonic(), trainer.config
     saved, good = out / "state.pt", out / "good"
     reports: list[StepReport] = []
-    stopped = False
+    stopped, kept = False, 0
     if saved.is_file():
         state = load_state(saved)
         trainer.load_state(state["trainer"])
         reports = [StepReport.model_validate(row) for row in state["reports"]]
         stopped = state.get("stopped", False)
+        kept = state.get("kept", 0)
     if look is not None and not stopped and trainer.steps_done < config.steps and not good.is_dir():
         trainer.save(good)
     while trainer.steps_done < config.steps and not stopped:
@@ -187,9 +188,10 @@ def _train_here(
             stopped = not look.good(trainer.save(out / "seen"))
             if not stopped:
                 trainer.save(good)
+                kept = done
         if due or done % save_every == 0 or done == config.steps:
             rows = [row.model_dump() for row in reports]
-            save_state({"trainer": trainer.state(), "reports": rows, "stopped": stopped}, saved)
+            save_state({"trainer": trainer.state(), "reports": rows, "stopped": stopped, "kept": kept}, saved)
     policy = out / "policy"
     if stopped and good.is_dir():
         shutil.copytree(good, policy, dirs_exist_ok=True)
@@ -203,4 +205,5 @@ def _train_here(
         steps=tuple(reports),
         seconds=time.monotonic() - started,
         stopped=stopped,
+        steps_kept=kept if stopped else len(reports),
     )

@@ -62,7 +62,7 @@ class StepReport(BaseModel):
 
 class TrainingReport(BaseModel):
     """A finished run: which engine ran, where the policy lies, and every step (after a resume: of all processes).
-    `stopped`: a look at the policy ended it, and the policy is an earlier one.
+    `stopped`: a look at the policy ended it, and the policy is an earlier one, of `steps_kept` steps.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -72,3 +72,4 @@ class TrainingReport(BaseModel):
     steps: tuple[StepReport, ...]
     seconds: float
     stopped: bool = False
+    steps_kept: int

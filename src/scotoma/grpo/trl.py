@@ -76,11 +76,13 @@ def train(
             save_checkpoint(trained, processor, out / "policy")
             shutil.rmtree(out / "trl" / "reference", ignore_errors=True)
         trainer.accelerator.wait_for_everyone()
+    steps = tuple(step_reports(trainer, scorer, guard))
     return TrainingReport(
         engine="trl",
         checkpoint=out / "policy",
-        steps=tuple(step_reports(trainer, scorer, guard)),
+        steps=steps,
         seconds=time.monotonic() - started,
+        steps_kept=len(steps),
     )
 
 
@@ -96,7 +98,8 @@ def build_trainer(
     """TRL's `GRPOTrainer`, set up to do what `shared` does: one rollout batch a step, one update per
     iteration.
 
-    TRL wants the same number of prompts in every step: what `images_per_step` images hold on average.
+    TRL wants the same number of prompts in every step: `prompts_per_step`, or what `images_per_step` images hold on
+    average.
     """
     from trl import GRPOConfig as TrlConfig
     from trl import GRPOTrainer
@@ -322,11 +325,13 @@ def _dataset(prompts: Sequence[Prompt], config: GRPOConfig, per_step: int) -> An
 
 
 def _prompts_per_step(prompts: Sequence[Prompt], config: GRPOConfig, processes: int) -> int:
-    """As many as a step's images hold on average, so that arms of equal samples train on as many of them; rounded so
-    that their completions can be dealt out evenly to the processes.
+    """As many as are wanted, or as a step's images hold on average; rounded so that their completions can be dealt out
+    evenly to the processes.
     """
     images = len({prompt.image.id for prompt in prompts})
     mean = len(prompts) * min(config.images_per_step, images) / images
+    if config.prompts_per_step is not None:
+        mean = min(config.prompts_per_step, len(prompts))
     even = processes // math.gcd(processes, config.group_size)
     return even * max(1, round(mean / even))
 

@@ -10,6 +10,7 @@ encoded bytes, so that an id is the hash of what the dataset holds. Class names 
 from __future__ import annotations
 
 import difflib
+import logging
 import random
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,6 +28,7 @@ from scotoma.images.options import DatasetOptions, StreamOptions, written
 from scotoma.images.pattern import matching, spelt_out
 from scotoma.images.stream import Row, StreamSource
 
+_LOG = logging.getLogger(__name__)
 _LICENCES = ("licence", "license")
 """Columns that tell the licence of a row."""
 
@@ -99,7 +101,10 @@ def _shard(shard: str, options: StreamOptions, spec: str) -> Iterator[Row]:
                 yield Row(one.data, f"/{Path(shard).name}{one.name}", one.licence, one.attributes)
     except (SpecError, ImageError):
         raise
-    except Exception:  # tarfile, json, pyarrow and fsspec raise what they like on a damaged or missing tar
+    except (
+        Exception
+    ) as error:  # tarfile, json, pyarrow and fsspec raise what they like on a damaged or missing tar
+        _LOG.warning("%s cannot be read on: %s: %s", shard, type(error).__name__, error)
         yield Row(None, shard, fault="broken shard")
 
 

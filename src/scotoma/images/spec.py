@@ -17,14 +17,13 @@ Options stand behind a `?` (`options`): `hf-dataset:mnist?split=train&column=ima
 from __future__ import annotations
 
 import difflib
-import importlib
 import inspect
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import cast
 
-from scotoma.core import ConfigError, ImageError, ImageSource, ScotomaError, SpecError, World
+from scotoma.core import ConfigError, ImageError, ImageSource, SpecError, World
+from scotoma.core.plugin import found, made
 from scotoma.images.duplicates import Embedder
 from scotoma.images.folder import FolderSource
 from scotoma.images.options import (
@@ -114,8 +113,7 @@ def _own_world(name: str) -> ImageSource:
             f"there is no world {name!r}",
             hint=f"did you mean worlds:{near[0]}?" if near else f"there is {known}",
         )
-    module, _, attribute = WORLDS[name].partition(":")
-    source: ImageSource = _factory(WORLDS[name], module, attribute)()
+    source: ImageSource = made(WORLDS[name], ImageError)
     return source
 
 
@@ -124,45 +122,21 @@ def _own_source(spec: str, module: str, attribute: str) -> ImageSource:
     if near or "/" in module or not all(part.isidentifier() for part in (*module.split("."), attribute)):
         hint = f"did you mean {near[0]}:{attribute}?" if near else f"an image spec is {_KINDS}"
         raise SpecError(f"{spec!r} is no image spec", hint=hint)
-    factory = _factory(spec, module, attribute)
     try:
-        source: object = factory()
-    except ScotomaError:
-        raise
-    except Exception as error:  # somebody else's constructor raises what it likes
-        raise ImageError(f"{spec} could not be started: {type(error).__name__}: {error}") from error
-    if not isinstance(getattr(source, "spec", None), str) or not callable(getattr(source, "images", None)):
-        raise SpecError(
-            f"{spec!r} is no image source: it needs `spec` and a method images(split, seed)",
-            hint="see scotoma.core.ImageSource",
-        )
-    return source if isinstance(source, World) else PluginSource(spec, cast(ImageSource, source))
-
-
-def _factory(spec: str, module: str, attribute: str) -> Callable[[], ImageSource]:
-    try:
-        loaded = importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        raise SpecError(
-            f"{spec!r}: there is no module {error.name!r}", hint="is it installed, or on PYTHONPATH?"
-        ) from error
-    found = getattr(loaded, attribute, None)
-    if found is None:
-        names = [name for name, _ in inspect.getmembers(loaded, inspect.isclass)]
-        near = difflib.get_close_matches(attribute, names, n=1)
-        raise SpecError(
-            f"{spec!r}: {module} has no {attribute!r}", hint=f"did you mean {near[0]!r}?" if near else None
-        )
-    try:
-        inspect.signature(found).bind()
+        inspect.signature(found(spec)).bind()
     except ValueError:
         pass  # A builtin does not say what it needs.
     except TypeError as error:
         raise SpecError(
             f"{spec!r}: {attribute} cannot be made without arguments", hint="name a class that needs none"
         ) from error
-    factory: Callable[[], ImageSource] = found
-    return factory
+    source = made(spec, ImageError)
+    if not isinstance(getattr(source, "spec", None), str) or not callable(getattr(source, "images", None)):
+        raise SpecError(
+            f"{spec!r} is no image source: it needs `spec` and a method images(split, seed)",
+            hint="see scotoma.core.ImageSource",
+        )
+    return source if isinstance(source, World) else PluginSource(spec, cast(ImageSource, source))
 
 
 def _suggestion(spec: str) -> str:

@@ -17,16 +17,15 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-from scotoma.core import ChatModel, ModelError, ScotomaError, SpecError
+from scotoma.core import ChatModel, ModelError, SpecError
+from scotoma.core.plugin import found, made
 from scotoma.models.options import CheckpointOptions, EndpointOptions, read_options, write_options
 from scotoma.models.plugin import PluginModel
 
@@ -240,7 +239,7 @@ def check_model(spec: str) -> None:
     """
     parsed = parse_model_spec(spec)
     if parsed.kind == "plugin":
-        _factory(parsed.target)
+        found(parsed.target)
         return
     if parsed.kind == "openai":
         load_model(spec)
@@ -307,30 +306,8 @@ def _folder(name: str) -> Path:
     return Path(__file__).resolve().parent / name
 
 
-def _factory(target: str) -> Callable[..., Any]:
-    """The class or function that a plug-in spec names."""
-    module, _, name = target.partition(":")
-    try:
-        factory: Callable[..., Any] = getattr(importlib.import_module(module), name)
-    except ImportError as error:
-        raise SpecError(
-            f"cannot import {module!r}: {error}", hint="it must be installed or on PYTHONPATH"
-        ) from error
-    except AttributeError as error:
-        raise SpecError(f"the module {module!r} has no {name!r}") from error
-    if not callable(factory):
-        raise SpecError(f"{target} is not callable", hint="name a class or a function that returns a model")
-    return factory
-
-
 def _plugin(target: str, options: dict[str, Any]) -> ChatModel:
-    factory = _factory(target)
-    try:
-        model = factory(**options)
-    except ScotomaError:
-        raise
-    except Exception as error:  # somebody else's constructor raises what it likes
-        raise ModelError(f"{target} could not be started: {type(error).__name__}: {error}") from error
+    model = made(target, ModelError, **options)
     if not callable(getattr(model, "answer", None)) or not isinstance(getattr(model, "name", None), str):
         raise SpecError(f"{target} gives no ChatModel", hint="it needs `name` and `answer(requests)`")
     return PluginModel(target, model)

@@ -57,7 +57,6 @@ class Packed:
     """(B, L) depth in the tree."""
     mask: Tensor
     """(B, 1, L, L) bool: row token i may see column j. Padding sees itself only."""
-    branch_ids: Tensor
     """(B, L) which branch a token belongs to; -1 in prefix and padding."""
     branch_rows: Tensor
     """(branches,) the row of each branch."""
@@ -175,7 +174,6 @@ def pack(trees: Sequence[Tree], pad_id: int, device: torch.device | str = "cpu")
         input_ids=torch.from_numpy(table([row.tokens for row in rows], pad_id)).to(device),
         position_ids=torch.from_numpy(table([row.positions for row in rows], 0)).to(device),
         mask=_ancestors(branch_ids, segment_ids, widths),
-        branch_ids=branch_ids,
         branch_rows=branch_ends[:, 0],
         branch_columns=branch_ends[:, 1],
         tokens=flat(tokens),

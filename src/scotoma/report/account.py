@@ -3,7 +3,7 @@
 A finished run is reported in the words of its summary, so that the two can never disagree; one that was stopped, or is
 still at work, is reported from what its ledger holds.
 
-    account(Run.read("runs/demo")).discovery.failure_rate
+    account(run, Measurements.read(run.ledger, predicates)).discovery.failure_rate
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from scotoma.core import Rate
+from scotoma.diagnose.statistics import noninferiority
 from scotoma.discover.account import account_of_discovery, account_of_shrinking, proof_finished
 from scotoma.report.measurement import Checkpoint, Measurements
 from scotoma.store import (
@@ -22,6 +23,7 @@ from scotoma.store import (
     Run,
     Summary,
 )
+from scotoma.store.summary import RETAINED_MARGIN
 
 
 def account(run: Run, measured: Measurements) -> Summary:
@@ -73,7 +75,9 @@ def _arm(run: Run, measured: Measurements, after: Checkpoint) -> ArmSummary:
     modes = [mode for mode in run.ledger.modes() if mode.proved]
     per_mode = {
         mode.id: _pair(
-            measured.mode_accuracy(before, mode.predicate), measured.mode_accuracy(after, mode.predicate)
+            measured.mode_accuracy(before, mode.predicate),
+            measured.mode_accuracy(after, mode.predicate),
+            measured.change(after, before, part="modes", predicate=mode.predicate),
         )
         for mode in modes
     }
@@ -107,8 +111,10 @@ def _ending(run: Run, measured: Measurements, arm: str, *, before: int) -> Check
     return Checkpoint()
 
 
-def _pair(before: Rate | None, after: Rate | None) -> ModeAccuracy | None:
-    return None if before is None or after is None else ModeAccuracy(before=before, after=after)
+def _pair(before: Rate | None, after: Rate | None, change: Rate | None = None) -> ModeAccuracy | None:
+    if before is None or after is None:
+        return None
+    return ModeAccuracy(before=before, after=after, change=change)
 
 
 def _comparison(run: Run, measured: Measurements) -> ComparisonSummary | None:
@@ -118,12 +124,14 @@ def _comparison(run: Run, measured: Measurements) -> ComparisonSummary | None:
         return None
     end = measured.checkpoints[-1].round + 1
     targeted, uniform = (_ending(run, measured, arm, before=end) for arm in ("targeted", "uniform"))
+    retained = measured.change(targeted, Checkpoint(), part="retained")
     return ComparisonSummary(
         targeted_minus_uniform=measured.change(targeted, uniform, part="modes")
         if "uniform" in arms
         else None,
         targeted_minus_base=measured.change(targeted, Checkpoint(), part="modes"),
-        retained_change=measured.change(targeted, Checkpoint(), part="retained"),
+        retained_change=retained,
+        retained_held=noninferiority(retained, RETAINED_MARGIN) if retained is not None else None,
     )
 
 

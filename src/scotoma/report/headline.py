@@ -18,6 +18,8 @@ from scotoma.report.quantity import (
 )
 from scotoma.store import ModeSummary, Summary
 
+_HELD = {"holds": "yes", "fails": "no", "undecided": "cannot be told"}
+
 
 def headline(summary: Summary) -> list[str]:
     """What was asked and failed, the modes, the gain of targeted training, its lead over uniform, the price.
@@ -85,7 +87,9 @@ def _lead(summary: Summary) -> str:
 
 def _retained(summary: Summary) -> str:
     change = summary.comparison.retained_change if summary.comparison else None
-    return f"Targeted − before, on retained skills: {_measured(summary, change)}"
+    held = summary.comparison.retained_held if summary.comparison else None
+    told = f"; at most 1 point lost: {_HELD[held]}" if held else ""
+    return f"Targeted − before, on retained skills: {_measured(summary, change)}{told}"
 
 
 def _measured(summary: Summary, figure: Rate | None) -> str:

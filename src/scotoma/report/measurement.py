@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from scotoma.core import Observation, Predicate, Rate
+from scotoma.core import Observation, Predicate, Rate, skills_of
 from scotoma.diagnose.statistics import clustered_rate, paired_difference
 from scotoma.store import Ledger
 
@@ -51,14 +51,25 @@ class Answer:
 
 @dataclass(frozen=True)
 class Measurements:
-    """Every valid, answered test question, by checkpoint."""
+    """Every valid, answered test question, by checkpoint; `fair` holds the questions that speak for each mode, where
+    later members were kept for the sake of other modes (`discover.confirm.draw`).
+    """
 
     answers: dict[Checkpoint, list[Answer]]
+    fair: dict[Predicate, frozenset[tuple[str, str]]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, ledger: Ledger, modes: Iterable[Predicate]) -> Measurements:
         """The test phases of a ledger; a phase that names no part is split by membership in `modes`."""
         predicates = list(modes)
+        each = (ledger.done("draw") or {}).get("each")
+        drawn = ledger.observations("test/base/modes")
+        fair = {
+            predicate: frozenset(
+                [(o.image_id, o.question) for o in drawn if predicate.matches(o.tags)][:each]
+            )
+            for predicate in predicates
+        }
         answers: dict[Checkpoint, list[Answer]] = {}
         for item in ledger.observations(phase_prefix="test/"):
             match = _PHASE.fullmatch(item.phase)
@@ -70,7 +81,7 @@ class Measurements:
             )
             checkpoint = Checkpoint(int(match["round"]), match["arm"]) if match["round"] else Checkpoint()
             answers.setdefault(checkpoint, []).append(Answer(item, part))
-        return cls(answers)
+        return cls(answers, fair)
 
     @property
     def checkpoints(self) -> list[Checkpoint]:
@@ -80,7 +91,7 @@ class Measurements:
     def skills(self) -> list[str]:
         """Every skill that a retained question needs, sorted."""
         answers = (answer for found in self.answers.values() for answer in found if answer.part == "retained")
-        return sorted({skill for answer in answers for skill in _skills(answer.observation)})
+        return sorted({skill for answer in answers for skill in skills_of(answer.observation.tags)})
 
     def accuracy(self, checkpoint: Checkpoint, *, part: Part) -> Rate | None:
         """On mode questions, or on retained ones; None where nothing was asked."""
@@ -90,13 +101,14 @@ class Measurements:
         """On the mode questions that belong to one mode."""
         return self._rate(
             checkpoint,
-            lambda answer: answer.part == "modes" and predicate.matches(answer.observation.tags),
+            lambda answer: answer.part == "modes" and self._speaks_for(predicate, answer),
         )
 
     def skill_accuracy(self, checkpoint: Checkpoint, skill: str) -> Rate | None:
         """On the retained questions that need a skill."""
         return self._rate(
-            checkpoint, lambda answer: answer.part == "retained" and skill in _skills(answer.observation)
+            checkpoint,
+            lambda answer: answer.part == "retained" and skill in skills_of(answer.observation.tags),
         )
 
     def change(
@@ -114,7 +126,7 @@ class Measurements:
             for answer in self.answers.get(after, [])
             if answer.pair in earlier
             and part in (None, answer.part)
-            and (predicate is None or predicate.matches(answer.observation.tags))
+            and (predicate is None or self._speaks_for(predicate, answer))
         ]
         if not pairs:
             return None
@@ -124,6 +136,10 @@ class Measurements:
             [late.observation.image_id for late, _ in pairs],
         )
 
+    def _speaks_for(self, predicate: Predicate, answer: Answer) -> bool:
+        fair = self.fair.get(predicate)
+        return answer.pair in fair if fair else predicate.matches(answer.observation.tags)
+
     def _rate(self, checkpoint: Checkpoint, asked: Callable[[Answer], bool]) -> Rate | None:
         chosen = [answer for answer in self.answers.get(checkpoint, []) if asked(answer)]
         if not chosen:
@@ -131,8 +147,3 @@ class Measurements:
         return clustered_rate(
             [answer.right for answer in chosen], [answer.observation.image_id for answer in chosen]
         )
-
-
-def _skills(observation: Observation) -> tuple[str, ...]:
-    skills = observation.tags.get("skill", ())
-    return skills if isinstance(skills, tuple) else (str(skills),)

@@ -35,6 +35,11 @@ def points_interval(rate: Rate) -> str:
     return f"[{_signed(100 * rate.low)}, {_signed(100 * rate.high)}]"
 
 
+def difference(rate: Rate) -> str:
+    """A difference of rates where the unit is said elsewhere: `−0.4 [−0.7, −0.1]`."""
+    return f"{_signed(100 * rate.value)} {points_interval(rate)}"
+
+
 def factor(value: float) -> str:
     """A ratio: `3.1×`."""
     return f"{value:.1f}×"

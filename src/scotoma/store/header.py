@@ -2,7 +2,7 @@
 
 header = RunHeader.new("evolve", settings.model_dump())
 header.write(Path("runs/demo"))
-RunHeader.read(Path("runs/demo")).differences({"rounds": 3})    # ["seed (0 there, absent now)"]
+RunHeader.read(Path("runs/demo")).differences({**header.config, "seed": 1})     # ["seed (0 there, 1 now)"]
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from scotoma.core import FailureMode, ImageRecord, Observation, Sample, Split, Tag, Tags
+from scotoma.core import FailureMode, ImageRecord, Observation, Sample, Split, Tag, Tags, skills_of
 
 Row = tuple[Any, ...]
 
@@ -31,8 +31,7 @@ class ImageEntry:
 
 def skill_combination(tags: Tags) -> str:
     """The skills that a question needs, sorted and joined by `+`; empty when it has none."""
-    skills = tags.get("skill", ())
-    return "+".join(sorted(skills)) if isinstance(skills, tuple) else str(skills)
+    return "+".join(sorted(skills_of(tags)))
 
 
 def observation_row(stage: str, item: Observation) -> Row:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,27 @@ def test_a_killed_import_goes_on_where_it_was(tmp_path: Path) -> None:
     assert build(tmp_path / "run").exists()  # a report of what there is so far
     again = run_of(tmp_path / "run", log)
     assert again.model_copy(update={"wall_seconds": 0}) == whole.model_copy(update={"wall_seconds": 0})
+
+
+def test_what_a_log_names_and_is_no_picture_file_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "pipe")  # read, it would never end
+    (tmp_path / "large.png").write_bytes(png(0) * 50)
+    (tmp_path / "fair.png").write_bytes(png(1))
+    monkeypatch.setattr("scotoma.report.logs.intake._LARGEST", len(png(0)) * 20)
+    rows = [
+        {
+            "problem": "What colour is it?",
+            "answer": "blue",
+            "images": [{"path": str(path)}],
+            "response": "red",
+        }
+        for path in (tmp_path / "pipe", tmp_path / "large.png", tmp_path / "fair.png", tmp_path)
+    ]
+    summary = run_of(tmp_path / "run", parquet(tmp_path / "d.parquet", rows))
+    assert summary.imported is not None
+    assert (summary.imported.questions, summary.imported.images) == (4, 1)
 
 
 def test_pictures_go_into_the_run_and_the_report(tmp_path: Path) -> None:

@@ -42,7 +42,6 @@ class WebPicture:
     page: str
     licence: str = UNKNOWN
     creator: str = ""
-    title: str = ""
     engine: str = ""
 
 
@@ -108,7 +107,6 @@ class Openverse:
                     str(row.get("license") or ""), str(row.get("license_version") or "")
                 ),
                 creator=str(row.get("creator") or ""),
-                title=str(row.get("title") or ""),
                 engine=self.name,
             )
             for row in _rows(found.get("results"))
@@ -162,7 +160,6 @@ class Commons:
             page=str(info.get("descriptionurl") or ""),
             licence=told.get("LicenseShortName") or UNKNOWN,
             creator=told.get("Artist", "")[:120],
-            title=str(page.get("title") or ""),
             engine=self.name,
         )
 
@@ -190,7 +187,6 @@ class Serper:
             WebPicture(
                 url=str(row["imageUrl"]),
                 page=str(row.get("link") or ""),
-                title=str(row.get("title") or ""),
                 engine=self.name,
             )
             for row in _rows(found.get("images"))

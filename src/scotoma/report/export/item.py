@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from scotoma.core import ImageRecord, Tags
+from scotoma.core import ImageRecord, Tags, skills_of
 from scotoma.report.export.options import Options, options_in
 
 METADATA = (
@@ -53,8 +53,7 @@ class Item:
     @property
     def skills(self) -> tuple[str, ...]:
         """The skills that the question needs, sorted."""
-        skills = self.tags.get("skill", ())
-        return tuple(sorted(skills)) if isinstance(skills, tuple) else (str(skills),)
+        return tuple(sorted(skills_of(self.tags)))
 
     @property
     def options(self) -> Options | None:

@@ -14,6 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 from typing import NoReturn
 
 from scotoma.core import ConfigError, ImageRecord, LogError, Observation, Split
@@ -36,6 +37,10 @@ PHASES: dict[Split, str] = {"discover": "discover", "confirm": "confirm-base"}
 _NO_TOPICS = TaggingSettings(topics="never")
 
 _PIECE = 500
+
+_LARGEST = 200_000_000
+"""Bytes of a picture's file."""
+
 _SHOWN = 5
 """How many places are named per reason for skipping."""
 
@@ -172,7 +177,7 @@ def _until_empty() -> Iterator[int]:
 def _image_of(entry: Record, log: Log, known: Mapping[str, ImageRecord]) -> ImageRecord | None:
     """The picture, where the log holds one or names a file that is there, and it can be shown."""
     try:
-        data = entry.image if isinstance(entry.image, bytes) else entry.image and entry.image.read_bytes()
+        data = _bytes_of(entry.image) if isinstance(entry.image, Path) else entry.image
     except (OSError, ValueError):
         return None
     if not data:
@@ -190,6 +195,11 @@ def _image_of(entry: Record, log: Log, known: Mapping[str, ImageRecord]) -> Imag
         data=data,
         attributes=attributes(seen.thumbnail, seen.size),
     )
+
+
+def _bytes_of(path: Path) -> bytes | None:
+    """A picture's file. A log may name anything: what is no file, or far too large for a picture, is not read."""
+    return path.read_bytes() if path.is_file() and path.stat().st_size <= _LARGEST else None
 
 
 def _id_without_pixels(entry: Record) -> str:

@@ -26,6 +26,7 @@ from scotoma.store.summary.figures import Figures
 from scotoma.store.summary.modes import ModeAccuracy, ModeSummary, ShrunkSummary
 from scotoma.store.summary.ranking import CandidateSummary, PairSummary, RankingSummary, SharedModeSummary
 from scotoma.store.summary.repair import (
+    RETAINED_MARGIN,
     AgainstSummary,
     ArmSummary,
     BiasSummary,
@@ -43,6 +44,7 @@ from scotoma.store.summary.repair import (
 SUMMARY_SCHEMA: Literal["scotoma.summary/1"] = "scotoma.summary/1"
 
 __all__ = [
+    "RETAINED_MARGIN",
     "SUMMARY_SCHEMA",
     "AgainstSummary",
     "ArmSummary",

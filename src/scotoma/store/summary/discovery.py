@@ -5,9 +5,9 @@ summary.discovery.failure_rate.value
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from scotoma.core import Rate, Taxon
 from scotoma.store.summary.figures import Figures
@@ -35,6 +35,9 @@ class TaxonomySummary(Figures):
     )
 
 
+_RETIRED = ("modes", "mode_coverage")
+
+
 class UndiscoveredSummary(Figures):
     """What is left, by the failures of uniform questions: nothing selected those. A kind is a combination of skills."""
 
@@ -43,17 +46,15 @@ class UndiscoveredSummary(Figures):
     )
     kinds_seen: int = Field(description="kinds that were seen failing, by whoever asked")
     kinds: Rate = Field(description="how many kinds fail in all, at least (Chao's lower bound)")
-    mode_coverage: Rate | None = Field(
-        default=None,
-        description="probability that the next failure within any named mode is in one that uniform questions had hit",
-    )
-    modes: Rate | None = Field(
-        default=None,
-        description="how many failure modes there are, at least (Chao1 on the images that show each)",
-    )
     outside_modes: Rate | None = Field(
         default=None, description="share of failures that no mode holds which is suspected or confirmed"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_retired(cls, found: Any) -> Any:
+        """Earlier versions estimated the number of modes, which are named only where much fails: that says nothing."""
+        return {k: v for k, v in found.items() if k not in _RETIRED} if isinstance(found, dict) else found
 
 
 class StopSummary(Figures):

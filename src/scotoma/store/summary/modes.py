@@ -14,10 +14,13 @@ from scotoma.store.summary.figures import Figures
 
 
 class ModeAccuracy(Figures):
-    """The candidate's accuracy on one mode, on the `test` split, before and after a round."""
+    """The candidate's accuracy on one mode (or skill), on the `test` split, before and after training."""
 
     before: Rate
     after: Rate
+    change: Rate | None = Field(
+        default=None, description="after − before on the same questions, paired, in [-1, 1]"
+    )
 
 
 class ModeSummary(Figures):
@@ -32,7 +35,8 @@ class ModeSummary(Figures):
     status: Literal["suspected", "confirmed", "rejected", "repaired", "open", "regressed"]
     failure_rate: Rate | None = None
     base_rate: Rate | None = Field(
-        default=None, description="the candidate's failure rate on every question of the split"
+        default=None,
+        description="the candidate's failure rate on the questions of the split outside the mode",
     )
     apparent_failure_rate: Rate | None = Field(
         default=None,

@@ -83,6 +83,10 @@ class RoundSummary(Figures):
     arms: dict[str, ArmSummary] = Field(default_factory=dict)
 
 
+RETAINED_MARGIN = 0.01
+"""The fall of retained accuracy that a repair may cost (`ComparisonSummary.retained_held`)."""
+
+
 class AgainstSummary(Figures):
     """The targeted arm against a control, on questions from the confirmed modes, with the weights each ended with."""
 
@@ -103,8 +107,11 @@ class ComparisonSummary(Figures):
     targeted_minus_base: Rate | None = Field(
         default=None, description="on questions from the confirmed modes"
     )
-    retained_change: Rate | None = Field(
-        default=None, description="targeted − base on retained skills (non-inferiority)"
+    retained_change: Rate | None = Field(default=None, description="targeted − base on retained skills")
+    retained_held: Literal["holds", "fails", "undecided"] | None = Field(
+        default=None,
+        description="non-inferiority: `holds` where the whole interval of retained_change lies above −1 point, `fails`"
+        " where it lies below",
     )
     against: dict[str, AgainstSummary] = Field(
         default_factory=dict, description="the targeted arm against every other arm, by its name"
