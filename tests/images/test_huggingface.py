@@ -170,7 +170,7 @@ def test_a_split_without_pictures_is_told_with_counts(tmp_path: Path) -> None:
         ("disk?split=valid", "no split 'valid'"),
         ("disk?column=imge", "no column 'imge' .did you mean image"),
         ("disk?column=label", "the column 'label' holds no pictures"),
-        ("disk?splitt=train", "unknown option 'splitt' .did you mean split"),
+        ("disk?splitt=train", "unknown option 'splitt' .did you mean 'split'"),
         ("readme.txt", "no parquet file .for tars write webdataset"),
     ],
 )

@@ -8,7 +8,9 @@ from contextlib import ExitStack
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scotoma.models.options import EndpointOptions
 from scotoma.models.spending import Budget, Spending
+from scotoma.store.header import SPENDING
 
 
 @given(
@@ -76,3 +78,8 @@ def test_room_is_waited_for_while_a_request_is_under_way_and_denied_when_none_is
     assert asyncio.run(spend()) == [True, True, True]
     tight = Spending(Budget(max_tokens_total=50))
     assert asyncio.run(tight.room(80)) is False
+
+
+def test_every_option_of_an_endpoint_either_changes_answers_or_may_change_in_a_run() -> None:
+    """A new one must be sorted into either, or a run that stopped at its budget could not go on with more of it."""
+    assert set(SPENDING) == set(EndpointOptions.model_fields) - {"thinking_tokens", "structured"}

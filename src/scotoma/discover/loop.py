@@ -10,17 +10,17 @@ of steps is one stage of the ledger, so a killed run goes on as if it had not be
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections import defaultdict
 from functools import partial
 from itertools import islice
 
-from scotoma.core import ConfigError, FailureMode, ImageRecord, ImageSource, ModelError, Observation
+from scotoma.core import FailureMode, ImageSource
 from scotoma.diagnose.modes import suspect
 from scotoma.discover.baseline import Baseline
+from scotoma.discover.block import Block
 from scotoma.discover.episodes import Episodes, question_embedder
 from scotoma.discover.interview import Interview
-from scotoma.discover.outage import Outage, check_answered, told
+from scotoma.discover.outage import Outage, check_answered
 from scotoma.discover.pictures import acquaint, pictures_of
 from scotoma.discover.pool import check_source, endless, pictures_so_far
 from scotoma.discover.progress import Progress, silent
@@ -28,12 +28,9 @@ from scotoma.discover.questioner import KEPT, Questioner, open_questioner
 from scotoma.discover.reference import naturalness_of, open_reference
 from scotoma.discover.settings import DiscoverSettings
 from scotoma.discover.topics import find_topics, narrowed, taxonomy_of
-from scotoma.store.ledger import CurvePoint
 from scotoma.store.run import Run
 from scotoma.verify.consensus import rulings
 from scotoma.verify.facts import FactsVerifier
-
-_BESIDE = "not about what was wished"
 
 
 def discover(
@@ -106,83 +103,38 @@ def ask_all(
     images = islice(endless(source, "discover", seed), remaining[0] * episodes.images_per_step, None)
     outages: defaultdict[str, Outage] = defaultdict(Outage)
     for start in remaining:
-        observations: list[Observation] = []
-        records: list[ImageRecord] = []
-        curve: list[CurvePoint] = []
-        unjudged: Counter[str] = Counter()
-        invalid: Counter[str] = Counter()
-        lost: Counter[str] = Counter()
-        words: dict[str, str] = {}
-        proposed = beside = 0
+        block = Block()
         ruled, tagged = rulings(interview.verifier), interview.tagger.counted
         for step in range(start, min(start + settings.block, settings.steps)):
             shown = list(islice(images, episodes.images_per_step))
             episode = episodes.step(step, shown)
-            observations += episode.observations
-            records += shown
-            unjudged.update(episode.unjudged)
-            invalid.update(episode.invalid)
-            proposed += episode.proposed
-            beside += episode.beside
-            curve += [CurvePoint(step, name, value) for name, value in episode.figures.items()]
+            block.add(step, episode, shown)
             for who, passage in episode.passages.items():
                 outages[who].note(passage, len(shown))
-            if (asking := episode.passages.get("questioner")) is not None:
-                lost.update(asking.lost)
-                words |= asking.words
             progress("discover", step + 1, settings.steps)
-        run.images.put_all(records)
-        check_answered(observations)
+        run.images.put_all(block.images)
+        check_answered(block.observations)
         if start == 0:
-            _check_asked(settings, observations, invalid + Counter({_BESIDE: beside}), told(lost, words))
+            block.check_asked(settings)
         # Under the block's name: a stop before the ledger has the block must find the state of the one before.
         run.save_checkpoint(_state(start), episodes.save)
         run.ledger.finish(
             _state(start),
             {
-                "unjudged": dict(unjudged),
-                "proposed": proposed,
-                "invalid": dict(invalid),
+                **block.payload(),
                 "rulings": dict(rulings(interview.verifier) - ruled),
                 "tagged": dict(interview.tagger.counted - tagged),
                 **pictures_so_far(source),
             },
-            observations=observations,
-            images=records,
-            curve=curve,
+            observations=block.observations,
+            images=block.images,
+            curve=block.curve,
         )
         if start > 0:
             run.drop_checkpoint(_state(start - settings.block))
         if start != remaining[-1] and baseline.enough(start + settings.block):
             break
     keep_questioner(run, settings, seed, episodes.questioner)
-
-
-def _check_asked(
-    settings: DiscoverSettings, observations: Sequence[Observation], refused: Counter[str], lost: str
-) -> None:
-    """Refuse to go on with a questioner of which the first block brought nothing to ask, and which cannot learn to: it
-    is frozen, or all its questions were refused alike and so earn alike.
-
-    Raises:
-        ConfigError: that is so.
-        ModelError: its questions were lost to errors.
-    """
-    if not settings.looked_at or any(o.asked_by == "questioner" for o in observations):
-        return
-    if lost:
-        raise ModelError(
-            f"not one question of {settings.questioner} could be put to the candidate: {lost}",
-            hint="are the servers of questioner and judge well? The same command goes on",
-        )
-    if settings.trains and 0 < refused[_BESIDE] < refused.total():
-        return
-    reasons = ", ".join(f"{count} × {reason}" for reason, count in refused.most_common(3))
-    raise ConfigError(
-        f"the questioner {settings.questioner} asked nothing in its first block that could be put to the candidate: "
-        f"{reasons or 'it said nothing'}",
-        hint="name a model that asks (--questioner SPEC), and see discover.prompts and discover.wishes",
-    )
 
 
 def keep_questioner(

@@ -9,16 +9,15 @@ otherwise change a run silently.
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import Annotated, TypeVar
-from urllib.parse import unquote
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from scotoma.core import SpecError
 from scotoma.images.decoding import MAX_PIXELS
 from scotoma.images.duplicates import DISTANCE
+from scotoma.store.spec_options import given_options, unknown_option, written_options
 
 _OPTIONS = re.compile(r"\?(\w+=[^?]*)$")
 """The options of a spec: its last `?` with a `name=` behind it. A pattern's `?` (`IMG_????.jpg`) has none."""
@@ -83,34 +82,22 @@ def cut_options(spec: str) -> tuple[str, str]:
 def written(options: PictureOptions) -> str:
     """The options as they stand in a spec, those that are not as by default; empty where all are."""
     changed = options.model_dump(exclude_defaults=True)
-    said = "&".join(f"{name}={'off' if value is None else value}" for name, value in changed.items())
+    said = written_options({name: "off" if value is None else value for name, value in changed.items()})
     return f"?{said}" if said else ""
 
 
 def read_options(text: str, kind: type[Options], spec: str) -> Options:
-    """Read `name=value&name=value`; `%26` stands for an `&` in a value.
+    """Read `name=value&name=value` (`store.spec_options`), the options of `spec`.
 
     Raises:
         SpecError: an option is unknown (the nearest is named), given twice, without a value, or of a wrong value.
     """
-    values: dict[str, str] = {}
-    for part in text.split("&") if text else ():
-        name, _, value = part.partition("=")
-        if name not in kind.model_fields:
-            near = difflib.get_close_matches(name, kind.model_fields, n=1)
-            known = ", ".join(kind.model_fields)
-            raise SpecError(
-                f"{spec!r} has an unknown option {name!r}",
-                hint=f"did you mean {near[0]}?" if near else f"there are {known}",
-            )
-        if name in values:
-            raise SpecError(f"{spec!r} gives the option {name!r} twice")
-        if not value:
-            raise SpecError(f"{spec!r} gives the option {name!r} no value")
-        values[name] = unquote(value)
+    values = given_options(text)
     try:
         return kind.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
+        if first["type"] == "extra_forbidden":
+            raise unknown_option(name, kind.model_fields) from error
         raise SpecError(f"{spec!r}: {name}={values[name]} cannot be: {first['msg']}") from error

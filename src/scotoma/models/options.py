@@ -6,9 +6,7 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TypeVar
-from urllib.parse import unquote
 
 from pydantic import Field, ValidationError
 
@@ -16,6 +14,7 @@ from scotoma.core import SpecError
 from scotoma.models.completions import Structured
 from scotoma.models.spending import Budget
 from scotoma.store.configuration import Settings
+from scotoma.store.spec_options import given_options, unknown_option, written_options
 
 NO_KEY = "none"
 """`key_env=none`: the server wants no key."""
@@ -56,19 +55,12 @@ OptionsType = TypeVar("OptionsType", bound=Settings)
 
 
 def read_options(model: type[OptionsType], text: str) -> OptionsType:
-    """Read `name=value&name=value` (values may be percent-encoded).
+    """Read `name=value&name=value` (`store.spec_options`).
 
     Raises:
         SpecError: an option is unknown, wrong or given twice. Its value is not repeated: it may be a key.
     """
-    given: dict[str, str] = {}
-    for part in filter(None, text.split("&")):
-        name, equals, value = part.partition("=")
-        if not equals:
-            raise SpecError(f"the option {name!r} has no value", hint=f"write {name}=…")
-        if name in given:
-            raise SpecError(f"the option {name!r} is given twice")
-        given[name] = unquote(value)
+    given = given_options(text)
     try:
         return model.model_validate(given)
     except ValidationError as error:
@@ -77,23 +69,20 @@ def read_options(model: type[OptionsType], text: str) -> OptionsType:
 
 def write_options(options: Settings) -> str:
     """The options that were given, as they are written; a key is never among them, only its variable's name."""
-    return "&".join(
-        f"{name}={_plain(getattr(options, name))}"
-        for name in type(options).model_fields
-        if name in options.model_fields_set
-    )
+    given = [name for name in type(options).model_fields if name in options.model_fields_set]
+    return written_options({name: getattr(options, name) for name in given})
 
 
 def _spec_error(model: type[Settings], error: ValidationError) -> SpecError:
     mistake = error.errors(include_input=False)[0]
     name = str(mistake["loc"][0]) if mistake["loc"] else ""
-    known = list(model.model_fields)
     if mistake["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"the options are {', '.join(known)}"
         if name.replace("-", "_") in ("key", "api_key", "apikey", "token"):
-            hint = "keys are read from the environment only: key_env=NAME says from which variable"
-        return SpecError(f"unknown option {name!r}", hint=hint)
+            return SpecError(
+                f"unknown option {name!r}",
+                hint="keys are read from the environment only: key_env=NAME says from which variable",
+            )
+        return unknown_option(name, model.model_fields)
     if name == "key_env":
         return SpecError(
             "the option 'key_env' is no name of an environment variable",
@@ -101,8 +90,3 @@ def _spec_error(model: type[Settings], error: ValidationError) -> SpecError:
         )
     said = mistake["msg"].removeprefix("Value error, ")
     return SpecError(f"the option {name!r}: {said[:1].lower()}{said[1:]}" if name else said)
-
-
-def _plain(value: object) -> str:
-    text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-    return text.replace("%", "%25").replace("&", "%26")

@@ -26,6 +26,19 @@ from scotoma.store.durable import read_if_there, write_durably
 
 RUN_SCHEMA = "scotoma.run/1"
 
+SPENDING = (
+    "max_usd",
+    "price_in",
+    "price_out",
+    "max_tokens_total",
+    "concurrency",
+    "timeout",
+    "retries",
+    "key_env",
+    "cache",
+)
+"""Options of an endpoint's spec (`models.options`) that say how it is asked and what it may cost: no answer changes."""
+
 _FILE = "run.yaml"
 _PACKAGES = (
     "torch",
@@ -38,10 +51,6 @@ _PACKAGES = (
     "scikit-learn",
 )
 _ABSENT = object()
-# Options of an endpoint's spec that say how it is asked and what may be spent, and change no answer.
-_SPENDING = re.compile(
-    r"(?<=[?&])(?:max_usd|price_in|price_out|max_tokens_total|concurrency|timeout|retries|key_env|cache)=[^&]*&?"
-)
 
 
 class RunHeader(BaseModel):
@@ -155,7 +164,7 @@ def _telling(value: Any) -> Any:
     if isinstance(value, list):
         return [_telling(item) for item in value]
     if isinstance(value, str) and value.startswith("openai:"):
-        return _SPENDING.sub("", value).rstrip("?&")
+        return re.sub(rf"(?<=[?&])(?:{'|'.join(SPENDING)})=[^&]*&?", "", value).rstrip("?&")
     return value
 
 
