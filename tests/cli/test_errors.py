@@ -35,7 +35,7 @@ def test_a_config_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_fresh_interpreter_says_the_same(tmp_path: Path) -> None:
-    for command in ([str(Path(sys.executable).with_name("scotoma"))], [sys.executable, "-m", "scotoma.cli"]):
+    for command in ([str(Path(sys.executable).with_name("scotoma"))], [sys.executable, "-m", "scotoma"]):
         ended = subprocess.run(
             [*command, "evolve", "--config", "nowhere.yaml"],
             cwd=tmp_path,

@@ -19,7 +19,7 @@ discover: {questioner: "tests.scripted:Questioner", reinforce: false, surrogate:
 
 def started(cwd: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "scotoma.cli", *COMMAND],
+        [sys.executable, "-m", "scotoma", *COMMAND],
         cwd=cwd,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path.cwd()), *filter(None, sys.path)])},
         stdout=subprocess.PIPE,

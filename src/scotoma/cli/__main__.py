@@ -1,5 +1,0 @@
-"""`python -m scotoma.cli`, the same as `scotoma`."""
-
-from scotoma.cli import main
-
-main()
