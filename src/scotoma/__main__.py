@@ -1,6 +1,6 @@
 """`python -m scotoma`: the command line, where its script is not on the path.
 
-    python -m scotoma doctor
+python -m scotoma doctor
 """
 
 from scotoma.cli import main

@@ -159,3 +159,34 @@ def test_help_teaches_with_examples(tmp_path: Path) -> None:
         ended = commands.run(command, "--help", cwd=tmp_path)
         assert ended.returncode == 0
         assert f"scotoma {command}" in ended.stdout or command == "doctor"
+
+
+def shell(script: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    scotoma = Path(sys.executable).with_name("scotoma")
+    return subprocess.run(
+        ["bash", "-c", script.replace("scotoma", str(scotoma), 1)],
+        cwd=cwd, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_a_reader_that_hangs_up_is_no_verdict(tmp_path: Path) -> None:
+    """`scotoma check … | head -1` must not end with the 1 of a model that fell back."""
+    ended = shell("scotoma doctor --json | true; echo ${PIPESTATUS[0]}", tmp_path)
+    assert ended.stdout.strip() in ("0", "141")  # 0 where all was written before the reader went
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_full_disk_behind_stdout_is_one_line(tmp_path: Path) -> None:
+    ended = shell("scotoma doctor --json > /dev/full", tmp_path)
+    assert ended.returncode == 6
+    assert ended.stderr.startswith("error: cannot write the output: No space left on device")
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_seed_that_no_generator_takes(tmp_path: Path) -> None:
+    refused(tmp_path, "discover", "--seed", str(2**32), "--dry-run", code=2, says="less than 4294967296")
+
+
+def test_a_benchmark_asks_for_a_place_before_it_plants(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    refused(tmp_path, "bench", "discovery", "--out", "file/x", code=6, says="is no folder")

@@ -9,11 +9,12 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from scotoma.cli.app import app
-from scotoma.core import FailureMode, Observation, Predicate, RunError, Verdict
+from scotoma.core import FailureMode, ModelError, Observation, Predicate, RunError, Verdict
 from scotoma.discover.pool import Pool
 from scotoma.discover.settings import DiscoverSettings
 from scotoma.images.worlds.shapes import ShapesWorld
 from scotoma.store import Run
+from tests.models.servers import Act, HostileServer
 
 CONFIG = {"candidate": "pupil", "images": "worlds:shapes", "seed": 0}
 
@@ -53,3 +54,13 @@ def test_a_run_that_makes_nothing_ends_in_an_error_with_the_reasons_counted(tmp_
     assert "not one sample was made" in ended.exception.message
     [made] = json.loads(ended.stdout)
     assert (made["kept"], made["shortfall"]) == (0, 2)
+
+
+def test_a_run_whose_agents_never_answered_says_what_their_server_said(tmp_path: Path) -> None:
+    with HostileServer(lambda call: Act(status=500, body={"error": {"message": "oops"}})) as server:
+        spec = f"openai:m@{server.url}?retries=0"
+        roles = [part for role in ("planner", "writer", "validator") for part in (f"--{role}", spec)]
+        ended = generate(tmp_path, "skill=existence", "--agents", "llm", *roles)
+    assert isinstance(ended.exception, ModelError)
+    assert "planner: crashed" in ended.exception.message
+    assert "oops" in ended.exception.message

@@ -301,3 +301,10 @@ class TestSpecs:
         monkeypatch.setitem(os.environ, "HOME", str(folder.parent))
         source = open_images(f"folder:~/{folder.name}")
         assert next(source.images("discover", seed=0)).path is not None
+
+
+def test_a_pipe_with_a_picture_s_name_is_left_out_and_never_read(folder: Path) -> None:
+    os.mkfifo(folder / "pipe.png")
+    source = FolderSource(folder)
+    assert list(source.images("discover", seed=0))
+    assert source.skipped["unreadable"] >= 1

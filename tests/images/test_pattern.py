@@ -141,3 +141,12 @@ class TestOptions:
         for kind in ("folder", "glob", "worlds"):
             with pytest.raises(ScotomaError):
                 open_images(f"{kind}:nowhere/{text}")
+
+
+def test_what_braces_name_one_by_one_must_all_be_there(photos: Path) -> None:
+    (photos / "s0.png").write_bytes(b"")
+    (photos / "s1.png").write_bytes(b"")
+    assert len(matching(f"{photos}/s{{0,1}}.png", whole=True)) == 2
+    with pytest.raises(ImageError, match=r"names files that are not there: .*s4\.png and 1 more"):
+        matching(f"{photos}/s{{0,4,5}}.png", whole=True)
+    assert len(matching(f"{photos}/s*.{{png,webp}}", whole=True)) == 2  # wildcards may match nothing

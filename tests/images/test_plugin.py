@@ -89,3 +89,20 @@ def test_one_that_cannot_be_started_or_is_none_is_refused() -> None:
         open_images(f"{__name__}:Unstarted")
     with pytest.raises(SpecError, match="it needs `spec` and a method images"):
         open_images(f"{__name__}:Nameless")
+
+
+class Nothing(Honest):
+    def images(self, split: Split, seed: int) -> Iterator[ImageRecord]:
+        return None  # type: ignore[return-value]
+
+
+class Named(Honest):
+    def images(self, split: Split, seed: int) -> Iterator[ImageRecord]:
+        yield ImageRecord("img0", source="mine", split=split, data=b"0")
+
+
+def test_no_images_and_names_in_place_of_hashes_are_told() -> None:
+    with pytest.raises(ImageError, match=r"gave a NoneType .images.split, seed. must yield"):
+        list(open_images(f"{__name__}:Nothing").images("discover", 0))
+    with pytest.raises(ImageError, match=r"the id 'img0' .it must be ImageRecord.hash"):
+        list(open_images(f"{__name__}:Named").images("discover", 0))

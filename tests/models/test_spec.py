@@ -240,6 +240,12 @@ def test_what_a_plugin_does_wrong_is_told_as_its_mistake(
         "    def answer(self, requests): return None\n"
         "class Words(Wrong):\n"
         "    def answer(self, requests): return ['yes' for _ in requests]\n"
+        "class Numbers(Wrong):\n"
+        "    def answer(self, requests): return [Reply(5) for _ in requests]\n"
+        "class Errors(Wrong):\n"
+        "    def answer(self, requests): return [Reply(error='timeout') for _ in requests]\n"
+        "class Torn8(Wrong):\n"
+        "    def answer(self, requests): return [Reply('yes \\udcff') for _ in requests]\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     for name, told in {
@@ -247,9 +253,13 @@ def test_what_a_plugin_does_wrong_is_told_as_its_mistake(
         "Short": "gave 1 replies to 2 requests",
         "Nothing": "gave a NoneType .answer.requests. must return a list of Reply",
         "Words": "gave 'yes' as a reply",
+        "Numbers": "its text must be a str",
+        "Errors": "its error a ReplyError",
     }.items():
         with pytest.raises(ModelError, match=told):
             load_model(f"plugins_gone_wrong:{name}").answer(requests(2, 1))
+    torn = load_model("plugins_gone_wrong:Torn8").answer(requests(2, 1))
+    assert [reply.error.kind for reply in torn if reply.error] == ["unparsable", "unparsable"]
 
 
 def test_a_model_that_cannot_be_opened_is_refused_without_reading_a_weight(tmp_path: Path) -> None:

@@ -109,3 +109,12 @@ def test_mixed_claims_come_back_in_order(chain: VerifierChain) -> None:
 def test_a_chain_needs_a_link() -> None:
     with pytest.raises(ValueError, match="at least one"):
         VerifierChain()
+
+
+@pytest.mark.parametrize("question", ["", "  ", "?!", "…"])
+def test_what_asks_nothing_is_malformed_and_no_judge_may_call_it_valid(
+    chain: VerifierChain, model: ScriptedModel, question: str
+) -> None:
+    [verdict] = chain.judge([Claim(image=PHOTO, question=question)])
+    assert (verdict.valid, verdict.reason, verdict.decided_by) == (False, "malformed", "rules")
+    assert not model.requests

@@ -5,6 +5,9 @@ scotoma --help
 
 from __future__ import annotations
 
+import errno
+import os
+import select
 import sys
 from typing import Annotated
 
@@ -28,10 +31,13 @@ from scotoma.cli import (
     report,
 )
 from scotoma.cli.console import complain
-from scotoma.core import Interrupted, ScotomaError
+from scotoma.core import Interrupted, ScotomaError, StorageError
 
 BUG = 70
 """Exit code of what no `ScotomaError` foresaw."""
+
+HUNG_UP = 141
+"""Exit code when nobody reads on (`… | head`): a shell's for SIGPIPE, and no verdict's."""
 
 
 class _Commands(TyperGroup):
@@ -42,6 +48,12 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
             raise Interrupted("stopped", hint="run the same command again to go on where it was") from error
+        except BrokenPipeError as error:
+            # click would end with 1, which is the verdict of a model that fell back.
+            if not _nobody_reads():
+                raise RuntimeError("a pipe to another process broke") from error
+            _let_go_of_stdout()
+            raise typer.Exit(HUNG_UP) from None
 
 
 app = typer.Typer(
@@ -86,12 +98,40 @@ def _options(
     """Options of every command."""
 
 
+def _nobody_reads() -> bool:
+    """Whether stdout is a pipe whose reader has gone (`… | head`)."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), select.POLLOUT)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+
+
+def _let_go_of_stdout() -> None:
+    """Or the interpreter tries to write what is left of it, and complains, when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def main() -> None:
     """Run; a `ScotomaError` becomes one message and its exit code, anything else is a bug and keeps its traceback, with
     an exit code that no verdict has (`EX_SOFTWARE`; Python's own would be that of a model that fell back).
     """
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()  # what cannot be written is told here, not at the interpreter's end
+    except BrokenPipeError:
+        _let_go_of_stdout()
+        sys.exit(HUNG_UP)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            sys.excepthook(*sys.exc_info())
+            sys.exit(BUG)
+        _let_go_of_stdout()
+        full = StorageError(
+            f"cannot write the output: {error.strerror}", hint="free some space, or send it elsewhere"
+        )
+        complain(full)
+        sys.exit(full.exit_code)
     except ScotomaError as error:
         complain(error)
         sys.exit(error.exit_code)

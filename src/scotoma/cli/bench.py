@@ -151,6 +151,7 @@ def discovery(
     from scotoma.bench.study import curve_table, examine, measure, table
     from scotoma.bench.truth import Truth
 
+    console.check_folder(out)
     console.check_file(json, beside=out)
     chosen = tuple(METHODS) if methods == "all" else tuple(name.strip() for name in methods.split(","))
     with console.progress_bars() as progress:
@@ -210,6 +211,7 @@ def repair(
     from scotoma.bench.repair import measure
     from scotoma.bench.repair_table import curve_table, table, volume_table
 
+    console.check_folder(out)
     console.check_file(json, beside=out)
     with console.progress_bars() as progress:
         result = measure(

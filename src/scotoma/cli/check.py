@@ -100,7 +100,13 @@ def command(
     if questions is not None or force:
         raise ConfigError("--questions and --force go with --write DIR")
     if candidate is None:
-        raise ConfigError("nobody is to be checked", hint=f"scotoma check {place} --candidate SPEC")
+        named = quote(str(place))
+        what = "--write DIR, then" if (place / "run.yaml").exists() else "--candidate SPEC"
+        raise ConfigError(
+            "nobody is to be checked",
+            hint=f"scotoma check {named} {what}"
+            + (" scotoma check DIR --candidate SPEC" if "DIR" in what else ""),
+        )
     console.check_file(json, beside=None if json is None else json.parent)  # made if need be
     suite = Suite.read(place, world=world)
     judging = judge_for(suite, judge or ())

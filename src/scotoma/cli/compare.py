@@ -103,7 +103,9 @@ def command(
         console.out.print("there is no question that every candidate answered")
     else:
         _show(summary.ranking)
-    console.out.print(f"next: scotoma report {quote(str(settings.out))}", highlight=False, markup=False)
+    console.out.print(
+        f"next: scotoma report {quote(str(settings.out))}", highlight=False, markup=False, soft_wrap=True
+    )
 
 
 def _images_of(questions_from: Path | None, images: str | None) -> str | None:

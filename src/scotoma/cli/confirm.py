@@ -65,4 +65,6 @@ def command(
         typer.echo(summary.to_json())
         return
     console.show_modes(summary)
-    console.out.print(f"next: scotoma report {quote(str(run_dir))}", markup=False)
+    console.out.print(
+        f"next: scotoma report {quote(str(run_dir))}", highlight=False, markup=False, soft_wrap=True
+    )

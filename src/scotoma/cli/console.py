@@ -33,8 +33,15 @@ from scotoma.store.summary import Summary
 if TYPE_CHECKING:
     from scotoma.discover.plan import Plan, PlanRow
 
-out = Console()
-err = Console(stderr=True)
+
+class _Results(Console):
+    def on_broken_pipe(self) -> None:
+        """Rich would end with 1, which is a verdict of `scotoma check`."""
+        raise BrokenPipeError
+
+
+out = _Results(emoji=False)
+err = Console(stderr=True, emoji=False)
 
 
 def complain(error: ScotomaError) -> None:
@@ -96,7 +103,7 @@ def progress_bars() -> Iterator[Watcher]:
         return
     with Progress(
         SpinnerColumn(),
-        TextColumn("{task.description:<26}"),
+        TextColumn("{task.description:<26}", markup=False),
         BarColumn(bar_width=28),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]:>9}"),
@@ -122,7 +129,7 @@ def _lines() -> Watcher:
         tenth = 10 * done // max(total, 1)
         if last.get(phase) != tenth:
             last[phase] = tenth
-            err.print(f"{phase}: {done}/{total}", highlight=False)
+            err.print(f"{phase}: {done}/{total}", highlight=False, markup=False)
 
     return watch
 
@@ -142,7 +149,7 @@ def show_modes(summary: Summary) -> None:
             escape(mode.description),
             rate.percent() if rate else "–",
             f"{100 * mode.base_rate.value:.1f} %" if mode.base_rate else "–",
-            f"{mode.q_value:.2g}" if mode.q_value is not None else "–",
+            f"{mode.q_value:.3g}" if mode.q_value is not None else "–",
             escape(mode.predicate),
         )
     out.print(table)

@@ -155,6 +155,8 @@ def _show(summary: Summary, settings: DiscoverySettings) -> None:
             highlight=False,
         )
     if summary.modes:
-        console.out.print(f"next: scotoma confirm {quote(str(settings.out))}", markup=False)
+        console.out.print(
+            f"next: scotoma confirm {quote(str(settings.out))}", highlight=False, markup=False, soft_wrap=True
+        )
     else:
         console.out.print("next: more steps (--steps), or --explore 0.5, in another --out")

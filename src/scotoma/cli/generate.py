@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as jsons
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from scotoma.cli import console
-from scotoma.core import ConfigError, RunError
+from scotoma.core import ConfigError, ModelError, RunError
+from scotoma.discover.outage import told
 from scotoma.store.configuration import load_settings, read_yaml
 from scotoma.store.run import Run
 
@@ -127,6 +129,15 @@ def command(
     else:
         _show(made)
     if not any(each.kept for each in made):
+        lost = Counter[str]()
+        for each in made:
+            lost.update(each.tally.infrastructure)
+        if lost and not any(each.tally.rejected for each in made):
+            words = {reason: said for each in made for reason, said in each.tally.said.items()}
+            raise ModelError(
+                f"not one sample was made: {told(lost, words)}",
+                hint="are the agents' servers well? With more tries (generate.tries) the same command goes on",
+            )
         raise RunError(
             "not one sample was made",
             hint="the reasons are counted above; more pictures, more tries (generate.tries) or other agents may help",
@@ -137,6 +148,7 @@ def command(
             f"next: scotoma report {where}, to look at them; scotoma export {where} --format trl",
             highlight=False,
             markup=False,
+            soft_wrap=True,
         )
 
 

@@ -26,4 +26,4 @@ def command(
     """
     from scotoma.report.build import build
 
-    console.out.print(str(build(run_dir, out)), highlight=False, soft_wrap=True)
+    console.out.print(str(build(run_dir, out)), highlight=False, markup=False, soft_wrap=True)

@@ -232,7 +232,7 @@ class Leads:
             max_features=0.4,
             bootstrap=True,
             n_jobs=1,
-            random_state=self._seed,
+            random_state=self._seed % 2**32,
         ).fit(rows[:, chance].T, failed)
 
     def _background(self, table: Bools) -> list[float]:

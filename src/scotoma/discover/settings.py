@@ -251,7 +251,7 @@ class DiscoverySettings(Settings):
     embedder: str | None = None
     similarity: float = Field(default=0.997, gt=0, le=1)
     out: HomePath = Path("runs/discovery")
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**32)
     discover: DiscoverSettings = DiscoverSettings()
     confirm: ConfirmSettings = ConfirmSettings()
     judge: JudgeSettings = JudgeSettings()

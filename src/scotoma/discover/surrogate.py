@@ -244,7 +244,7 @@ class Surrogate:
             max_features=0.3,
             bootstrap=True,
             n_jobs=1,
-            random_state=self.settings.seed + len(self),
+            random_state=(self.settings.seed + len(self)) % 2**32,
         ).fit(features, np.array(self._failed, dtype=bool))
         self._fitted = len(self)
 

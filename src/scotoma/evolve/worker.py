@@ -126,7 +126,10 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     said = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever prints must not get between the messages
-    job: Job = pickle.load(sys.stdin.buffer)
+    try:
+        job: Job = pickle.load(sys.stdin.buffer)
+    except (EOFError, pickle.UnpicklingError):
+        return  # the parent was killed before it had told all
     threading.Thread(target=_end_with_parent, args=(sys.stdin.fileno(),), daemon=True).start()
 
     def say(kind: str, content: Any) -> None:

@@ -45,13 +45,16 @@ class Attempt(BaseModel):
 
 
 class Tally(BaseModel):
-    """Attempts by outcome. `rejected` and `infrastructure` count by `agent: reason`, the most frequent first."""
+    """Attempts by outcome. `rejected` and `infrastructure` count by `agent: reason`, the most frequent first; `said` is
+    what was last said of each infrastructure error.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     kept: int = 0
     rejected: dict[str, int] = Field(default_factory=dict)
     infrastructure: dict[str, int] = Field(default_factory=dict)
+    said: dict[str, str] = Field(default_factory=dict)
 
 
 def attempts_of(document: Mapping[str, Any]) -> list[Attempt]:
@@ -66,10 +69,15 @@ def tally(attempts: Iterable[Attempt]) -> Tally:
         "rejected": Counter(),
         "infrastructure": Counter(),
     }
+    said: dict[str, str] = {}
     for attempt in attempts:
-        counts[attempt.outcome][f"{attempt.agent}: {attempt.reason}"] += 1
+        reason = f"{attempt.agent}: {attempt.reason}"
+        counts[attempt.outcome][reason] += 1
+        if attempt.outcome == "infrastructure" and attempt.detail:
+            said[reason] = attempt.detail
     return Tally(
         kept=counts["kept"].total(),
         rejected=dict(counts["rejected"].most_common()),
         infrastructure=dict(counts["infrastructure"].most_common()),
+        said=said,
     )

@@ -13,6 +13,7 @@ one by one as they are asked for.
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 from collections import Counter
@@ -143,7 +144,7 @@ class FileSource:
         data: bytes | None = None
         if file not in self._ids:
             try:
-                data = file.read_bytes()
+                data = _contents(file)
             except OSError:
                 self._claim(file, None)
                 return None
@@ -162,7 +163,7 @@ class FileSource:
 
     def _read(self, file: Path) -> _Read:
         try:
-            data = file.read_bytes()
+            data = _contents(file)
         except OSError:
             return _Read(None, "unreadable")
         return self._look(data)
@@ -210,3 +211,10 @@ def no_picture(spec: str, split: Split, read: str, skipped: Counter[str]) -> Ima
         + (f", skipped: {reasons}" if reasons else ""),
         hint="the four splits share the pictures by hash: give a source with more of them",
     )
+
+
+def _contents(file: Path) -> bytes:
+    """Of a regular file only: a pipe with a picture's name would never end."""
+    if not file.is_file():
+        raise OSError(errno.EINVAL, "no regular file", str(file))
+    return file.read_bytes()

@@ -73,11 +73,11 @@ def open_shards(target: str, options: StreamOptions, embedder: Embedder | None =
     the seed; one that breaks off is counted as `broken shard`, and what was read of it counts.
 
     Raises:
-        ImageError: no file matches.
+        ImageError: no file matches, or one that is named is not there.
     """
     place = f"webdataset:{target}"
     spec = place + written(options)
-    shards = spelt_out(target) if "://" in target else [str(path) for path in matching(target)]
+    shards = spelt_out(target) if "://" in target else [str(path) for path in matching(target, whole=True)]
 
     def rows(seed: int) -> Iterator[Row]:
         order = list(shards)

@@ -37,14 +37,18 @@ def spelt_out(pattern: str) -> list[str]:
     return [one for option in options for one in spelt_out(before + option + after)]
 
 
-def matching(pattern: str) -> list[Path]:
-    """The files that a pattern matches, each once, sorted; names that start with a dot only where it says so.
+def matching(pattern: str, *, whole: bool = False) -> list[Path]:
+    """The files that a pattern matches, each once, sorted; names that start with a dot only where it says so. `whole`:
+    each that braces name one by one must be there (`shards/{0000..0009}.tar`).
 
     Raises:
-        ImageError: there is no such file.
+        ImageError: there is no such file, or not each of them.
     """
     found: dict[str, Path] = {}
-    for one in spelt_out(str(Path(pattern).expanduser())):
+    spelt, missing = spelt_out(str(Path(pattern).expanduser())), []
+    for one in spelt:
+        if whole and not glob.has_magic(one) and not os.path.isfile(one):
+            missing.append(one)
         for name in sorted(_matches(one), key=lambda name: (name.count(os.sep), name)):
             if os.path.isfile(name):
                 # Two links may lead to one file: the shortest way to it is kept.
@@ -53,6 +57,11 @@ def matching(pattern: str) -> list[Path]:
         raise ImageError(
             f"no file matches {pattern}",
             hint="in a shell, quote the pattern; ** matches folders below, as in photos/**/*.jpg",
+        )
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise ImageError(
+            f"{pattern} names files that are not there: {missing[0]}{more}", hint="name those that are"
         )
     return sorted(found.values())
 

@@ -9,7 +9,7 @@ out. A world of one's own is taken as it is, since what it can do is told by its
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from scotoma.core import ImageError, ImageRecord, ImageSource, ScotomaError, Split
 from scotoma.core.plugin import failure
@@ -35,7 +35,13 @@ class PluginSource:
             ImageError: it failed, or gave something else than records of this split.
         """
         try:
-            for record in self._source.images(split, seed):
+            given: object = self._source.images(split, seed)
+            if not isinstance(given, Iterable):
+                raise ImageError(
+                    f"{self._target} gave a {type(given).__name__}",
+                    hint="images(split, seed) must yield scotoma.core.ImageRecord",
+                )
+            for record in given:
                 yield self._checked(record, split)
         except ScotomaError:
             raise
@@ -52,6 +58,11 @@ class PluginSource:
             raise ImageError(
                 f"{self._target} gave a record of the split {record.split} when it was asked for {split}",
                 hint="scotoma.images.split.split_of(record.id) tells the split",
+            )
+        if record.data is not None and record.id != ImageRecord.hash(record.data):
+            raise ImageError(
+                f"{self._target} gave a picture the id {record.id[:20]!r}",
+                hint="it must be ImageRecord.hash(data)",
             )
         before = self._split.setdefault(record.id, split)
         if before != split:

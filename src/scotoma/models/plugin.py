@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scotoma.core import ChatModel, ModelError, Reply, Request, ScotomaError
+from scotoma.core import ChatModel, ModelError, Reply, ReplyError, Request, ScotomaError
 from scotoma.core.plugin import failure
 
 
@@ -53,4 +53,20 @@ class PluginModel:
                 raise ModelError(
                     f"{self._target} gave {reply!r:.80} as a reply", hint="it must be a scotoma.core.Reply"
                 )
-        return replies
+            if not isinstance(reply.text, str) or not isinstance(reply.error, ReplyError | None):
+                raise ModelError(
+                    f"{self._target} gave {reply!r:.80} as a reply",
+                    hint="its text must be a str, its error a ReplyError or None",
+                )
+        return [reply if _is_text(reply.text) else _NO_TEXT for reply in replies]
+
+
+_NO_TEXT = Reply(error=ReplyError("unparsable", "the reply holds characters that are none (lone surrogates)"))
+
+
+def _is_text(said: str) -> bool:
+    try:
+        said.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

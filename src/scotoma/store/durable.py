@@ -22,9 +22,9 @@ from pathlib import Path
 from scotoma.core import RunError, StorageError
 
 _HINTS = {
-    errno.ENOSPC: "the disk is full: free some space and run the same command again; it resumes",
-    errno.EDQUOT: "the disk quota is used up: free some space and run the same command again; it resumes",
-    errno.EFBIG: "the file may not grow any more: raise the limit and run the same command again; it resumes",
+    errno.ENOSPC: "the disk is full: free some space and run the same command again",
+    errno.EDQUOT: "the disk quota is used up: free some space and run the same command again",
+    errno.EFBIG: "the file may not grow any more: raise the limit and run the same command again",
     errno.EACCES: "no permission to write there: use a folder that is yours",
     errno.EPERM: "no permission to write there: use a folder that is yours",
     errno.EROFS: "the folder is read-only: use one that can be written",

@@ -159,5 +159,7 @@ def _cache_errors(path: Path) -> Iterator[None]:
     except (sqlite3.Error, OSError) as error:
         raise StorageError(
             f"the response cache {path} cannot be used: {error}",
-            hint="name another file in SCOTOMA_CACHE, delete this one, or go without: ?cache=off",
+            hint="it is a folder: name a file in SCOTOMA_CACHE"
+            if path.is_dir()
+            else "name another file in SCOTOMA_CACHE, delete this one, or go without: ?cache=off",
         ) from error

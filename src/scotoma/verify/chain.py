@@ -25,7 +25,10 @@ class VerifierChain:
     def judge(self, items: Sequence[Claim], errors: Sequence[str | None] | None = None) -> list[Verdict]:
         """One verdict per claim, in order; see `core.Verifier`."""
         struck = list(errors) if errors is not None else [None] * len(items)
-        verdicts = self.links[0].judge(items, struck)
+        verdicts = [
+            _blank(verdict) if _open(verdict, item) and not _has_words(item.question) else verdict
+            for verdict, item in zip(self.links[0].judge(items, struck), items, strict=True)
+        ]
         for link in self.links[1:]:
             left = [i for i, verdict in enumerate(verdicts) if _open(verdict, items[i])]
             if not left:
@@ -34,6 +37,15 @@ class VerifierChain:
             for i, verdict in zip(left, link.judge(claims, [struck[i] for i in left]), strict=True):
                 verdicts[i] = verdict
         return verdicts
+
+
+def _has_words(question: str) -> bool:
+    return any(character.isalnum() for character in question)
+
+
+def _blank(verdict: Verdict) -> Verdict:
+    """Nothing was asked: no judge is needed to say so, and none may call it valid."""
+    return verdict.model_copy(update={"valid": False, "reason": "malformed", "decided_by": "rules"})
 
 
 def _open(verdict: Verdict, claim: Claim) -> bool:

@@ -187,7 +187,10 @@ def _failure(error: Exception, name: str) -> ScotomaError:
 
     match error:
         case raised.ModelAuthenticationError() | raised.ModelQuotaExceededError():
-            return ModelError(f"{name} refuses the key or its account: {error}")
+            return ModelError(
+                f"{name} refuses the key or its account: {error}",
+                hint="is the key right? ?key_env=NAME names the environment variable that holds it",
+            )
         case raised.ModelNotFoundError():
             return ModelError(f"{name} is not there: {error}", hint="check the model's name and the base URL")
         case raised.ModelAPIError(__cause__=APIStatusError(status_code=status)) if status < 400:

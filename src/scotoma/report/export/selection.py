@@ -203,7 +203,7 @@ def _nothing(
     reasons = "; ".join(f"{count} {reason}" for reason, count in skipped.most_common())
     hint = f"left out: {reasons}" if reasons else "look at what it has: `scotoma report DIR`"
     if what == "samples" and not has_samples(run.ledger):
-        hint = "only `scotoma evolve` makes samples: take --what failures or --what questions"
+        hint = "only `scotoma evolve` and `scotoma generate` make samples: take --what failures or --what questions"
     elif what == "failures" and selection.mode is None and not any(m.proved for m in modes):
         hint = how_to_prove(run) + ("; or name one with --mode" if modes else "")
     return RunError(f"{run.path} has no such {what} to export", hint=hint)
