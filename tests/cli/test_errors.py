@@ -183,6 +183,11 @@ def test_a_full_disk_behind_stdout_is_one_line(tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
 
 
+def test_a_stdout_that_is_closed_is_no_error(tmp_path: Path) -> None:
+    ended = shell("scotoma --version >&-", tmp_path)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
 def test_a_seed_that_no_generator_takes(tmp_path: Path) -> None:
     refused(tmp_path, "discover", "--seed", str(2**32), "--dry-run", code=2, says="less than 4294967296")
 

@@ -155,21 +155,20 @@ class TestExcessTest:
         assert np.sum(p_values <= 0.01) <= 27
         assert np.sum(p_values <= 0.005) <= 16
 
-    def test_few_images_outside_are_few_degrees_of_freedom(self) -> None:
-        random = np.random.default_rng(6)
-        rejected = []
-        for _ in range(800):
-            failed, images = in_clusters(random, 0.4, images=45, size=20)
-            rejected.append(excess_test(failed.ravel(), images < 40, images) <= 0.05)
-        assert np.mean(rejected) <= 0.073
-
-    def test_a_mode_of_whole_images_is_not_counted_question_by_question(self) -> None:
+    @pytest.mark.parametrize(
+        ("inside", "images", "size", "rate", "runs", "most"),
+        [(12, 60, 8, 0.3, 400, 0.08), (40, 45, 20, 0.4, 800, 0.073)],
+        ids=["few inside", "few outside"],
+    )
+    def test_a_mode_of_whole_images_is_not_counted_question_by_question(
+        self, inside: int, images: int, size: int, rate: float, runs: int, most: float
+    ) -> None:
         random = np.random.default_rng(4)
         rejected = []
-        for _ in range(400):
-            failed, images = in_clusters(random, 0.3, images=60, size=8)
-            rejected.append(excess_test(failed.ravel(), images < 12, images) <= 0.05)
-        assert np.mean(rejected) <= 0.08
+        for _ in range(runs):
+            failed, labels = in_clusters(random, rate, images=images, size=size)
+            rejected.append(excess_test(failed.ravel(), labels < inside, labels) <= 0.05)
+        assert np.mean(rejected) <= most
 
     def test_it_sees_a_plain_excess(self) -> None:
         failed = [1] * 18 + [0] * 2 + [0, 0, 0, 0, 1] * 40

@@ -118,7 +118,8 @@ def main() -> None:
         try:
             app()
         finally:
-            sys.stdout.flush()  # what cannot be written is told here, not at the interpreter's end
+            if sys.stdout is not None:  # closed by whoever started this (`>&-`)
+                sys.stdout.flush()  # what cannot be written is told here, not at the interpreter's end
     except BrokenPipeError:
         _let_go_of_stdout()
         sys.exit(HUNG_UP)

@@ -100,13 +100,10 @@ def command(
     if questions is not None or force:
         raise ConfigError("--questions and --force go with --write DIR")
     if candidate is None:
-        named = quote(str(place))
-        what = "--write DIR, then" if (place / "run.yaml").exists() else "--candidate SPEC"
-        raise ConfigError(
-            "nobody is to be checked",
-            hint=f"scotoma check {named} {what}"
-            + (" scotoma check DIR --candidate SPEC" if "DIR" in what else ""),
-        )
+        hint = f"scotoma check {quote(str(place))} --candidate SPEC"
+        if (place / "run.yaml").exists():
+            hint = f"write a suite first: scotoma check {quote(str(place))} --write DIR"
+        raise ConfigError("nobody is to be checked", hint=hint)
     console.check_file(json, beside=None if json is None else json.parent)  # made if need be
     suite = Suite.read(place, world=world)
     judging = judge_for(suite, judge or ())
@@ -142,8 +139,7 @@ def _write(
     seed: int,
     force: bool,
 ) -> None:
-    from scotoma.discover.settings import JudgeSettings
-    from scotoma.evolve.check import ask, judge_flags
+    from scotoma.evolve.check import ask, judge_flags, judged_by
     from scotoma.evolve.excerpt import excerpt, mended_checkpoint
     from scotoma.evolve.suite import check_place
 
@@ -157,7 +153,7 @@ def _write(
         suite = excerpt(run, questions, at_least, seed)
         mended = mended_checkpoint(run)
     if judge:
-        suite = suite.judged_by(JudgeSettings(model=judge[0], judges=tuple(judge[1:])))
+        suite = suite.judged_by(judged_by(judge))
     if candidate is not None:
         with console.progress_bars() as progress:
             answered = ask(suite, candidate, suite.header.judge, progress)

@@ -10,11 +10,11 @@ at more closely (`scotoma.discover.qualification`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from scotoma.core import FailureMode, ImageRecord, ImageSource, Predicate, Split
+from scotoma.core import FailureMode, ImageRecord, ImageSource, Observation, Predicate, Split
 from scotoma.diagnose import modes as diagnosis
 from scotoma.discover.calibration import calibration_of
 from scotoma.discover.interview import Asked, Interview
@@ -40,6 +40,16 @@ class Drawn:
     def images(self) -> list[ImageRecord]:
         """Every image that a drawn question is about, once."""
         return list({item.image.id: item.image for item in (*self.modes, *self.uniform)}.values())
+
+
+def fair_sample(
+    mode: FailureMode, drawn: Iterable[Observation], uniform: Iterable[Observation], each: int
+) -> list[Observation]:
+    """The answers that speak for a mode: the uniform ones inside it, and the first `each` that were drawn for it; later
+    ones were kept for the sake of other modes.
+    """
+    inside = [row for row in drawn if mode.predicate.matches(row.tags)]
+    return [*(row for row in uniform if mode.predicate.matches(row.tags)), *inside[:each]]
 
 
 def draw(

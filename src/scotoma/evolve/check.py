@@ -109,6 +109,11 @@ def judge_for(suite: Suite, named: Sequence[str]) -> JudgeSettings:
             " because a file says so",
             hint=f"if you trust it, say so: {judge_flags(known)}",
         )
+    return judged_by(named)
+
+
+def judged_by(named: Sequence[str]) -> JudgeSettings:
+    """The settings with these judges, model specs, one at least."""
     return JudgeSettings(model=named[0], judges=tuple(named[1:]))
 
 

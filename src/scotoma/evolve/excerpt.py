@@ -16,6 +16,7 @@ from pathlib import Path
 import scotoma
 from scotoma.core import FailureMode, ImageRecord, Observation, RunError
 from scotoma.diagnose.proven import how_to_prove, proven_modes
+from scotoma.discover.confirm import fair_sample
 from scotoma.discover.settings import AnswerSettings, ConfirmSettings, JudgeSettings
 from scotoma.evolve.suite import (
     UNMEASURED,
@@ -112,10 +113,7 @@ def _dealt(
     dealt: dict[str, tuple[str, ...]] = {}
     base = _once(base)
     for mode in modes:
-        inside = [row for row in members if mode.predicate.matches(row.tags)]
-        # The first so many are a fair sample of the mode; later ones were kept for others' sake.
-        fair = [row for row in base if mode.predicate.matches(row.tags)] + inside[: proof.questions]
-        for row in _drawn(_once(fair), most, seed):
+        for row in _drawn(_once(fair_sample(mode, members, base, proof.questions)), most, seed):
             dealt[row.key] = (*dealt.get(row.key, ()), mode.id)
     outside = [row for row in base if not any(mode.predicate.matches(row.tags) for mode in modes)]
     return dealt | {row.key: () for row in _drawn(outside, most, seed)}

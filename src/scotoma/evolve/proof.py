@@ -32,8 +32,10 @@ _LEAST_GAIN = 1e-3
 """A control's gain that is no greater (or a loss) would make any ratio infinite: it counts as this much."""
 
 _FREQUENT = 0.01
-_RESAMPLES = 20_000
 """Answers that are rarer than this on both sides are not looked at one by one."""
+
+_RESAMPLES = 20_000
+"""Of an interval for many answers together, whose tails a usual number would hardly reach."""
 
 
 @dataclass(frozen=True)

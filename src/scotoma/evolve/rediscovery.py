@@ -19,7 +19,7 @@ from scotoma.diagnose.prevalence import true_rate
 from scotoma.diagnose.statistics import clustered_rate, holm, paired_test
 from scotoma.discover.account import failure_rate, fallible, ratio_of_failures, summarise
 from scotoma.discover.calibration import adopt_calibration
-from scotoma.discover.confirm import confirm
+from scotoma.discover.confirm import confirm, fair_sample
 from scotoma.discover.interview import Asked
 from scotoma.discover.loop import discover
 from scotoma.discover.outage import MOST_LOST, check_answered
@@ -68,14 +68,7 @@ def rediscover(
         now = looking.ledger.observations("discover")
         confirmed = [mode for mode in modes if mode.status == "confirmed"]
         drawn, uniform = (looking.ledger.observations(phase) for phase in ("confirm", "confirm-base"))
-        # The first so many are a fair sample of the mode; later ones were kept for others' sake.
-        pairs = [
-            [
-                *(o for o in uniform if mode.predicate.matches(o.tags)),
-                *[o for o in drawn if mode.predicate.matches(o.tags)][: again.confirm.questions],
-            ]
-            for mode in confirmed
-        ]
+        pairs = [fair_sample(mode, drawn, uniform, again.confirm.questions) for mode in confirmed]
         asked = list({o.key: o for pair in pairs for o in pair}.values())
         images = pictures_of(looking, source, [o.image_id for o in asked])
     base = interview(settings.candidate, settings.answers, settings.judge)

@@ -57,7 +57,6 @@ class Packed:
     """(B, L) depth in the tree."""
     mask: Tensor
     """(B, 1, L, L) bool: row token i may see column j. Padding sees itself only."""
-    """(B, L) which branch a token belongs to; -1 in prefix and padding."""
     branch_rows: Tensor
     """(branches,) the row of each branch."""
     branch_columns: Tensor

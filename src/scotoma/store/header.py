@@ -1,6 +1,6 @@
 """`run.yaml`: which command a run is of, under which config, made by which versions: enough to make it again.
 
-header = RunHeader.new("evolve", settings.model_dump())
+header = RunHeader.new("evolve", plain_config(settings.model_dump()))
 header.write(Path("runs/demo"))
 RunHeader.read(Path("runs/demo")).differences({**header.config, "seed": 1})     # ["seed (0 there, 1 now)"]
 """
@@ -67,20 +67,19 @@ class RunHeader(BaseModel):
 
     @classmethod
     def new(cls, command: str, config: Mapping[str, Any]) -> RunHeader:
-        """Of a run that begins now, with what is installed here."""
-        plain = plain_config(config)
+        """Of a run that begins now, with what is installed here; `config` as `plain_config` makes it."""
         versions = {"scotoma": scotoma.__version__, "python": platform.python_version()}
         for package in _PACKAGES:
             # Asked of the installed metadata, so that nothing heavy is imported.
             with suppress(metadata.PackageNotFoundError):
                 versions[package] = metadata.version(package)
-        seed = plain.get("seed")
+        seed = config.get("seed")
         return cls(
             command=command,
             started=datetime.now(UTC),
             seed=seed if isinstance(seed, int) else None,
             versions=versions,
-            config=plain,
+            config=dict(config),
         )
 
     @classmethod
@@ -131,10 +130,10 @@ class RunHeader(BaseModel):
     ) -> list[str]:
         """Where another config would make it another run: `discover.steps (48 there, 7 now)`.
 
-        `may_grow` and `may_change` hold top-level or dotted keys: numbers that may get larger, and what changes no
-        result. Nor does what an endpoint may cost.
+        `config` is as `plain_config` makes it. `may_grow` and `may_change` hold top-level or dotted keys: numbers that
+        may get larger, and what changes no result. Nor does what an endpoint may cost.
         """
-        stored, asked = _flat(self.config), _flat(plain_config(config))
+        stored, asked = _flat(self.config), _flat(config)
         return [
             f"{key} ({_show(stored, key)} there, {_show(asked, key)} now)"
             for key in sorted({*stored, *asked})

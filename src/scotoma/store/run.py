@@ -84,11 +84,12 @@ class Run:
             path.mkdir(parents=True, exist_ok=True)
         lock = RunLock(path / "lock")
         try:
+            plain = plain_config(config or {})
             header = RunHeader.read(path)
             if header is None:
-                header = _begun(path, command, config or {})
+                header = _begun(path, command, plain)
             elif config is not None:
-                header = _resume(path, header, command, plain_config(config), may_grow, may_change)
+                header = _resume(path, header, command, plain, may_grow, may_change)
             recover(path)
             ledger = Ledger.open(path / _LEDGER)
             try:
@@ -232,7 +233,7 @@ def _check_folder(path: Path, *, fresh_ok: bool) -> None:
         )
 
 
-def _begun(path: Path, command: str, config: Mapping[str, Any]) -> RunHeader:
+def _begun(path: Path, command: str, config: dict[str, Any]) -> RunHeader:
     header = RunHeader.new(command, config)
     header.write(path)
     return header
