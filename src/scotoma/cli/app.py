@@ -123,6 +123,12 @@ def main() -> None:
     except BrokenPipeError:
         _let_go_of_stdout()
         sys.exit(HUNG_UP)
+    except SystemExit as stopped:
+        # Where help is printed, click and Rich see the pipe break before `_Commands` does, and end with 1.
+        if not isinstance(stopped.__context__, BrokenPipeError):
+            raise
+        _let_go_of_stdout()
+        sys.exit(HUNG_UP)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             sys.excepthook(*sys.exc_info())

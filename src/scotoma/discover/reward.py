@@ -30,7 +30,7 @@ class RewardTerms(BaseModel):
     novelty alone. `validity` off: no penalty, invalid questions earn 0. `surrogate` on: (1 − C_Q) · s is paid in place
     of 1 − C_Q, with the surrogate's score s, and s itself for a valid question that was not put to the candidate (ours:
     exploring and harvesting are two jobs). So the questioner mostly learns the surrogate's score, which is steadier
-    than single answers; paid alike, by s² or by 1 − C_Q and s, it found fewer failures (docs/limits.md).
+    than single answers; paid alike, by s² or by 1 − C_Q and s, it found fewer failures (docs/measurements.md).
     `naturalness` is the weight of t_Q, how typical a question is of the reference set
     (`discover.naturalness.Typicality`), failing or not.
     """
