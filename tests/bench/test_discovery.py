@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from scotoma.bench import discovery, study
+from scotoma.bench import discovery, discovery_table, study
 from scotoma.bench.discovery import Case, Outcome, Remembering, looks, open_case, run
 from scotoma.bench.methods import METHODS
 from scotoma.bench.truth import Region, Truth
@@ -132,7 +132,7 @@ def test_the_figures_compare_methods_run_by_run() -> None:
     assert {region.found_by["uniform"] for region in result.planted} == {0.0, 1.0}
     console = Console(width=120)
     with console.capture() as capture:
-        console.print(study.table(result))
+        console.print(discovery_table.table(result))
     assert "uniform needs 4.00" in " ".join(capture.get().split())
 
 
@@ -160,8 +160,31 @@ def test_the_curve_says_what_share_of_the_sharp_regions_had_been_named_by_then()
     }
     console = Console(width=120)
     with console.capture() as capture:
-        console.print(study.curve_table(result))
+        console.print(discovery_table.curve_table(result))
     assert "2,000" in capture.get()
+
+
+def test_every_method_is_held_against_the_papers_run_by_run() -> None:
+    runs = {"paper": (200, 20.0), "no-curriculum": (150, 12.0)}
+    outcomes = [
+        outcome(method, seed, [500, 500, None]).model_copy(
+            update={"failures": failures + seed, "effective_combinations": effective}
+        )
+        for method, (failures, effective) in runs.items()
+        for seed in (0, 1)
+    ]
+    result = study.summarise([truth()], outcomes, ("paper", "no-curriculum"), 2000)
+    assert set(result.effects) == {"no-curriculum"}
+    effect = result.effects["no-curriculum"]
+    assert effect.failure_rate.value == pytest.approx(-50 / outcomes[0].queries)
+    assert effect.effective_combinations.value == pytest.approx(-8)
+    assert (effect.recall.value, effect.recall.n) == (0, 2)
+    console = Console(width=160)
+    with console.capture() as capture:
+        console.print(discovery_table.effects_table(result))
+    assert "-8.0" in capture.get()
+    alone = study.summarise([truth()], outcomes[:2], ("paper",), 2000)
+    assert discovery_table.effects_table(alone) is None
 
 
 def test_a_study_that_was_stopped_asks_only_what_is_missing(

@@ -11,6 +11,9 @@ from typer.testing import CliRunner, Result
 
 from scotoma.cli.app import app
 from scotoma.core import ConfigError, ImageError, ModelError, RunError, ScotomaError, SpecError, StorageError
+from scotoma.evolve.suite import Suite
+from scotoma.models.spec import checkpoint_path
+from scotoma.store.run import Run
 from tests import commands
 from tests.evolve.test_compare import ONE, SEEING, TWO
 from tests.evolve.test_suite import proved
@@ -71,6 +74,18 @@ def test_a_minimum_is_asked_for_or_kept_in_the_suite(folder: Path, tmp_path: Pat
     assert scotoma(folder / "run", "--write", tmp_path / "suite", "--at-least", 0.9).exit_code == 0
     assert scotoma(tmp_path / "suite", "--candidate", TWO).exit_code == 1
     assert scotoma(tmp_path / "suite", "--candidate", TWO, "--at-least", 0).exit_code == 0
+
+
+def test_what_was_mended_is_kept_mended(folder: Path, tmp_path: Path) -> None:
+    """Against the untrained candidate's answers a mended model could lose all that it has learnt."""
+    shutil.copytree(folder / "run", tmp_path / "run")
+    with Run.open(tmp_path / "run", command="evolve", config=None) as run:
+        policy = run.checkpoint("round1/targeted/policy")
+        shutil.copytree(str(checkpoint_path("pupil")), policy)
+        run.ledger.finish("round1/targeted/gate", {"accepted": True})
+    ended = scotoma(tmp_path / "run", "--write", tmp_path / "suite", "--questions", 5)
+    assert ended.exit_code == 0, ended.output
+    assert Suite.read(tmp_path / "suite").header.candidate == f"hf:{policy}"
 
 
 @pytest.mark.parametrize(

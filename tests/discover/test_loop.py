@@ -30,6 +30,7 @@ from scotoma.discover.interview import Interview
 from scotoma.discover.questioner import KEPT
 from scotoma.discover.reference import open_reference
 from scotoma.discover.settings import ConfirmSettings, DiscoverSettings
+from scotoma.grpo.rollout import Prompt, Rollout
 from scotoma.images.spec import open_images
 from scotoma.images.worlds.shapes import ShapesWorld
 from scotoma.store.ledger import Ledger
@@ -172,6 +173,38 @@ def test_typical_questions_are_paid_where_that_is_wanted(monkeypatch: pytest.Mon
     Episodes(interview, ShapesWorld(), settings, 0, reference).step(0, list(islice(images, 3)))
     assert 0.2 < fmean(value for value in paid if value > 0) < 0.8
     assert len(set(paid)) > 10
+
+
+def test_every_term_of_the_reward_has_a_learning_curve(run: Run) -> None:
+    for term in ("semantic_novelty", "inverse_frequency", "surrogate_score"):
+        values = [point.value for point in run.ledger.curve("discover", name=term)]
+        assert len(values) == SETTINGS.steps
+        assert all(0 <= value <= 1 for value in values)
+        assert len(set(values)) > 1
+    random = [point.value for point in run.ledger.curve("discover", name="random_share")]
+    assert fmean(random) == pytest.approx(SETTINGS.random_share, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("prompts", "history", "most"), [("chat", 8, 3), ("chat", 2, 2), ("chat", 0, 0), ("short", 8, 1)]
+)
+def test_the_questioner_is_shown_the_latest_answers_about_an_image(
+    prompts: str, history: int, most: int
+) -> None:
+    settings = SETTINGS.model_copy(
+        update={"prompts": prompts, "history": history, "turns": 2, "images": 1, "queries": 6}
+    )
+    looking = Episodes(Interview(Candidate(), FactsVerifier()), ShapesWorld(), settings, 0)
+    shown: list[int] = []
+    propose = looking.questioner.propose
+
+    def noted(prompts: Sequence[Prompt], n: int, seed: str) -> list[Rollout]:
+        shown.append(max(len(prompt.history) // 2 for prompt in prompts))
+        return propose(prompts, n, seed)
+
+    looking.questioner.propose = noted  # type: ignore[method-assign]
+    looking.step(0, [*islice(ShapesWorld().images("discover", 0), 1)])
+    assert shown == [0, most]
 
 
 def test_no_image_of_the_proof_was_used_to_discover(run: Run) -> None:

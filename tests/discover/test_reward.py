@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scotoma.core import Verdict
 from scotoma.discover.novelty import Novelty
 from scotoma.discover.reward import RewardTerms, reward
+from scotoma.discover.settings import DiscoverSettings
 
 share = st.floats(0, 1)
 novelties = st.builds(Novelty, emb=share, ifreq=share)
@@ -108,11 +109,20 @@ def test_a_harder_question_never_pays_less(
     ],
 )
 def test_each_term_can_be_switched(switches: dict[str, bool], expected: float) -> None:
-    paid = reward(asked(0.25), Novelty(emb=0.5, ifreq=0.2), RewardTerms(**switches), score=0.4)
+    paid = reward(
+        asked(0.25), Novelty(emb=0.5, ifreq=0.2), RewardTerms(**{"surrogate": False} | switches), score=0.4
+    )
     assert paid == pytest.approx(expected)
 
 
 def test_the_surrogate_speaks_for_questions_that_were_not_asked() -> None:
     unasked, novelty = Verdict(valid=True), Novelty(emb=0.5, ifreq=0.5)
     assert reward(unasked, novelty, RewardTerms(surrogate=True), score=0.3) == pytest.approx(0.3)
-    assert reward(unasked, novelty, RewardTerms(), score=0.3) is None
+    assert reward(unasked, novelty, RewardTerms(surrogate=False), score=0.3) is None
+
+
+def test_a_config_that_names_one_term_keeps_the_others() -> None:
+    default = DiscoverSettings()
+    told = DiscoverSettings.model_validate({"reward": {"penalty": 0.5}})
+    assert told == default.model_copy(update={"reward": default.reward.model_copy(update={"penalty": 0.5})})
+    assert told.reward.surrogate

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 import pytest
 
 from scotoma.core import FailureMode, Predicate, Rate
+from scotoma.discover.interview import Asked
 from scotoma.discover.pool import Pool
 from scotoma.discover.progress import silent
-from scotoma.discover.settings import DiscoverSettings
+from scotoma.discover.settings import AnswerSettings, DiscoverSettings, JudgeSettings
 from scotoma.evolve.diagnosis import diagnose
 from scotoma.evolve.examination import Examination
+from scotoma.evolve.failures import LEAST
+from scotoma.evolve.lesson import interview
 from scotoma.evolve.settings import EvolveSettings, RepairSettings
 from scotoma.evolve.workshop import Workshop
 from scotoma.images.worlds.shapes import ShapesWorld
@@ -31,6 +35,30 @@ MODES = tuple(
 )
 
 
+def found_earlier(run: Run, world: ShapesWorld) -> None:
+    """Failures of an earlier candidate, all that the modes have in 120 pictures; the Pupil fails those whose keys
+    begin with `wrong`."""
+    pictures = [*islice(world.images("discover", 0), 120)]
+    asked = [
+        Asked(f"{image.id}/{n}", image, question)
+        for image in pictures
+        if image.facts is not None
+        for n, question in enumerate(world.questions(image.facts, 0, 12))
+        if any(mode.predicate.matches(image.facts.examine(question).tags) for mode in MODES)
+    ]
+    answered = interview("pupil", AnswerSettings(), JudgeSettings()).ask(asked, "baseline")
+    failures = [
+        o.model_copy(
+            update={
+                "key": f"{'wrong' if o.outcome == 'failure' else 'right'}/{o.key}",
+                "verdict": o.verdict.model_copy(update={"correct": 0.0}),
+            }
+        )
+        for o in answered
+    ]
+    run.ledger.finish("baseline", observations=failures, images=run.images.put_all(pictures))
+
+
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
     world = ShapesWorld()
@@ -41,6 +69,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
     pool = Pool(world, DiscoverSettings(), FactsVerifier())
     held_back = Examination.draw(pool, "confirm", 0, MODES, 40, 100, 800)
     with Run.open(tmp_path_factory.mktemp("diagnosis") / "run", command="evolve", config={}) as run:
+        found_earlier(run, world)
         yield Workshop(run, world, settings, MODES, held_back, held_back, silent)
 
 
@@ -64,6 +93,20 @@ def test_the_frozen_arm_keeps_the_first_mixture(shop: Workshop) -> None:
     first = diagnose(shop, "targeted", "pupil", 1)
     for number in (1, 2, 3):
         assert diagnose(shop, "targeted-frozen", "no such model", number).mixture == first.mixture
+
+
+def test_after_the_first_round_samples_are_made_from_what_is_left_of_the_failures(shop: Workshop) -> None:
+    assert diagnose(shop, "targeted", "pupil", 1).failures is None
+    found = diagnose(shop, "targeted", "pupil", 2).failures
+    assert found is not None
+    earlier = shop.run.ledger.observations("baseline")
+    for mode in MODES:
+        members = {o.key for o in earlier if mode.predicate.matches(o.tags)}
+        failing = {key for key in members if key.startswith("wrong/")}
+        assert len(members) > max(LEAST, len(failing))
+        assert failing <= members & set(found)
+        assert len(members & set(found)) == max(LEAST, len(failing))  # mended ones for want of others
+    assert diagnose(shop, "targeted-frozen", "pupil", 2).failures is None
 
 
 def test_dpe_weighs_types_of_questions_by_the_papers_bands(shop: Workshop) -> None:

@@ -93,6 +93,17 @@ def test_all_arms_get_the_same_volume_and_steps(whole: tuple[Path, Summary]) -> 
     [turn] = whole[1].rounds
     assert set(turn.arms) == {"targeted", "random"}
     assert {(arm.samples, arm.steps) for arm in turn.arms.values()} == {(80, 2)}
+    assert len({(arm.warm_start_steps, arm.rehearsed) for arm in turn.arms.values()}) == 1
+
+
+def test_supervised_steps_are_told_with_the_modes_that_they_were_aimed_at(
+    whole: tuple[Path, Summary],
+) -> None:
+    arms = whole[1].rounds[0].arms
+    without_signal = {share.name for share in arms["targeted"].mixture if share.warm_start and share.samples}
+    assert set(arms["targeted"].taught_first) == without_signal
+    assert arms["targeted"].warm_start_steps == (4 if without_signal else 0)
+    assert arms["random"].taught_first == []
 
 
 def test_only_the_targeted_arm_was_told_the_modes(whole: tuple[Path, Summary]) -> None:

@@ -38,6 +38,24 @@ def test_what_the_summary_says_wins_and_the_ledger_fills_the_rest(tmp_path: Path
     assert [turn.round for turn in summary.rounds] == [1, 2]
 
 
+def test_a_mode_without_a_question_in_the_test_split_has_no_accuracy(tmp_path: Path) -> None:
+    nobody = Rate(value=0.0, low=0.0, high=1.0, n=0)
+    pair = ModeAccuracy(before=nobody, after=nobody, change=nobody.model_copy(update={"low": -1.0}))
+    path = exam(tmp_path / "run", until="round1", images=6)
+    with Run.open(path, command="evolve", config=None) as run:
+        arm = ArmSummary(samples=600, steps=60, per_mode={"none": pair}, gate="accepted")
+        run.write_summary(
+            Summary(
+                command="evolve", seed=7, wall_seconds=5.0, candidate="pupil",
+                rounds=[RoundSummary(round=1, arms={"targeted": arm})],
+            )
+        )  # fmt: skip
+    with Run.read(path) as run:
+        summary = Page.of(run).summary
+    assert "none" not in summary.rounds[0].arms["targeted"].per_mode
+    assert summary.rounds[0].arms["targeted"].per_mode  # what the ledger knows of the others
+
+
 def test_an_unfinished_run_is_accounted_for_from_its_ledger(tmp_path: Path) -> None:
     with Run.read(exam(tmp_path / "run", until="round1", images=6)) as run:
         predicates = [mode.predicate for mode in run.ledger.modes() if mode.status == "confirmed"]

@@ -21,7 +21,7 @@ OURS = DiscoverSettings(
 """Set for finding many modes, not for many failures: the defaults harvest."""
 
 _HARVEST = DiscoverSettings()
-_PAPER = _HARVEST.model_copy(update={"surrogate": False, "reward": RewardTerms()})
+_PAPER = _HARVEST.model_copy(update={"surrogate": False, "reward": RewardTerms(surrogate=False)})
 
 
 @dataclass(frozen=True)
@@ -46,20 +46,20 @@ METHODS: dict[str, Method] = {
     ),
     "no-novelty": Method(
         "the paper's RL without its novelty terms",
-        _PAPER.model_copy(update={"reward": RewardTerms(emb=False, ifreq=False)}),
+        _PAPER.model_copy(update={"reward": RewardTerms(surrogate=False, emb=False, ifreq=False)}),
     ),
     "no-emb": Method(
         "the paper's RL without semantic novelty",
-        _PAPER.model_copy(update={"reward": RewardTerms(emb=False)}),
+        _PAPER.model_copy(update={"reward": RewardTerms(surrogate=False, emb=False)}),
     ),
     "no-ifreq": Method(
         "the paper's RL without inverse frequency",
-        _PAPER.model_copy(update={"reward": RewardTerms(ifreq=False)}),
+        _PAPER.model_copy(update={"reward": RewardTerms(surrogate=False, ifreq=False)}),
     ),
     "no-curriculum": Method(
         "the paper's RL without progressive complexity", _PAPER.model_copy(update={"curriculum": "off"})
     ),
     "no-history": Method(
-        "the paper's RL that never sees an answer", _PAPER.model_copy(update={"turns": 1, "images": 24})
+        "the paper's RL that never sees an answer", _PAPER.model_copy(update={"history": 0})
     ),
 }

@@ -3,7 +3,7 @@
 Every planted candidate and every outcome is a file, so a study that was stopped goes on where it was.
 
     result = measure(Path("runs/bench/discovery"), sets=5, seeds=3, queries=5000)
-    Console().print(table(result))
+    result.methods["scotoma"].recall
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from pathlib import Path
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
-from rich.table import Table
 
-from scotoma.bench.average import geometric_mean, mean, mean_share, shown
+from scotoma.bench.average import geometric_mean, mean, mean_share
 from scotoma.bench.discovery import Case, Outcome, open_case, run
 from scotoma.bench.draw import draw_regions
 from scotoma.bench.drill import answers_to, right, survey
@@ -30,6 +29,9 @@ from scotoma.models.spec import load_model
 from scotoma.store.durable import write_durably
 
 Watch = Callable[[str, int, int], None]
+
+PAPER = "paper"
+"""The method that `effects` are against."""
 
 CURVE = (250, 500, 1000, 2000, 3500, 5000)
 """Candidate queries after which the curve of a method says what share of the regions it had named."""
@@ -48,6 +50,8 @@ class MethodResult(BaseModel):
         curve: by candidate queries, the share of the sharp regions that had been named once by then. It never falls,
             and may end above `recall`: a name can be lost again to a wider or a narrower one.
         failure_rate: valid questions answered wrongly, of those put.
+        failing_skills: skills with a failure; `failing_combinations` of skills likewise, and `effective_combinations`
+            as if all were equally frequent (Hill number of order 1).
         seconds: of asking and naming.
     """
 
@@ -60,7 +64,22 @@ class MethodResult(BaseModel):
     reached_80: Rate
     curve: dict[int, Rate]
     failure_rate: Rate
+    failing_skills: Rate
+    failing_combinations: Rate
+    effective_combinations: Rate
     seconds: Rate
+
+
+class Effect(BaseModel):
+    """What a method changes, paired run by run on the same candidates with the same seeds: its figure less the paper's
+    method's. Of one that leaves out a part of it, that part's effect with its sign turned.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    failure_rate: Rate
+    effective_combinations: Rate
+    recall: Rate
 
 
 class PlantedRegion(BaseModel):
@@ -79,13 +98,16 @@ class PlantedRegion(BaseModel):
 
 
 class DiscoveryBenchmark(BaseModel):
-    """What was measured. `queries_ratio` is another method's queries to 80 % over ours, run by run (geometric mean)."""
+    """What was measured. `queries_ratio` is another method's queries to 80 % over ours, run by run (geometric mean),
+    `recall_gain` our recall less the other's. `effects` hold every method against the paper's, where that was run.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     methods: dict[str, MethodResult]
     queries_ratio: dict[str, Rate]
     recall_gain: dict[str, Rate]
+    effects: dict[str, Effect] = {}
     planted: tuple[PlantedRegion, ...]
     queries: int
     sets: int
@@ -206,6 +228,11 @@ def summarise(
             method: mean([a.recall - b.recall for a, b in zip(ours, own, strict=True)])
             for method, own in others.items()
         },
+        effects={
+            method: _effect(own, by_method[PAPER])
+            for method, own in by_method.items()
+            if method != PAPER and PAPER in by_method
+        },
         planted=tuple(
             PlantedRegion(
                 planted_set=number,
@@ -229,47 +256,6 @@ def summarise(
         seeds=len({o.seed for o in outcomes}),
         machine=f"{platform.machine()}, {multiprocessing.cpu_count()} cores",
     )
-
-
-def table(result: DiscoveryBenchmark) -> Table:
-    """The figures for people."""
-    rows = Table(
-        title=f"Discovery: planted blind spots found with {result.queries:,} questions", title_justify="left"
-    )
-    for column in ("method", "recall", "all", "precision", "queries to 80 %", "got there", "fail", "s"):
-        of_method = column == "method"
-        rows.add_column(column, justify="left" if of_method else "right", no_wrap=of_method)
-    for name, method in result.methods.items():
-        rows.add_row(
-            name,
-            shown(method.recall),
-            f"{method.recall_all.value:.2f}",
-            shown(method.precision),
-            shown(method.queries_to_80, 0),
-            f"{100 * method.reached_80.value:.0f} %",
-            f"{100 * method.failure_rate.value:.0f} %",
-            f"{method.seconds.value:.0f}",
-        )
-    ratios = [
-        f"{name} needs {shown(ratio)} times our queries" for name, ratio in result.queries_ratio.items()
-    ]
-    rows.caption = (
-        f"{result.sets} planted sets × {result.seeds} seeds, {len(result.planted)} regions, of which "
-        f"{sum(not region.sharp for region in result.planted)} spilled over and count only under “all” · "
-        "95 % intervals · " + "; ".join(ratios)
-    )
-    return rows
-
-
-def curve_table(result: DiscoveryBenchmark) -> Table:
-    """How the regions come to be named, for people."""
-    rows = Table(title="Share of the sharp regions named after so many queries", title_justify="left")
-    rows.add_column("method", no_wrap=True)
-    for count in next(iter(result.methods.values())).curve:
-        rows.add_column(f"{count:,}", justify="right")
-    for name, method in result.methods.items():
-        rows.add_row(name, *(shown(share) for share in method.curve.values()))
-    return rows
 
 
 def _check(methods: Sequence[str]) -> None:
@@ -298,9 +284,27 @@ def _result(outcomes: Sequence[Outcome], queries: int) -> MethodResult:
             count: mean_share([o.named_by(count) for o in outcomes])
             for count in sorted({*(c for c in CURVE if c < queries), queries})
         },
-        failure_rate=mean_share([o.failures / max(o.queries, 1) for o in outcomes]),
+        failure_rate=mean_share([_failing(o) for o in outcomes]),
+        failing_skills=mean([o.failing_skills for o in outcomes]),
+        failing_combinations=mean([o.failing_combinations for o in outcomes]),
+        effective_combinations=mean([o.effective_combinations for o in outcomes]),
         seconds=mean([o.seconds for o in outcomes]),
     )
+
+
+def _effect(outcomes: Sequence[Outcome], paper: Sequence[Outcome]) -> Effect:
+    pairs = list(zip(outcomes, paper, strict=True))
+    return Effect(
+        failure_rate=mean([_failing(own) - _failing(theirs) for own, theirs in pairs]),
+        effective_combinations=mean(
+            [own.effective_combinations - theirs.effective_combinations for own, theirs in pairs]
+        ),
+        recall=mean([own.recall - theirs.recall for own, theirs in pairs]),
+    )
+
+
+def _failing(outcome: Outcome) -> float:
+    return outcome.failures / max(outcome.queries, 1)
 
 
 def _to_80(outcome: Outcome, queries: int) -> float:

@@ -147,8 +147,9 @@ def discovery(
 
         scotoma bench discovery --candidate planted --truth planted/truth.json --methods all --seeds 1
     """
+    from scotoma.bench.discovery_table import curve_table, effects_table, table
     from scotoma.bench.methods import METHODS
-    from scotoma.bench.study import curve_table, examine, measure, table
+    from scotoma.bench.study import examine, measure
     from scotoma.bench.truth import Truth
 
     console.check_folder(out)
@@ -172,6 +173,8 @@ def discovery(
             )
     console.out.print(table(result))
     console.out.print(curve_table(result))
+    if (effects := effects_table(result)) is not None:
+        console.out.print(effects)
     _write(result, json)
 
 

@@ -31,7 +31,8 @@ def command(
         str | None,
         typer.Option(
             metavar="SPEC",
-            help="Who is checked; with --write: whose answers are the baseline, not the run's.",
+            help="Who is checked; with --write: whose answers are the baseline (default: those of the mended "
+            "checkpoint or, where nothing was mended, of the run's candidate).",
         ),
     ] = None,
     write: Annotated[
@@ -85,7 +86,7 @@ def command(
 
     **Examples**
 
-        scotoma check runs/demo --write suites/demo --candidate hf:runs/demo/checkpoints/round2/targeted/policy
+        scotoma check runs/demo --write suites/demo
         scotoma check suites/demo --candidate hf:my/next
         scotoma check suites/demo --candidate hf:my/next --against hf:my/last --at-least 0.8 --json check.json
     """
@@ -142,16 +143,23 @@ def _write(
     from scotoma.evolve.check import ask, judge_flags, judged_by
     from scotoma.evolve.excerpt import excerpt, mended_checkpoint
     from scotoma.evolve.suite import check_place
+    from scotoma.models.spec import trained
 
     check_place(folder, force=force)
+    with Run.read(run_dir) as run:
+        suite = excerpt(run, questions, at_least, seed)
+        mended = mended_checkpoint(run)
+    if candidate is None and mended is not None:
+        candidate = trained(suite.header.candidate, mended)  # what is to be kept, and not what was mended
+        console.out.print(
+            f"the baseline is what the mended checkpoint answers, {candidate}; another's: --candidate SPEC",
+            highlight=False, markup=False, soft_wrap=True,
+        )  # fmt: skip
     if judge and candidate is None:
         raise ConfigError(
             "the run's own answers are ruled on already, and by another judge",
             hint="add --candidate SPEC, whose answers this judge rules on, or leave --judge out",
         )
-    with Run.read(run_dir) as run:
-        suite = excerpt(run, questions, at_least, seed)
-        mended = mended_checkpoint(run)
     if judge:
         suite = suite.judged_by(judged_by(judge))
     if candidate is not None:
@@ -160,11 +168,6 @@ def _write(
         suite = suite.with_baseline(candidate, answered.answers)
     suite.write(folder, force=force)
     _show_suite(suite, folder)
-    if mended is not None and candidate is None:
-        console.out.print(
-            f"the baseline is {suite.header.candidate} before it was mended; after it: --candidate hf:{mended}",
-            highlight=False, markup=False, soft_wrap=True,
-        )  # fmt: skip
     judges = f" {judge_flags(suite.header.judge)}" if suite.header.judge.specs else ""
     console.out.print(
         f"next: scotoma check {quote(str(folder))} --candidate SPEC{judges}",

@@ -176,7 +176,7 @@ def show_mixture(summary: Summary) -> None:
             f"{100 * mode.pass_rate.value:.0f} %" if mode and mode.pass_rate else "–",
             ", ".join(kinds) or "–",
             f"{share.samples:,}" + (f" (−{share.shortfall:,})" if share.shortfall else ""),
-            escape(share.reason) + ("; (almost) never right" if share.warm_start else ""),
+            escape(share.reason) + ("; supervised steps first" if share.name in arm.taught_first else ""),
         )
     table.add_section()
     table.add_row("retention", "", "", f"{arm.retention:,}", "keeps old skills")

@@ -46,6 +46,10 @@ class Verdict(BaseModel):
         """Which of the five kinds of invalid question it is; None unless V_Q = 0."""
         return invalidity(self.reason) if self.valid is False else None
 
+    def of_the_question(self) -> Verdict:
+        """What is known of the question, without what was ruled on an answer: to ask it again with."""
+        return self.model_copy(update={"correct": None, "error": None})
+
 
 class SampledAnswer(BaseModel):
     """One of several answers that were drawn to one question: the `seed` it was drawn with, and 1 or 0 for right or

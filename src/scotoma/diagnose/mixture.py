@@ -23,7 +23,7 @@ _DPE_MASTERED = 0.5
 
 class Share(BaseModel):
     """One mode's (or category's) part. `weight` is its share of the weights in [0, 1]; `warm_start` says that the
-    candidate (almost) never gets it right, so that GRPO has no signal before a short supervised start.
+    candidate gets it right too seldom for GRPO to have a signal before a short supervised start.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -122,6 +122,8 @@ class Episodes:
         kl: list[float] = []
         unjudged: Counter[str] = Counter()
         invalid: Counter[str] = Counter()
+        reasons: Counter[str] = Counter()
+        terms_paid: dict[str, list[float]] = {}
         beside = 0
         words: dict[str, str] = {}
         passages: dict[str, Passage] = {}
@@ -146,8 +148,11 @@ class Episodes:
             invalid.update(v.reason or "unnamed" for v in verdicts if v.valid is False)
             words |= {v.error: v.reason for v in verdicts if v.error and v.reason}
             beside += sum(bool(p.verdict.valid) and not p.eligible for p in proposals)
-            observations = self._ask(step, turn, proposals)
-            rewards = self._pay(proposals, observations)
+            observations = self._ask(step, turn, proposals, reasons)
+            scores = self._scores(proposals)
+            for term, values in self._terms(proposals, scores).items():
+                terms_paid.setdefault(term, []).extend(values)
+            rewards = self._pay(proposals, observations, scores)
             update = self.questioner.learn(
                 [replace(p.rollout, reward=value) for p, value in zip(proposals, rewards, strict=True)]
             )
@@ -168,7 +173,10 @@ class Episodes:
             "failure_rate": fmean(o.outcome == "failure" for o in answered) if answered else 0.0,
             "kl": fmean(kl) if kl else 0.0,
             "complexity": fmean(complexity(o.tags) for o in answered) if answered else 0.0,
+            **{term: fmean(values) for term, values in terms_paid.items() if values},
         }
+        if reasons:
+            figures["random_share"] = reasons["random"] / reasons.total()
         if self.settings.curriculum != "off":
             figures["level"] = float(self.curriculum.level)
         if self.settings.looked_at:
@@ -210,14 +218,18 @@ class Episodes:
             prompt_for(
                 image,
                 wish=wish,
-                # The last answer is enough: the embedded questioner was taught one earlier turn.
-                earlier=earlier.get(image.id, [])[-1:],
+                earlier=self._shown(earlier.get(image.id, [])),
                 style=self.style,
                 name=f"{step}/{turn}/{number}/{wish}",
             )
             for number, image in enumerate(images)
             for wish in self.curriculum.wishes(rng, self.settings.wishes, count)
         ]
+
+    def _shown(self, earlier: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        """What the questioner is told of the candidate's earlier answers about an image, the latest."""
+        most = min(self.settings.history, 1) if self.style == "short" else self.settings.history
+        return earlier[max(0, len(earlier) - most) :]
 
     def _weigh(self, rollouts: Sequence[Rollout]) -> list[Proposal]:
         """Validity, tags and novelty of every proposal, before the candidate is asked anything."""
@@ -231,8 +243,12 @@ class Episodes:
         typical = self.typicality(vectors) if self.typicality is not None else [0.0] * len(rollouts)
         return [Proposal(*parts) for parts in zip(rollouts, verdicts, tags, novelties, typical, strict=True)]
 
-    def _ask(self, step: int, turn: int, proposals: Sequence[Proposal]) -> dict[int, Observation]:
-        """Pick among the eligible proposals (each question once per image) and put them to the candidate."""
+    def _ask(
+        self, step: int, turn: int, proposals: Sequence[Proposal], reasons: Counter[str]
+    ) -> dict[int, Observation]:
+        """Pick among the eligible proposals (each question once per image) and put them to the candidate; `reasons`
+        counts by which rule the surrogate picked.
+        """
         distinct: dict[tuple[str, str], int] = {}
         for i, proposal in enumerate(proposals):
             if proposal.eligible:
@@ -244,7 +260,7 @@ class Episodes:
         chances: dict[int, float] = {}
         for portion in self.curriculum.portions([proposals[i].tags for i in eligible], budget):
             part = [eligible[index] for index in portion.indices]
-            chances |= self._pick(proposals, part, portion.count, rng)
+            chances |= self._pick(proposals, part, portion.count, rng, reasons)
         asked = [
             Asked(
                 key=f"discover/{step}/{turn}/{n}",
@@ -262,24 +278,52 @@ class Episodes:
         return dict(zip(chances, observations, strict=True))
 
     def _pick(
-        self, proposals: Sequence[Proposal], part: Sequence[int], count: int, rng: np.random.Generator
+        self,
+        proposals: Sequence[Proposal],
+        part: Sequence[int],
+        count: int,
+        rng: np.random.Generator,
+        reasons: Counter[str],
     ) -> dict[int, float]:
         """`count` of these proposals, each with the probability with which it was picked among them."""
         if self.settings.surrogate:
             tags = [proposals[i].tags for i in part]
             meanings = self._meanings([proposals[i].rollout.text for i in part], tags)
             picked = self.surrogate.choose(tags, count, rng, meanings)
+            reasons.update(picked.reasons)
             return {part[i]: chance for i, chance in zip(picked.indices, picked.probabilities, strict=True)}
         count = min(count, len(part))
         indices = rng.choice(len(part), count, replace=False) if part else ()
         return {part[int(i)]: count / len(part) for i in indices}
 
-    def _pay(self, proposals: Sequence[Proposal], observations: dict[int, Observation]) -> list[float | None]:
+    def _scores(self, proposals: Sequence[Proposal]) -> list[float] | None:
+        """The surrogate's failure probability of each, where there is one."""
+        if not self.settings.surrogate:
+            return None
+        tags = [p.tags for p in proposals]
+        found = self.surrogate.score(tags, self._meanings([p.rollout.text for p in proposals], tags))
+        return [float(score) for score in found]
+
+    def _terms(self, proposals: Sequence[Proposal], scores: Sequence[float] | None) -> dict[str, list[float]]:
+        """What each term of the reward is for the proposals that may be asked, for the learning curves."""
+        eligible = [i for i, proposal in enumerate(proposals) if proposal.eligible]
+        paid = {
+            "semantic_novelty": [proposals[i].novelty.emb for i in eligible],
+            "inverse_frequency": [proposals[i].novelty.ifreq for i in eligible],
+        }
+        if self.typicality is not None:
+            paid["naturalness"] = [proposals[i].typicality for i in eligible]
+        if scores is not None:
+            paid["surrogate_score"] = [scores[i] for i in eligible]
+        return paid
+
+    def _pay(
+        self,
+        proposals: Sequence[Proposal],
+        observations: dict[int, Observation],
+        scores: Sequence[float] | None,
+    ) -> list[float | None]:
         """R_Q per proposal; a valid one that does not answer the wish earns nothing, and costs nothing."""
-        scores = None
-        if self.settings.surrogate:
-            tags = [p.tags for p in proposals]
-            scores = self.surrogate.score(tags, self._meanings([p.rollout.text for p in proposals], tags))
         return [
             0.0
             if proposal.verdict.valid and not proposal.eligible
@@ -287,7 +331,7 @@ class Episodes:
                 observations[i].verdict if i in observations else proposal.verdict,
                 proposal.novelty,
                 self.settings.reward,
-                float(scores[i]) if scores is not None else None,
+                scores[i] if scores is not None else None,
                 proposal.typicality,
             )
             for i, proposal in enumerate(proposals)

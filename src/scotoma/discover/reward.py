@@ -27,10 +27,11 @@ class RewardTerms(BaseModel):
     """λ's and switches. λ's default to 1 (the source does not print its own, so these are ours).
 
     `emb` and `ifreq` off: novelty counts 1, every failure is paid alike. `failure` off: valid questions are paid for
-    novelty alone. `validity` off: no penalty, invalid questions earn 0. `surrogate` on: (1 − C_Q) · s is paid in place
-    of 1 − C_Q, with the surrogate's score s, and s itself for a valid question that was not put to the candidate (ours:
-    exploring and harvesting are two jobs). So the questioner mostly learns the surrogate's score, which is steadier
-    than single answers; paid alike, by s² or by 1 − C_Q and s, it found fewer failures (docs/measurements.md).
+    novelty alone. `validity` off: no penalty, invalid questions earn 0. `surrogate` on, where one chooses what is asked
+    (`discover.surrogate`): (1 − C_Q) · s is paid in place of 1 − C_Q, with the surrogate's score s, and s itself for a
+    valid question that was not put to the candidate (ours: exploring and harvesting are two jobs; the paper has no
+    surrogate). So the questioner mostly learns the surrogate's score, which is steadier than single answers; paid
+    alike, by s² or by 1 − C_Q and s, it found fewer failures (docs/measurements.md).
     `naturalness` is the weight of t_Q, how typical a question is of the reference set
     (`discover.naturalness.Typicality`), failing or not.
     """
@@ -43,11 +44,11 @@ class RewardTerms(BaseModel):
     ifreq: bool = True
     failure: bool = True
     validity: bool = True
-    surrogate: bool = False
+    surrogate: bool = True
     naturalness: float = Field(0.0, ge=0)
 
 
-_PAPER = RewardTerms()
+_PAPER = RewardTerms(surrogate=False)
 
 
 def reward(

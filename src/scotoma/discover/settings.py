@@ -40,7 +40,9 @@ class DiscoverSettings(Settings):
         prompts: `short` for the embedded questioner, `chat` for a chat model, `auto` to choose by the spec.
         steps: turns of the loop; each looks at `images` new images, `turns` times.
         images: new images per step that the questioner looks at; exploring questions are about others (`explore`).
-        turns: how often an image is asked about; from the second on, the prompt holds the candidate's earlier answer.
+        turns: how often an image is asked about; from the second on, the prompt holds the candidate's earlier answers.
+        history: how many of these at the most, the latest; the embedded questioner was taught one. 0 hides them (for
+            the ablation).
         wishes: what the questioner is asked to ask about, one prompt each, drawn at random per image.
         wishes_per_image: prompts per image.
         group_size: G, questions per prompt.
@@ -76,6 +78,7 @@ class DiscoverSettings(Settings):
     steps: int = Field(default=30, ge=1)
     images: int = Field(default=12, ge=1)
     turns: int = Field(default=2, ge=1, le=8)
+    history: int = Field(default=8, ge=0)
     wishes: tuple[str, ...] = WISHES
     wishes_per_image: int = Field(default=4, ge=1)
     group_size: int = Field(default=8, ge=2)
@@ -94,7 +97,7 @@ class DiscoverSettings(Settings):
     lora_rank: int = Field(default=0, ge=0)
     max_new_tokens: int = Field(default=32, ge=4)
     reference: HomePath | None = None
-    reward: RewardTerms = RewardTerms(surrogate=True)
+    reward: RewardTerms = RewardTerms()
     search: ModeSearch = ModeSearch()
     block: int = Field(default=5, ge=1)
     stop_below: float | None = Field(default=None, gt=0, le=1)

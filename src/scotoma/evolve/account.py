@@ -149,6 +149,9 @@ def _arm(
         samples=trained.get("samples", made.get("samples", 0)),
         steps=trained.get("steps", 0),
         stopped_early=trained.get("stopped", False),
+        warm_start_steps=trained.get("warm_start_steps", 0),
+        taught_first=trained.get("taught_first", []),
+        rehearsed=trained.get("rehearsed", 0),
         modes_accuracy_before=accuracy(old_modes),
         modes_accuracy_after=accuracy(new_modes),
         retained_accuracy_before=accuracy(old_kept),
@@ -164,7 +167,9 @@ def _arm(
         rejected=made.get("rejected", {}),
         infrastructure=made.get("infrastructure", {}),
         per_mode={
-            mode.id: _pair(members_of(mode, before, each), members_of(mode, after, each)) for mode in proven
+            mode.id: _pair(old, members_of(mode, after, each))
+            for mode in proven
+            if (old := members_of(mode, before, each))
         },
         per_skill={
             skill: _pair(_with_skill(before, skill), _with_skill(after, skill)) for skill in _skills(after)

@@ -116,10 +116,19 @@ def _note_training(shop: Workshop, lesson: Lesson, learnt: Learnt) -> None:
             "stopped": learnt.report.stopped,
             "samples": len(lesson.samples),
             "warm_start_steps": shop.settings.repair.warm_start_steps if lesson.taught_first else 0,
+            "taught_first": _aims(lesson),
+            "rehearsed": len(lesson.rehearsal),
             "seconds": learnt.seconds,
         },
         curve=curve,
     )
+
+
+def _aims(lesson: Lesson) -> list[str]:
+    """The modes that the warm start was aimed at: none where it took any of the samples."""
+    if len(lesson.taught_first) == len(lesson.samples):
+        return []
+    return sorted({sample.mode_id for sample in lesson.taught_first if sample.mode_id is not None})
 
 
 def _taught_first(shop: Workshop, arm: Arm, made: Made, number: int) -> list[Sample]:

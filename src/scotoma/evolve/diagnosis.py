@@ -2,9 +2,10 @@
 
 Every arm has its own way from one to the other, which is all that tells the arms apart:
 
-- `targeted`: pass rates and error kinds of every confirmed mode, asked anew each round.
-- `targeted-frozen`: the mixture of the first round, ever again: is diagnosing again worth it?
-- `dpe`: the paper's bands (arXiv 2602.22859) on the accuracy in each type of question.
+- `targeted`: pass rates and error kinds of every confirmed mode, and which of discovery's failures are left, asked
+  anew each round.
+- `targeted-frozen`: the diagnosis of the first round, ever again: is diagnosing again worth it?
+- `dpe`: the paper's bands (arXiv 2602.22859) on the accuracy in each type of question, and what is left in it.
 - `random`: made like `targeted`, from questions drawn by chance.
 - `uniform`: template questions about fresh pictures; of photos, samples that agents make unaimed.
 
@@ -36,6 +37,7 @@ from scotoma.diagnose.statistics import clustered_rate
 from scotoma.discover.interview import Asked, Interview
 from scotoma.discover.outage import MOST_LOST, check_answered
 from scotoma.discover.pool import Candidacy
+from scotoma.evolve.failures import failures_left
 from scotoma.evolve.settings import Arm
 from scotoma.evolve.workshop import Workshop
 from scotoma.generate.planner import Target
@@ -53,16 +55,21 @@ the combinations of skills."""
 AIMED: tuple[Arm, ...] = ("targeted", "targeted-frozen")
 """The arms that know the failure modes."""
 
+RENEWED: tuple[Arm, ...] = ("targeted", "dpe")
+"""The arms that ask anew, in every round after the first, which failures are left."""
+
 
 class Diagnosis(BaseModel):
     """The mixture of the next round and, where modes were asked about, what was found of each. Categories are values of
-    the tag `category`."""
+    the tag `category`. `failures` are the keys of those that samples are made from; None: all that discovery found.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     mixture: Mixture
     modes: tuple[ModeDiagnosis, ...] = ()
     category: str = CATEGORIES[0]
+    failures: tuple[str, ...] | None = None
 
     def targets(self, modes: Sequence[FailureMode]) -> list[Target]:
         """What the shares of the mixture are aimed at."""
@@ -97,6 +104,9 @@ def diagnose(shop: Workshop, arm: Arm, weights: str, number: int) -> Diagnosis:
         found = Diagnosis(mixture=mixture, category=key)
     else:
         found = Diagnosis(mixture=mixtures.uniform(repair.samples))
+    if number > 1 and arm in RENEWED:
+        left = failures_left(shop, name, weights, found.targets(shop.modes))
+        found = found.model_copy(update={"failures": left})
     shop.run.ledger.finish(f"{name}/diagnose", found.model_dump(mode="json"))
     return found
 

@@ -14,7 +14,8 @@ from scotoma.discover.calibration import read_calibration
 from scotoma.discover.plan import Plan, PlanRow, discovery_rows, memory_of, priced
 from scotoma.discover.pool import check_source, open_source
 from scotoma.discover.questioner import check_questioner
-from scotoma.evolve.diagnosis import AIMED, ATTRIBUTED, PER_MODE
+from scotoma.evolve.diagnosis import AIMED, ATTRIBUTED, PER_MODE, RENEWED
+from scotoma.evolve.failures import PER_TARGET
 from scotoma.evolve.settings import EvolveSettings
 from scotoma.evolve.supply import check_makers
 from scotoma.generate.checks.blind import BLIND_SAMPLES
@@ -85,6 +86,8 @@ def plan_spiral(settings: EvolveSettings) -> Plan:
         # Each is also asked once more, and of some failures every part; `dpe` asks uniform questions.
         asked = diagnosed * (repair.pass_samples + 1) + min(knowing, 1) * modes * ATTRIBUTED * 3
         asked += test.retained_questions // 4 if "dpe" in settings.arms else 0
+        # After the first round what discovery found is asked again.
+        asked += (number > 1) * modes * PER_TARGET * sum(arm in RENEWED for arm in settings.arms)
         rows.append(_row(f"round {number}: diagnose", diagnosed, asked, rulings))
         if settings.generate.agents == "llm":
             rows.append(_agents(settings, f"round {number}: generate"))

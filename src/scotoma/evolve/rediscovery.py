@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from scotoma.core import FailureMode, ImageSource, Observation, Verdict
+from scotoma.core import FailureMode, ImageSource, Observation
 from scotoma.diagnose.prevalence import true_rate
 from scotoma.diagnose.statistics import clustered_rate, holm, paired_test
 from scotoma.discover.account import failure_rate, fallible, ratio_of_failures, summarise
@@ -73,7 +73,10 @@ def rediscover(
         images = pictures_of(looking, source, [o.image_id for o in asked])
     base = interview(settings.candidate, settings.answers, settings.judge)
     before = base.ask(
-        [Asked(o.key, images[o.image_id], o.question, verdict=_bare(o), tags=o.tags) for o in asked],
+        [
+            Asked(o.key, images[o.image_id], o.question, verdict=o.verdict.of_the_question(), tags=o.tags)
+            for o in asked
+        ],
         "before",
     )
     check_answered(before, MOST_LOST)
@@ -139,11 +142,6 @@ def _opened(
                 )
             )
     return found
-
-
-def _bare(observation: Observation) -> Verdict:
-    """What is known of the question, without what was ruled on the answer."""
-    return observation.verdict.model_copy(update={"correct": None, "error": None})
 
 
 def _images(pair: list[tuple[Observation, Observation]]) -> list[str]:

@@ -38,7 +38,7 @@ class RepairSettings(Settings):
         accelerate: an Accelerate config; training is launched on its processes (engine `trl`).
         vllm: sample with vLLM while training (engine `trl`).
         pass_samples: k answers per question in the diagnosis (DPE: 9).
-        warm_start_steps: supervised steps before GRPO for modes (almost) never answered rightly.
+        warm_start_steps: supervised steps before GRPO for modes that pass less often than `mixture.warm_start_below`.
         warm_start_rate: their learning rate.
         warm_start_once: a mode gets one in a run, since each costs its neighbours a little; off: in every round in
             which it is still below `mixture.warm_start_below`.

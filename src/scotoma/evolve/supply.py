@@ -26,10 +26,10 @@ from scotoma.core import (
     World,
     skills_of,
 )
-from scotoma.diagnose.mixture import Mixture
 from scotoma.diagnose.wording import OTHER
 from scotoma.discover.interview import put
 from scotoma.evolve.diagnosis import Diagnosis
+from scotoma.evolve.failures import failures_of
 from scotoma.evolve.settings import Arm, EvolveSettings
 from scotoma.evolve.workshop import Policy, Workshop
 from scotoma.generate.attempt import Attempt, Tally, attempts_of, tally
@@ -129,29 +129,29 @@ def _by_variation(shop: Workshop, diagnosis: Diagnosis, number: int) -> Made:
         return uniform_samples(world, mixture.volume, kept_back, seed)
     targets = diagnosis.targets(shop.modes)
     return targeted_samples(
-        world, mixture, targets, _structures(shop, world, mixture, targets), kept_back, seed
+        world, mixture, targets, _structures(shop, world, diagnosis, targets), kept_back, seed
     )
 
 
 def _structures(
-    shop: Workshop, world: EditableWorld, mixture: Mixture, targets: Sequence[Target]
+    shop: Workshop, world: EditableWorld, diagnosis: Diagnosis, targets: Sequence[Target]
 ) -> list[Structure]:
     """The scenes of the `discover` split in which the candidate failed, read back with their facts; for `random` those
     of all uniform questions, right or wrong.
     """
-    ledger = shop.run.ledger
-    if mixture.kind == "random":
-        asked = [o for o in ledger.observations("baseline") if o.outcome in ("correct", "failure")]
-    else:
+    if diagnosis.mixture.kind == "random":
         asked = [
-            o for phase in ("discover", "baseline") for o in ledger.observations(phase, outcome="failure")
+            o
+            for o in shop.run.ledger.observations("baseline")
+            if o.outcome in ("correct", "failure") and any(t.predicate.matches(o.tags) for t in targets)
         ]
+    else:
+        asked = failures_of(shop.run, targets, diagnosis.failures)
     found: list[Structure] = []
     for observation in asked:
-        if any(target.predicate.matches(observation.tags) for target in targets):
-            record = shop.run.images.get(observation.image_id, facts=world.facts)
-            if record.facts is not None:
-                found.append(Structure(record.facts, observation.question, observation.tags))
+        record = shop.run.images.get(observation.image_id, facts=world.facts)
+        if record.facts is not None:
+            found.append(Structure(record.facts, observation.question, observation.tags))
     return found
 
 
@@ -175,6 +175,7 @@ def _by_agents(
             source=shop.source,
             exact=settings.generate.agents == "exact",
             by_chance=mixture.kind == "random",
+            left=diagnosis.failures,
         )
         work = _worked(shop, f"{name}/agents/{share.name}", brief, crew, checks)
         made.samples += work.samples

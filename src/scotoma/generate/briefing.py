@@ -5,7 +5,7 @@ brief_for(run, mode.id, mode.description, mode.predicate, wanted=50, seed="0", s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import islice
 
 from scotoma.core import FailureMode, ImageError, ImageSource, Predicate, World
@@ -35,9 +35,11 @@ def brief_for(
     source: ImageSource,
     exact: bool = False,
     by_chance: bool = False,
+    left: Collection[str] | None = None,
 ) -> Brief:
     """The brief of a mode, or of anything else that a predicate names; `exact`: the agents that get it tag by a world's
-    facts; `by_chance`: its examples are uniform questions, right or wrong, and no failures."""
+    facts; `by_chance`: its examples are uniform questions, right or wrong, and no failures; `left`: keys of the only
+    failures to be told of."""
     tagging = run.config.get("tagging")
     tagged = isinstance(tagging, dict) and tagging.get("model") is not None
     # What a model or topics told of the questions of that run, nobody tells of new ones.
@@ -49,19 +51,25 @@ def brief_for(
         predicate=predicate,
         wanted=wanted,
         decidable=Predicate(conditions=decidable),
-        failures=tuple(islice(_examples(run, predicate, source, by_chance), FAILURES)),
+        failures=tuple(
+            islice(
+                _examples(run, predicate, source, by_chance, None if left is None else set(left)), FAILURES
+            )
+        ),
         seed=seed,
     )
 
 
 def _examples(
-    run: Run, predicate: Predicate, source: ImageSource, by_chance: bool
+    run: Run, predicate: Predicate, source: ImageSource, by_chance: bool, left: set[str] | None
 ) -> Iterator[FailedQuestion]:
     """Of the `discover` split, with their pictures; one whose picture is gone is no example."""
     ledger = run.ledger
     asked = ledger.observations("baseline") if by_chance else ledger.each_observation(outcome="failure")
     for item in asked:
         if item.outcome not in ("correct", "failure") or not predicate.matches(item.tags):
+            continue
+        if left is not None and item.key not in left:
             continue
         entry = run.ledger.image(item.image_id)
         if entry is None or entry.split != "discover":

@@ -88,6 +88,9 @@ def _arm(run: Run, measured: Measurements, after: Checkpoint) -> ArmSummary:
     return ArmSummary(
         samples=trained.get("samples", made.get("samples", 0)),
         steps=trained.get("steps", 0),
+        warm_start_steps=trained.get("warm_start_steps", 0),
+        taught_first=trained.get("taught_first", []),
+        rehearsed=trained.get("rehearsed", 0),
         modes_accuracy_before=measured.accuracy(before, part="modes"),
         modes_accuracy_after=measured.accuracy(after, part="modes"),
         retained_accuracy_before=measured.accuracy(before, part="retained"),
@@ -158,6 +161,6 @@ def _without_unknown(document: Any) -> Any:
     if document.get("n") == 0 and "low" in document:
         return None
     known = {key: _without_unknown(value) for key, value in document.items()}
-    if known.keys() == {"before", "after"} and None in known.values():
+    if {"before", "after"} <= known.keys() and None in (known["before"], known["after"]):
         return None
     return {key: value for key, value in known.items() if value is not None or document[key] is None}

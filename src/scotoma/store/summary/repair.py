@@ -24,7 +24,9 @@ class ShareSummary(Figures):
     name: str = Field(description="the mode's id, or the type of question")
     samples: int = Field(description="samples of the mixture")
     weight: float = Field(description="share of all weights, in [0, 1]")
-    warm_start: bool = Field(description="(almost) never answered rightly: calls for a supervised start")
+    warm_start: bool = Field(
+        description="passes less often than `mixture.warm_start_below`: calls for a supervised start"
+    )
     reason: str
     shortfall: int = Field(
         default=0, description="samples that could not be made; retention took their place"
@@ -38,7 +40,18 @@ class ArmSummary(Figures):
     """
 
     samples: int = Field(description="verified training samples")
-    steps: int = Field(description="optimiser steps")
+    steps: int = Field(description="GRPO steps")
+    warm_start_steps: int = Field(
+        default=0, description="supervised steps before GRPO; every arm of a round has as many"
+    )
+    taught_first: list[str] = Field(
+        default_factory=list,
+        description="the modes that the supervised steps were aimed at; empty where they took any of the samples",
+    )
+    rehearsed: int = Field(
+        default=0,
+        description="questions answered rightly by the untrained candidate, in the supervised steps",
+    )
     stopped_early: bool = Field(
         default=False,
         description="whether a look at retained skills ended the training, with earlier weights",
