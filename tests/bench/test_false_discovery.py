@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from scotoma.bench.false_discovery import Careless, FalseDiscoveryBenchmark, measure, table
-from scotoma.core import Request
+from scotoma.core import ConfigError, Request
 from scotoma.discover.settings import ConfirmSettings
 from scotoma.images.worlds.shapes import ShapesWorld
 
@@ -31,6 +31,14 @@ def test_nothing_is_confirmed_where_there_is_nothing(
     assert heard == [1, 2]
     assert result.confirmed == 0
     assert result.share_of_seeds.n == 2
+
+
+def test_nor_by_a_search_that_follows_its_failures(result: FalseDiscoveryBenchmark) -> None:
+    explorer = result.adaptive["explorer"]
+    assert explorer.confirmed == sum(map(len, explorer.searches)) == 0
+    assert (explorer.share_of_seeds.n, len(explorer.searches)) == (2, 2)
+    with pytest.raises(ConfigError, match="no search 'luck'"):
+        measure(seeds=1, adaptive=("luck",))
 
 
 def test_the_proof_rejects_what_only_stood_out_by_chance(result: FalseDiscoveryBenchmark) -> None:
@@ -62,5 +70,5 @@ def test_it_goes_through_json_and_is_shown(result: FalseDiscoveryBenchmark) -> N
     with console.capture() as capture:
         console.print(table(result))
     shown = " ".join(capture.get().split())
-    assert "2 seeds, 800 uniform questions each, 5 % errors" in shown
+    assert "2 seeds, 800 questions each, 5 % errors" in shown
     assert result.share_of_seeds.percent() in shown, "80 columns are enough for the figure that matters"

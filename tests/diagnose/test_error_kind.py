@@ -46,6 +46,12 @@ def test_a_part_that_nobody_could_judge_decides_nothing() -> None:
     assert "one step" in attribute(MORE, [lost]).evidence
 
 
+def test_where_nobody_takes_questions_apart_their_skills_tell_and_it_is_said() -> None:
+    found = attribute(MORE, None)
+    assert found.kind == attribute(MORE).kind
+    assert "skills alone" in found.evidence
+
+
 @pytest.mark.parametrize(
     ("answer", "truth", "skills", "kind"),
     [

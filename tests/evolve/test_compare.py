@@ -305,6 +305,7 @@ def test_a_candidate_that_answers_nothing_is_not_ranked_but_named(tmp_path: Path
         (("pupil", "pupil"), {}, "named twice"),
         ((SEEING, ONE), {"judge": {"model": ONE}}, "nobody judges himself"),
         ((SEEING, ONE), {"questions_from": "a", "modes_from": ["b"]}, "not both"),
+        ((SEEING, ONE), {"tagging": {"topics": "only"}}, "finds no topics"),
         ((SEEING, "gpt"), {}, "names no model"),
     ],
 )
@@ -320,6 +321,17 @@ def test_runs_that_prove_nothing_are_refused_before_anything_is_begun(run: Path,
         check_before(settings(SEEING, ONE, modes_from=[str(run)]))
     with pytest.raises(RunError, match="there is no run"):
         check_before(settings(SEEING, ONE, questions_from=str(tmp_path / "nowhere")))
+
+
+def test_whoever_tagged_the_questions_of_a_mode_must_tag_those_of_the_comparison(tmp_path: Path) -> None:
+    proved = FailureMode(id="m", predicate=COUNTING, description="counting", status="confirmed")
+    config = {"tagging": {"model": "openai:tagger@http://localhost:1/v1"}}
+    with Run.open(tmp_path / "tagged", command="discover", config=config) as tagged:
+        tagged.ledger.finish("confirm", modes=[proved])
+    given = {"modes_from": [str(tmp_path / "tagged")]}
+    with pytest.raises(ConfigError, match=r"openai:tagger.*nobody but theirs.*set tagging\.model"):
+        check_before(settings(SEEING, ONE, **given))
+    check_before(settings(SEEING, ONE, **given, **config))
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,10 @@ def test_a_control_that_never_gets_there_counts_with_all_its_samples() -> None:
     assert found.ratio.value == pytest.approx(80 / 200)
 
 
+def test_what_may_be_no_gain_takes_no_samples() -> None:
+    assert course(targeted=(0.2, 0.205), uniform=(0.2, 0.2)).efficiency("targeted", "uniform") is None
+
+
 def test_only_a_significant_fall_is_a_drop() -> None:
     found = course(targeted=(0.2, 0.7, 0.695, 0.4))
     assert [drop.round for drop in found.drops("targeted")] == [3]

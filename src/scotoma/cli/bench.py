@@ -73,20 +73,34 @@ def endpoint(
 @app.command(name="false-discovery")
 def false_discovery(
     json: Annotated[Path | None, typer.Option("--json", help="Write the result as JSON here.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Careless candidates that are searched.")] = SEEDS,
+    adaptive: Annotated[
+        str,
+        typer.Option(
+            help="Searches beside the one with uniform questions: explorer, harvest, both or none (''). The harvest "
+            "takes four times as long."
+        ),
+    ] = "explorer",
 ) -> None:
     """Failure modes that are confirmed where there are none: a candidate whose 5 % errors are spread at random.
 
     Each seed is a whole search with the budgets of a real one.
 
-    **Example**
+    **Examples**
 
         scotoma bench false-discovery --json false-discovery.json
+
+        scotoma bench false-discovery --adaptive explorer,harvest
     """
     from scotoma.bench.false_discovery import measure, table
 
     console.check_file(json)
     with console.progress_bars() as progress:
-        result = measure(seeds=SEEDS, on_seed=lambda done: progress("bench false-discovery", done, SEEDS))
+        result = measure(
+            seeds=seeds,
+            adaptive=[name.strip() for name in adaptive.split(",") if name.strip()],
+            on_seed=lambda done: progress("bench false-discovery", done, seeds),
+        )
     console.out.print(table(result))
     _write(result, json)
 

@@ -149,11 +149,15 @@ def _show(summary: Summary, settings: DiscoverySettings) -> None:
             f"below {100 * found.stopped.below:g} %",
             highlight=False,
         )
-    if found and found.undiscovered:
+    if found and (left := found.undiscovered):
         console.out.print(
-            f"still undiscovered: {found.undiscovered.failure_mass.percent()} of the failures",
+            f"of a combination of skills never seen failing: {left.failure_mass.percent()} of the failures",
             highlight=False,
         )
+        if left.outside_modes:
+            console.out.print(
+                f"in no failure mode that was named: {left.outside_modes.percent()} of them", highlight=False
+            )
     if summary.modes:
         console.out.print(
             f"next: scotoma confirm {quote(str(settings.out))}", highlight=False, markup=False, soft_wrap=True

@@ -66,8 +66,8 @@ class Part:
     correct: bool | None
 
 
-def attribute(failure: Observation, parts: Sequence[Part] = ()) -> Attribution:
-    """The kind of error that a failure is.
+def attribute(failure: Observation, parts: Sequence[Part] | None = ()) -> Attribution:
+    """The kind of error that a failure is; `parts` is None where nobody could take the question apart.
 
     In this order: an answer that is not of the asked kind (a colour to "how many") is one of instruction; a part that
     is answered wrongly gives its own kind; with all parts right it is the kind of what the question adds to them.
@@ -75,19 +75,22 @@ def attribute(failure: Observation, parts: Sequence[Part] = ()) -> Attribution:
     truth = failure.verdict.truth or ""
     skills = skills_of(failure.tags)
     # Of several wrong parts the simplest: the others may be wrong because of it.
-    wrong = min((part for part in parts if part.correct is False), key=lambda p: len(p.skills), default=None)
-    right = [part for part in parts if part.correct]
+    known = parts or ()
+    wrong = min((part for part in known if part.correct is False), key=lambda p: len(p.skills), default=None)
+    right = [part for part in known if part.correct]
     kind: ErrorKind
     asked = _form(truth, skills)
     if asked != (given := _form(failure.answer, skills, asked)):
         kind, evidence = "instruction", f"{asked} was asked for, {given} came"
     elif wrong is not None:
         kind, evidence = kind_of(wrong.skills), f"a part is wrong too: {wrong.question}"
-    elif right and len(right) == len(parts):
-        known = {skill for part in right for skill in part.skills}
-        added = tuple(skill for skill in skills if skill not in known) or skills
+    elif right and len(right) == len(known):
+        shown = {skill for part in right for skill in part.skills}
+        added = tuple(skill for skill in skills if skill not in shown) or skills
         kind = kind_of(added)
         evidence = f"every part is right: {'; '.join(part.question for part in right)}"
+    elif parts is None:
+        kind, evidence = kind_of(skills), "by its skills alone: nothing simpler was asked"
     else:
         kind, evidence = kind_of(skills), "one step, or nothing simpler could be asked"
     return Attribution(

@@ -67,7 +67,7 @@ class DiscoverSettings(Settings):
         search: how suspected modes are looked for.
         block: steps between two checkpoints; a killed run repeats at most that many.
         stop_below: end early, after a block, when the share of failures that are of a kind never seen is surely below
-            this: the upper end of its 95 % interval (none: all steps are taken).
+            this: the upper end of its 95 % interval (none: all steps are taken). A kind is a combination of skills.
 
     Raises:
         ConfigError: the queries of a step do not suffice for one question.

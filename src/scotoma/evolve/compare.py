@@ -28,8 +28,14 @@ from scotoma.discover.pictures import acquaint
 from scotoma.discover.pool import Pool, check_source, open_source
 from scotoma.discover.progress import Progress, silent
 from scotoma.discover.questioner import check_questioner
-from scotoma.discover.settings import AnswerSettings, DiscoverSettings, DiscoverySettings, JudgeSettings
-from scotoma.discover.verification import open_verifier
+from scotoma.discover.settings import (
+    AnswerSettings,
+    DiscoverSettings,
+    DiscoverySettings,
+    JudgeSettings,
+    TaggingSettings,
+)
+from scotoma.discover.verification import open_tagger, open_verifier
 from scotoma.evolve.paper import Paper
 from scotoma.evolve.standing import SharedMode, phase_of, shared_modes, summarise
 from scotoma.models.spec import check_model, checkpoint_path, load_model, parse_model_spec
@@ -60,6 +66,8 @@ class CompareSettings(Settings):
         discover: who asks where images come with no templates, and how modes are searched for.
         judge: who judges where the images carry no facts.
         answers: how a question is put to the candidates.
+        tagging: whose tags decide what failure mode a question is in, beside the wording and where no facts do; as in
+            the runs whose modes are compared.
     """
 
     candidates: tuple[str, ...]
@@ -78,6 +86,7 @@ class CompareSettings(Settings):
     discover: DiscoverSettings = DiscoverSettings()
     judge: JudgeSettings = JudgeSettings()
     answers: AnswerSettings = AnswerSettings()
+    tagging: TaggingSettings = TaggingSettings()
 
     @model_validator(mode="after")
     def _comparable(self) -> CompareSettings:
@@ -92,6 +101,11 @@ class CompareSettings(Settings):
             raise ConfigError(
                 "the questions of a run come with its own failure modes",
                 hint="give --from or --modes, not both",
+            )
+        if self.tagging.topics in ("beside", "only") or self.tagging.name_modes:
+            raise ConfigError(
+                "tagging: a comparison finds no topics and names no modes",
+                hint="leave tagging.topics and tagging.name_modes out; modes by topic are compared with --from RUN",
             )
         for spec in self.candidates:
             self.discovery(spec)
@@ -108,7 +122,17 @@ class CompareSettings(Settings):
         Raises:
             ConfigError: the candidate is to judge itself.
         """
-        shared = ("images", "embedder", "similarity", "out", "seed", "discover", "judge", "answers")
+        shared = (
+            "images",
+            "embedder",
+            "similarity",
+            "out",
+            "seed",
+            "discover",
+            "judge",
+            "answers",
+            "tagging",
+        )
         return DiscoverySettings(candidate=candidate, **{name: getattr(self, name) for name in shared})
 
 
@@ -116,6 +140,7 @@ def check_before(settings: CompareSettings) -> None:
     """Look at the questioner and into the runs that the settings name, before a run of our own is begun.
 
     Raises:
+        ConfigError: another tagger than ours decided what is in a mode.
         ConfigError: the embedded questioner is to ask about photos, which it cannot.
         RunError: there is none, it confirmed nothing, or it holds no questions that could be asked again.
     """
@@ -125,6 +150,8 @@ def check_before(settings: CompareSettings) -> None:
     for path in (*settings.modes_from, *filter(None, (settings.questions_from,))):
         with Run.read(path) as other:
             proven_modes(other)
+            if path in settings.modes_from:
+                _check_tagger(other, settings)
             if path == settings.questions_from and other.header.command not in ("discover", "evolve"):
                 raise RunError(
                     f"{path} is a run of `scotoma {other.header.command}`, whose questions cannot be asked again",
@@ -210,7 +237,8 @@ def _drawn(
 ) -> Paper:
     """The paper of a stage; drawn, if it was not yet: so many uniform questions, and members of the modes."""
     if run.ledger.done(stage) is None:
-        pool = Pool(source, settings.discover, open_verifier(settings.judge))
+        tagger = open_tagger(settings.tagging)
+        pool = Pool(source, settings.discover, open_verifier(settings.judge), tagger=tagger)
         predicates = [shared.mode.predicate for shared in modes]
         limit = max(settings.pool, uniform) if predicates else uniform
         drawn = draw(pool, split, settings.seed, predicates, settings.mode_questions, uniform, limit)
@@ -232,6 +260,21 @@ def _check_told(predicates: Sequence[Predicate], drawn: Drawn) -> None:
                 f"no question of a comparison is tagged with {unknown[0]!r}, as the mode {str(predicate)!r} needs",
                 hint="ask the questions of the run that found it: --from RUN",
             )
+
+
+def _check_tagger(other: Run, settings: CompareSettings) -> None:
+    """Modes of another run are looked for among new questions: whoever tagged those must tag these.
+
+    Raises:
+        ConfigError: it was another, or nobody.
+    """
+    theirs, ours = other.settings(TaggingSettings, "tagging").model, settings.tagging.model
+    if theirs != ours:
+        raise ConfigError(
+            f"the questions of {other.path} were tagged by {theirs or 'nobody but their wording'}, and those of this "
+            f"comparison would be by {ours or 'nobody but theirs'}: a mode would hold other questions",
+            hint=f"set tagging.model: {theirs or 'null'} in --config, or ask that run's own questions: --from RUN",
+        )
 
 
 def _keep(run: Run, stage: str, paper: Paper) -> None:

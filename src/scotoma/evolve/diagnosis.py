@@ -162,10 +162,10 @@ def _of_modes(shop: Workshop, asking: Interview, name: str) -> Diagnosis:
 
 def _parts(
     shop: Workshop, asking: Interview, failures: Sequence[Observation], images: dict[str, ImageRecord]
-) -> list[list[Part]]:
-    """What each failed question is made of, asked; nothing where the world cannot tell."""
+) -> Sequence[list[Part] | None]:
+    """What each failed question is made of, asked; None where no world can tell."""
     if not isinstance(shop.source, ComposedWorld):
-        return [[] for _ in failures]
+        return [None for _ in failures]
     asked: list[Asked] = []
     owners: list[int] = []
     for i, failure in enumerate(failures):

@@ -64,7 +64,7 @@ class Course:
         """Samples that the arm needed for `LEVEL` of its final gain on the modes, over the control's for as much.
 
         Between rounds accuracy is taken to grow evenly. A control that never got there counts with all its samples, so
-        that the ratio is at most that. None where the arm gained nothing; a resample without a gain counts as 1.
+        that the ratio is at most that. None where the arm did not surely gain: 80 % of nothing takes no samples.
         """
         names = [*self.stations[arm], *self.stations[control][1:]]
         if len(self.stations[arm]) < 2 or (found := self._means(names)) is None:
@@ -81,7 +81,7 @@ class Course:
             other, there = self._reached(theirs, level)
             return mine / other, there
 
-        if found.whole[0][split - 1] <= found.whole[0][0]:
+        if np.quantile(found.drawn[:, split - 1] - found.drawn[:, 0], 0.025) <= 0:
             return None
         value, there = ratio(found.whole[0])
         draws = np.array([ratio(means)[0] for means in found.drawn])

@@ -39,7 +39,9 @@ _RETIRED = ("modes", "mode_coverage")
 
 
 class UndiscoveredSummary(Figures):
-    """What is left, by the failures of uniform questions: nothing selected those. A kind is a combination of skills."""
+    """What is left, by the failures of uniform questions: nothing selected those. A kind is a combination of skills; a
+    blind spot inside one that is seen failing is none of its own, and counts in `outside_modes` only.
+    """
 
     failure_mass: Rate = Field(
         description="share of failures that are of a kind never seen failing, in [0, 1] (Good–Turing)"
