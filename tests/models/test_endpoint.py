@@ -136,6 +136,47 @@ def test_a_field_that_the_server_refuses_is_left_out_and_the_length_renamed() ->
         assert len([call for call in server.calls if call.text == "one more"]) == 1
 
 
+@pytest.mark.parametrize(
+    ("refused", "body"),
+    [
+        (
+            "seed",
+            [
+                {
+                    "error": {
+                        "message": 'Invalid JSON payload received. Unknown name "seed": Cannot find field.'
+                    }
+                }
+            ],
+        ),
+        (
+            "top_p",
+            {"error": {"message": "`temperature` and `top_p` cannot both be specified for this model."}},
+        ),
+        ("temperature", {"error": {"message": "`temperature` is deprecated for this model."}}),
+        ("seed", {"detail": "This model does not support the parameter seed."}),
+        ("seed", {"detail": "seed: other inputs than temperature are not permitted"}),
+    ],
+    ids=["Gemini", "Claude", "Claude without temperature", "a plain one", "a strict one"],
+)
+def test_a_refusal_is_understood_in_the_words_of_many_servers(refused: str, body: Any) -> None:
+    def picky(call: Call) -> Act:
+        return Act(status=400, body=body) if refused in call.body else Act(call.text)
+
+    drawn = [Request((), f"question {number}", sampling=Sampling(temperature=0.5)) for number in range(5)]
+    with HostileServer(picky) as server:
+        model = opened(server)
+        assert kinds(model.answer(drawn)) == [None] * 5
+        assert model.left_out == {refused}
+
+
+def test_top_p_is_sent_only_where_it_says_something() -> None:
+    with HostileServer() as server:
+        for temperature in (0.0, 0.5):
+            opened(server).answer([Request((), "q", sampling=Sampling(temperature))])
+        assert [call.body.get("top_p") for call in server.calls] == [None, 1.0]
+
+
 @pytest.mark.parametrize("way", ["json_schema", "json_object"])
 def test_a_server_that_is_told_to_enforces_the_form_of_a_reply(way: str) -> None:
     schema = {"type": "object", "properties": {}, "additionalProperties": False}

@@ -3,8 +3,8 @@
     body = request_body("gpt-5-mini", request, urls, Dialect())
     reading = read_completion(text)  # a Completion, or the Fault that it is
 
-Servers differ in which fields they take (newer OpenAI models know no `max_tokens`, some no `seed`); a `Dialect` learns
-that from the first refusal.
+Servers differ in which fields they take (newer OpenAI models know no `max_tokens`, Gemini no `seed`, Claude one of
+`temperature` and `top_p`); a `Dialect` learns that from the first refusal.
 """
 
 from __future__ import annotations
@@ -20,6 +20,21 @@ from scotoma.models.faults import Fault, fault_of_status
 OPTIONAL_FIELDS = ("seed", "top_p", "temperature")
 """What a request can do without, if the server will not have it."""
 
+_UNWANTED = (
+    "unsupported",
+    "not supported",
+    "does not support",
+    "unrecognized",
+    "unexpected",
+    "extra",
+    "not permitted",
+    "unknown name",
+    "cannot find field",
+    "cannot both",
+    "deprecated",
+)
+"""Words by which servers refuse a field: of OpenAI, vLLM, Gemini (`Unknown name "seed": Cannot find field.`) and Claude
+(`temperature` and `top_p` cannot both be specified)."""
 
 Structured = Literal["off", "json_schema", "json_object"]
 """How a server is told the schema of a reply, if at all."""
@@ -35,9 +50,7 @@ class Dialect:
     def learn(self, message: str) -> Dialect | None:
         """The dialect to ask in after a refusal; None when the refusal is about something else."""
         said = message.lower()
-        if not any(
-            word in said for word in ("unsupported", "not supported", "unrecognized", "unexpected", "extra")
-        ):
+        if not any(words in said for words in _UNWANTED):
             return None
         if self.length_field == "max_tokens" and "max_tokens" in said:
             return replace(self, length_field="max_completion_tokens")
@@ -69,6 +82,8 @@ def request_body(
     """
     sampling = request.sampling
     fields = {"temperature": sampling.temperature, "top_p": sampling.top_p, "seed": sampling.seed}
+    if sampling.temperature == 0:  # then it says nothing; else servers would take the checkpoint's own for it
+        del fields["top_p"]
     head = json.dumps(
         {
             "model": model,
