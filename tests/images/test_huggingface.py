@@ -7,7 +7,9 @@ import json
 import subprocess
 import sys
 import tarfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +206,64 @@ def test_a_dataset_that_cannot_be_fetched_is_told() -> None:
         SpecError, match="'nobody/nothing' is neither here nor a dataset that could be fetched"
     ):
         open_images("hf-dataset:nobody/nothing")
+
+
+class TestManyShards:
+    """Pictures of a split are a sample of all shards from the first on, of tars and of parquet files alike."""
+
+    SHARDS, EACH, FIRST = 4, 400, 150
+
+    @pytest.fixture(scope="class")
+    def pool(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        root = tmp_path_factory.mktemp("pool")
+        for shard in range(self.SHARDS):
+            numbers = range(shard * self.EACH, (shard + 1) * self.EACH)
+            pictures = {f"{shard}-{number}.png": encoded(picture(number, (12, 9))) for number in numbers}
+            tar(root / f"{shard}.tar", pictures)
+            held = [{"bytes": data, "path": name} for name, data in pictures.items()]
+            pq.write_table(pa.table({"image": held}), root / f"train-{shard}.parquet")
+        for shape in ("tars", "parquet"):
+            (root / shape).mkdir()
+            for path in root.glob("*.tar" if shape == "tars" else "*.parquet"):
+                path.rename(root / shape / path.name)
+        return root
+
+    @pytest.fixture(params=["webdataset:{}/tars/*.tar", "hf-dataset:{}/parquet"])
+    def spec(self, request: pytest.FixtureRequest, pool: Path) -> str:
+        return f"{request.param.format(pool)}?near_duplicates=off"
+
+    def shards(self, records: Sequence[ImageRecord]) -> Counter[str]:
+        return Counter(record.source.rpartition("/")[2].partition("-")[0] for record in records)
+
+    def test_the_first_pictures_come_from_all_shards_evenly(self, spec: str) -> None:
+        first = list(islice(opened(spec).images("discover", seed=0), self.FIRST))
+        assert len(first) == self.FIRST
+        counts = self.shards(first)
+        assert len(counts) == self.SHARDS
+        # As many of each as chance gives: 37.5 on average, with a standard deviation of 5.
+        assert min(counts.values()) > 20
+
+    def test_every_picture_comes_once_in_an_order_of_the_seed(self, spec: str) -> None:
+        orders = [[record.id for record in opened(spec).images("test", seed)] for seed in (1, 1, 2)]
+        assert orders[0] == orders[1] != orders[2]
+        assert sorted(orders[0]) == sorted(orders[2])
+        source = opened(spec)
+        records = everything(source)
+        assert self.shards(records) == {str(shard): self.EACH for shard in range(self.SHARDS)}
+        assert len({record.id for record in records}) == self.SHARDS * self.EACH
+        assert source.skipped == {}
+
+    def test_unshuffled_they_come_as_stored(self, spec: str) -> None:
+        first = list(islice(opened(f"{spec}&shuffle=0").images("discover", seed=3), self.FIRST))
+        assert self.shards(first) == {"0": self.FIRST}
+
+    def test_of_more_than_16_shards_16_are_read_at_a_time(self, tmp_path: Path) -> None:
+        for shard in range(20):
+            pictures = {f"{shard}-{n}.png": encoded(picture(20 * shard + n, (12, 9))) for n in range(20)}
+            tar(tmp_path / f"{shard}.tar", pictures)
+        source = opened(f"webdataset:{tmp_path}/*.tar?near_duplicates=off&shuffle=1")
+        assert len(self.shards(list(islice(source.images("discover", seed=0), 100)))) == 16
+        assert len(self.shards(everything(source))) == 20
 
 
 class TestShards:

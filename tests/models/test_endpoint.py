@@ -13,13 +13,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops
 
 from scotoma.core import (
     BudgetError,
@@ -136,6 +135,47 @@ def test_a_field_that_the_server_refuses_is_left_out_and_the_length_renamed() ->
         assert len([call for call in server.calls if call.text == "one more"]) == 1
 
 
+@pytest.mark.parametrize(
+    ("refused", "body"),
+    [
+        (
+            "seed",
+            [
+                {
+                    "error": {
+                        "message": 'Invalid JSON payload received. Unknown name "seed": Cannot find field.'
+                    }
+                }
+            ],
+        ),
+        (
+            "top_p",
+            {"error": {"message": "`temperature` and `top_p` cannot both be specified for this model."}},
+        ),
+        ("temperature", {"error": {"message": "`temperature` is deprecated for this model."}}),
+        ("seed", {"detail": "This model does not support the parameter seed."}),
+        ("seed", {"detail": "seed: other inputs than temperature are not permitted"}),
+    ],
+    ids=["Gemini", "Claude", "Claude without temperature", "a plain one", "a strict one"],
+)
+def test_a_refusal_is_understood_in_the_words_of_many_servers(refused: str, body: Any) -> None:
+    def picky(call: Call) -> Act:
+        return Act(status=400, body=body) if refused in call.body else Act(call.text)
+
+    drawn = [Request((), f"question {number}", sampling=Sampling(temperature=0.5)) for number in range(5)]
+    with HostileServer(picky) as server:
+        model = opened(server)
+        assert kinds(model.answer(drawn)) == [None] * 5
+        assert model.left_out == {refused}
+
+
+def test_top_p_is_sent_only_where_it_says_something() -> None:
+    with HostileServer() as server:
+        for temperature in (0.0, 0.5):
+            opened(server).answer([Request((), "q", sampling=Sampling(temperature))])
+        assert [call.body.get("top_p") for call in server.calls] == [None, 1.0]
+
+
 @pytest.mark.parametrize("way", ["json_schema", "json_object"])
 def test_a_server_that_is_told_to_enforces_the_form_of_a_reply(way: str) -> None:
     schema = {"type": "object", "properties": {}, "additionalProperties": False}
@@ -245,6 +285,10 @@ def test_what_passes_is_asked_again_and_nothing_is_lost_or_out_of_order() -> Non
         (Act(body=completion(None, tool_calls=[{}])), "unparsable", 1),
         (Act(body=completion(None, refusal="I will not")), "refused", 1),
         (Act(body=completion("", finish="content_filter")), "refused", 1),
+        (Act(body=completion("the st", finish="content_filter: PROHIBITED_CONTENT")), "refused", 1),
+        (Act(body=completion(None, finish="SAFETY")), "refused", 1),
+        (Act(body=completion(None, reasoning_content="well, …")), "unparsable", 3),
+        (Act(body=completion("\n\n", reasoning="well, …")), "unparsable", 3),
         (Act(status=400, body={"error": {"message": "inappropriate"}}), "refused", 1),
         (Act(status=400, body={"error": {"message": "maximum context length is 8"}}), "too_long", 1),
         (Act(body=completion(None, finish="length", reasoning_content="well, …")), "too_long", 1),
@@ -644,45 +688,76 @@ def encoded(image: Image.Image, form: str, **options: Any) -> ImageRecord:
     return ImageRecord(ImageRecord.hash(out.getvalue()), "test", data=out.getvalue())
 
 
-def turned() -> ImageRecord:
+RED, BLUE = Image.new("RGB", (8, 4), "red"), Image.new("RGB", (8, 4), "blue")
+
+
+def on_its_side() -> Image.Exif:
     exif = Image.Exif()
     exif[0x0112] = 6
-    return encoded(Image.new("RGB", (8, 4), "red"), "JPEG", exif=exif)
+    return exif
 
 
-@pytest.fixture
-def sent() -> Iterator[list[str]]:
-    """The beginnings of the data URLs that a picture of each kind is sent as."""
-    red = Image.new("RGB", (8, 4), "red")
-    records = [
-        encoded(red, "JPEG"),
-        encoded(red, "WEBP"),
-        encoded(red.convert("P"), "GIF"),
-        encoded(red, "BMP"),
-        encoded(red.convert("CMYK"), "JPEG"),
-        encoded(red.convert("RGBA"), "PNG"),
-        encoded(red, "GIF", save_all=True, append_images=[Image.new("RGB", (8, 4), "blue")]),
-        turned(),
-    ]
+def sent(*records: ImageRecord) -> list[tuple[str, bytes]]:
+    """As what each picture reaches the server, and its bytes there."""
     with HostileServer() as server:
         opened(server, concurrency=1).answer([Request((record,), str(n)) for n, record in enumerate(records)])
-        yield [
-            call.body["messages"][0]["content"][0]["image_url"]["url"].partition(";")[0]
-            for call in server.calls
-        ]
+        urls = [call.body["messages"][0]["content"][0]["image_url"]["url"] for call in server.calls]
+    return [(url.partition(";")[0], base64.b64decode(url.partition(",")[2])) for url in urls]
 
 
-def test_plain_pictures_travel_as_they_are_and_all_others_as_png(sent: list[str]) -> None:
-    assert sent == [
-        f"data:image/{form}" for form in ("jpeg", "webp", "gif", "png", "png", "png", "png", "png")
+def test_plain_pictures_travel_as_they_are() -> None:
+    records = [
+        encoded(RED, "PNG"),
+        encoded(RED, "JPEG"),
+        encoded(RED, "WEBP"),
+        encoded(RED.convert("P"), "GIF"),
+        encoded(RED, "MPO", save_all=True, append_images=[BLUE]),
+    ]
+    assert Image.open(io.BytesIO(records[-1].read())).format == "MPO"
+    forms = ("png", "jpeg", "webp", "gif", "jpeg")
+    assert sent(*records) == [
+        (f"data:image/{form}", record.read()) for form, record in zip(forms, records, strict=True)
     ]
 
 
-def test_a_turned_picture_is_sent_upright() -> None:
-    with HostileServer() as server:
-        opened(server).answer([Request((turned(),), "q")])
-        url = server.calls[0].body["messages"][0]["content"][0]["image_url"]["url"]
-    assert Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).size == (4, 8)
+def test_all_others_travel_as_png_and_those_that_were_compressed_with_loss_as_jpeg() -> None:
+    without_loss = [
+        encoded(RED, "BMP"),
+        encoded(RED.convert("RGBA"), "PNG"),
+        encoded(RED, "GIF", save_all=True, append_images=[BLUE]),
+        encoded(RED, "PNG", exif=on_its_side()),
+        encoded(RED, "WEBP", lossless=True, exif=on_its_side()),
+    ]
+    with_loss = [
+        encoded(RED, "JPEG", exif=on_its_side()),
+        encoded(RED, "MPO", save_all=True, append_images=[BLUE], exif=on_its_side()),
+        encoded(RED, "WEBP", exif=on_its_side()),
+        encoded(RED.convert("CMYK"), "JPEG"),
+    ]
+    assert {form for form, _ in sent(*without_loss)} == {"data:image/png"}
+    assert {form for form, _ in sent(*with_loss)} == {"data:image/jpeg"}
+
+
+@pytest.mark.parametrize("form", ["JPEG", "MPO", "WEBP", "PNG"])
+def test_a_turned_picture_is_sent_upright_and_looks_as_it_does_in_this_process(form: str) -> None:
+    photo = Image.effect_noise((32, 24), 40).convert("RGB").resize((320, 240), Image.Resampling.BICUBIC)
+    frames = {"save_all": True, "append_images": [BLUE]} if form == "MPO" else {}
+    record = encoded(photo, form, exif=on_its_side(), **frames)
+    [(_, data)] = sent(record)
+    shown = Image.open(io.BytesIO(data))
+    assert shown.size == (240, 320)
+    assert shown.getexif().get(0x0112, 1) == 1
+    furthest = max(
+        high for _, high in ImageChops.difference(shown.convert("RGB"), record.open()).getextrema()
+    )
+    assert furthest <= (0 if form == "PNG" else 6)
+
+
+def test_a_turned_photo_is_not_blown_up() -> None:
+    photo = Image.effect_noise((64, 48), 40).convert("RGB").resize((1600, 1200), Image.Resampling.BICUBIC)
+    record = encoded(photo, "JPEG", quality=90, exif=on_its_side())
+    [(_, data)] = sent(record)
+    assert len(data) < 3 * len(record.read())
 
 
 def test_an_unreadable_picture_is_an_error_of_its_own_question(tmp_path: Path) -> None:

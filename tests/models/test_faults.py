@@ -131,7 +131,37 @@ def test_tokens_that_went_into_hidden_thinking_are_no_answer() -> None:
     found = read_completion(hidden)
     assert isinstance(found, Fault)
     assert found.kind == "too_long"
-    assert isinstance(read_completion(reply("", "stop")), Completion)  # silence is an answer
+
+
+@pytest.mark.parametrize("content", ["", None])
+def test_silence_is_an_answer_and_an_empty_text_that_took_many_tokens_is_none(content: str | None) -> None:
+    silent = read_completion(reply(content, "stop", completion_tokens=1))
+    assert isinstance(silent, Completion)
+    assert silent.text == ""
+    lost = read_completion(reply(content, "stop", completion_tokens=3))
+    assert isinstance(lost, Fault)
+    assert (lost.kind, lost.transient, lost.tokens) == ("unparsable", True, (9, 3))
+    assert isinstance(read_completion(reply("\n\n\n", "stop", completion_tokens=3)), Completion)
+
+
+@pytest.mark.parametrize(
+    "finish",
+    [
+        "content_filter",
+        "content_filter: PROHIBITED_CONTENT",
+        "SAFETY",
+        "RECITATION",
+        "PROHIBITED_CONTENT",
+        "BLOCKLIST",
+    ],
+)
+def test_what_a_filter_withheld_is_no_answer(finish: str) -> None:
+    found = read_completion(reply("the beginning of", finish))
+    assert isinstance(found, Fault)
+    assert (found.kind, found.transient) == ("refused", False)
+    bare = read_completion(json.dumps({"choices": [{"finish_reason": finish}]}))
+    assert isinstance(bare, Fault)
+    assert bare.kind == "refused"
 
 
 @pytest.mark.parametrize(("finish", "content"), [("error", ""), ("abort", "the st"), ("error", None)])

@@ -1,7 +1,8 @@
 """`hf-dataset:` and `webdataset:`: pictures of a Hugging Face dataset or of WebDataset tars, through `datasets`.
 
-Nothing is loaded whole: what `save_to_disk` left is memory-mapped, everything else is streamed. Pictures are taken as
-encoded bytes, so that an id is the hash of what the dataset holds. Class names become the attribute `label`.
+Nothing is loaded whole: what `save_to_disk` left is memory-mapped, everything else is streamed, from many shards in
+turn, so that the first pictures of a split are a sample of the whole. Pictures are taken as encoded bytes, so that an
+id is the hash of what the dataset holds. Class names become the attribute `label`.
 
     source = open_dataset("nateraw/kitti", DatasetOptions(split="train"))
     source = open_shards("shards/{0000..0009}.tar", StreamOptions())
@@ -13,10 +14,12 @@ import difflib
 import logging
 import random
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import datasets
 from datasets.utils.file_utils import xopen
@@ -35,6 +38,12 @@ _LICENCES = ("licence", "license")
 _UNLABELLED = -1
 """How `datasets` writes that a row has no class, in the `test` split of many a benchmark."""
 
+_OPEN_SHARDS = 16
+"""Shards that are read at a time. Each holds a connection, and of parquet a row group: tens of megabytes of photos."""
+
+_Shard = TypeVar("_Shard")
+_Read = TypeVar("_Read")
+
 
 @dataclass(frozen=True)
 class _Columns:
@@ -49,7 +58,8 @@ class _Columns:
 
 def open_dataset(target: str, options: DatasetOptions, embedder: Embedder | None = None) -> StreamSource:
     """A dataset: a folder that `save_to_disk` wrote, a parquet file, a folder that `load_dataset` understands, or the
-    id of one on the hub. Rows of what `save_to_disk` wrote are shuffled fully; others shard by shard and in a buffer.
+    id of one on the hub. Rows of what `save_to_disk` wrote are shuffled fully; others come from many shards in turn and
+    are mixed in a buffer.
 
     Raises:
         SpecError: there is no such dataset, split, config or column; or there are several and none is named.
@@ -69,8 +79,8 @@ def open_dataset(target: str, options: DatasetOptions, embedder: Embedder | None
 
 
 def open_shards(target: str, options: StreamOptions, embedder: Embedder | None = None) -> StreamSource:
-    """Tars in WebDataset format, by a pattern (`pattern`) or as URLs. Tars are taken in an order that follows from
-    the seed; one that breaks off is counted as `broken shard`, and what was read of it counts.
+    """Tars in WebDataset format, by a pattern (`pattern`) or as URLs. Rows come from many tars in turn, in an order
+    that follows from the seed; a tar that breaks off is counted as `broken shard`, and what was read of it counts.
 
     Raises:
         ImageError: no file matches, or one that is named is not there.
@@ -80,11 +90,7 @@ def open_shards(target: str, options: StreamOptions, embedder: Embedder | None =
     shards = spelt_out(target) if "://" in target else [str(path) for path in matching(target, whole=True)]
 
     def rows(seed: int) -> Iterator[Row]:
-        order = list(shards)
-        if options.shuffle:
-            random.Random(seed).shuffle(order)
-        for shard in order:
-            yield from _shard(shard, options, spec)
+        return _in_turn(shards, lambda shard: _shard(shard, options, spec), options, seed)
 
     return StreamSource(spec, rows, options, place=place, embedder=embedder)
 
@@ -218,19 +224,35 @@ def _encoded(data: Any, columns: _Columns) -> Any:
 
 
 def _shuffled(data: Any, options: StreamOptions, seed: int) -> Iterator[Mapping[str, Any]]:
-    """The rows of a dataset on disk fully shuffled; of a stream the shards, one after the other.
-
-    Rows within a shard are mixed by `StreamSource`, which mixes those of its split alone.
-    """
+    """The rows of a dataset on disk fully shuffled; of a stream from many shards in turn."""
     if isinstance(data, datasets.Dataset):
         # In memory is the order, not the data.
         yield from data.shuffle(seed=seed, keep_in_memory=True) if options.shuffle else data
         return
-    order = list(range(data.num_shards))
+    shards = range(data.num_shards)
+    yield from _in_turn(shards, lambda at: data.shard(num_shards=len(shards), index=at), options, seed)
+
+
+def _in_turn(
+    shards: Iterable[_Shard], read: Callable[[_Shard], Iterable[_Read]], options: StreamOptions, seed: int
+) -> Iterator[_Read]:
+    """What is read of the shards, one from each in turn; `_OPEN_SHARDS` at a time, and where one ends the next begins.
+
+    Unshuffled they are read one after the other, as stored. `datasets` interleaves too, but a shard that breaks off
+    takes the others with it there. What a shard holds is mixed by `StreamSource`, which mixes its split alone.
+    """
+    order = list(shards)
     if options.shuffle:
         random.Random(seed).shuffle(order)
-    for index in order:
-        yield from data.shard(num_shards=len(order), index=index)
+    waiting = (iter(read(shard)) for shard in order)
+    under_way = deque(islice(waiting, _OPEN_SHARDS if options.shuffle else 1))
+    while under_way:
+        shard = under_way.popleft()
+        if (one := next(shard, None)) is None:
+            under_way.extend(islice(waiting, 1))
+        else:
+            under_way.append(shard)
+            yield one
 
 
 def _rows(

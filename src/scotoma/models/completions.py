@@ -3,8 +3,8 @@
     body = request_body("gpt-5-mini", request, urls, Dialect())
     reading = read_completion(text)  # a Completion, or the Fault that it is
 
-Servers differ in which fields they take (newer OpenAI models know no `max_tokens`, some no `seed`); a `Dialect` learns
-that from the first refusal.
+Servers differ in which fields they take (newer OpenAI models know no `max_tokens`, Gemini no `seed`, Claude one of
+`temperature` and `top_p`); a `Dialect` learns that from the first refusal.
 """
 
 from __future__ import annotations
@@ -20,6 +20,28 @@ from scotoma.models.faults import Fault, fault_of_status
 OPTIONAL_FIELDS = ("seed", "top_p", "temperature")
 """What a request can do without, if the server will not have it."""
 
+_UNWANTED = (
+    "unsupported",
+    "not supported",
+    "does not support",
+    "unrecognized",
+    "unexpected",
+    "extra",
+    "not permitted",
+    "unknown name",
+    "cannot find field",
+    "cannot both",
+    "deprecated",
+)
+"""Words by which servers refuse a field: of OpenAI, vLLM, Gemini (`Unknown name "seed": Cannot find field.`) and Claude
+(`temperature` and `top_p` cannot both be specified)."""
+
+_WITHHELD = ("content_filter", "safety", "recitation", "prohibited_content", "blocklist")
+"""How finish reasons begin, in small letters, where a filter withheld the answer: OpenAI's, then Gemini's own, which it
+and gateways also write behind the first (`content_filter: PROHIBITED_CONTENT`)."""
+
+_SILENT_TOKENS = 2
+"""The most tokens that a model which says nothing is counted: the end of its turn, and of the text."""
 
 Structured = Literal["off", "json_schema", "json_object"]
 """How a server is told the schema of a reply, if at all."""
@@ -35,9 +57,7 @@ class Dialect:
     def learn(self, message: str) -> Dialect | None:
         """The dialect to ask in after a refusal; None when the refusal is about something else."""
         said = message.lower()
-        if not any(
-            word in said for word in ("unsupported", "not supported", "unrecognized", "unexpected", "extra")
-        ):
+        if not any(words in said for words in _UNWANTED):
             return None
         if self.length_field == "max_tokens" and "max_tokens" in said:
             return replace(self, length_field="max_completion_tokens")
@@ -69,6 +89,8 @@ def request_body(
     """
     sampling = request.sampling
     fields = {"temperature": sampling.temperature, "top_p": sampling.top_p, "seed": sampling.seed}
+    if sampling.temperature == 0:  # then it says nothing; else servers would take the checkpoint's own for it
+        del fields["top_p"]
     head = json.dumps(
         {
             "model": model,
@@ -126,16 +148,16 @@ def read_completion(text: str) -> Completion | Fault:
 
 
 def _read_choice(choice: Mapping[str, Any], tokens: tuple[int, int] | None) -> Completion | Fault:
-    message, finish = choice.get("message"), choice.get("finish_reason")
-    failed = choice.get("error")
+    message, failed, finish = choice.get("message"), choice.get("error"), choice.get("finish_reason")
+    finish = finish.lower() if isinstance(finish, str) else ""
     if finish in ("error", "abort") or isinstance(failed, Mapping):
         # Gateways report an upstream failure so under status 200; a server that is shut down, what it broke off.
         told = failed.get("message") if isinstance(failed, Mapping) else None
         return Fault("crashed", str(told or f"the server ended it: {finish}"), transient=True, tokens=tokens)
+    if finish.startswith(_WITHHELD):
+        return Fault("refused", f"the server's content filter withheld the answer ({finish})", tokens=tokens)
     if not isinstance(message, Mapping):
         return Fault("unparsable", "the choice holds no message", transient=True, tokens=tokens)
-    if finish == "content_filter":
-        return Fault("refused", "the server's content filter withheld the answer", tokens=tokens)
     if isinstance(refusal := message.get("refusal"), str) and refusal:
         return Fault("refused", refusal, tokens=tokens)
     content = message.get("content")
@@ -148,13 +170,18 @@ def _read_choice(choice: Mapping[str, Any], tokens: tuple[int, int] | None) -> C
         return Fault("unparsable", "the message's content is no text", transient=True, tokens=tokens)
     if content is None and message.get("tool_calls"):
         return Fault("unparsable", "the model called a tool instead of answering", tokens=tokens)
-    if not content and finish == "length":
-        # Hidden thinking shows in no field that all servers have; whatever it was, it is no answer.
-        said = "the tokens ran out before an answer began (on thinking, it may be): allow more with ?thinking_tokens=…"
-        return Fault("too_long", said, tokens=tokens)
     # Half an emoji is legal JSON, but in no ledger.
-    legible = (content or "").encode("utf-8", "replace").decode("utf-8")
-    return Completion(legible.strip(), tokens)
+    text = (content or "").encode("utf-8", "replace").decode("utf-8").strip()
+    thought = bool(message.get("reasoning_content") or message.get("reasoning"))
+    if not content or (thought and not text):
+        # Hidden thinking shows in no field that all servers have; whatever it was, it is no answer.
+        if finish == "length":
+            said = "the tokens ran out before an answer began (thinking, maybe): allow more with ?thinking_tokens=…"
+            return Fault("too_long", said, tokens=tokens)
+        if thought or (tokens and tokens[1] > _SILENT_TOKENS):
+            said = "tokens were written, and no answer came of them"
+            return Fault("unparsable", said, transient=True, tokens=tokens)
+    return Completion(text, tokens)
 
 
 def _tokens(usage: Any) -> tuple[int, int] | None:

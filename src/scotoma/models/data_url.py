@@ -2,7 +2,8 @@
 
 What every server reads alike travels as the bytes that came: an upright, still PNG, JPEG, WebP or GIF in grey or
 colour. Everything else (turned by EXIF, CMYK, alpha, 16 bits, animated, TIFF …) is re-encoded from the very pixels that
-a model in this process would see, so that both are asked about the same picture.
+a model in this process would see, so that both are asked about the same picture: a photo that was compressed with loss
+as a JPEG, since a PNG of it is several times as large; all others as a PNG.
 
     data_url(record)  # "data:image/png;base64,iVBORw0KGgo…"
     DataURLs(records)  # the same for a batch, each image encoded once
@@ -18,10 +19,16 @@ from collections.abc import Iterable
 
 from scotoma.core import ImageError, ImageRecord
 
-PLAIN_FORMATS = frozenset({"PNG", "JPEG", "WEBP", "GIF"})
+PLAIN_FORMATS = {"PNG": "png", "JPEG": "jpeg", "MPO": "jpeg", "WEBP": "webp", "GIF": "gif"}
+"""By Pillow's name, as what they travel. MPO is what a phone writes: a JPEG with a preview or a depth map behind it,
+which readers of JPEGs pass over."""
+
 PLAIN_MODES = frozenset({"RGB", "L", "P", "1"})
 _ORIENTATION = 0x0112
 _UPRIGHT = 1
+
+_QUALITY = 95
+"""Of a photo that is compressed anew: beside its first compression the loss is small."""
 
 _INLINE_BYTES = 1 << 16
 """Images in memory up to this size are encoded on the event loop itself: handing them to a thread costs more."""
@@ -34,11 +41,11 @@ def data_url(record: ImageRecord) -> str:
         ImageError: the image is gone or cannot be read.
     """
     data = record.read()
-    kind = _plain_format(record, data)
-    if kind is None:
+    kind, plain = _form(record, data)
+    if not plain:
         out = io.BytesIO()
-        record.open().save(out, "PNG")
-        kind, data = "png", out.getvalue()
+        record.open().save(out, kind, quality=_QUALITY)
+        data = out.getvalue()
     return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
@@ -75,20 +82,23 @@ class DataURLs:
                 self._made.pop(record.id, None)
 
 
-def _plain_format(record: ImageRecord, data: bytes) -> str | None:
-    """`png`, `jpeg`, `webp` or `gif` if the bytes may travel as they are."""
+def _form(record: ImageRecord, data: bytes) -> tuple[str, bool]:
+    """As what the picture travels (`png`, `jpeg`, `webp` or `gif`), and whether as the bytes that came."""
     import PIL.Image
 
     try:
         with PIL.Image.open(io.BytesIO(data)) as image:
-            plain = (
-                image.format in PLAIN_FORMATS
+            form = image.format or ""
+            if (
+                form in PLAIN_FORMATS
                 and image.mode in PLAIN_MODES
                 and "transparency" not in image.info
-                and getattr(image, "n_frames", 1) == 1
+                and (form == "MPO" or getattr(image, "n_frames", 1) == 1)
                 and (not _mentions_exif(data) or image.getexif().get(_ORIENTATION, _UPRIGHT) == _UPRIGHT)
-            )
-            return str(image.format).lower() if plain else None
+            ):
+                return PLAIN_FORMATS[form], True
+            lossy = form in ("JPEG", "MPO") or (form == "WEBP" and b"VP8L" not in data)
+            return ("jpeg" if lossy else "png"), False
     except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError) as error:
         where = record.path or record.id[:12]
         raise ImageError(f"{where} is not an image that can be read: {error}") from error
