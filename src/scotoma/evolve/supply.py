@@ -217,8 +217,7 @@ def _checks(shop: Workshop, told: CheckSettings, trained: str) -> Checks:
     assert shop.leakage is not None
     answers = shop.settings.answers
     trainee = Trainee(trained, partial(put, answers=answers), answers.max_tokens)
-    usual = standards(shop.leakage, shop.source, shop.settings.generate)
-    return Checks([*usual, *further_standards(told, trainee)])
+    return Checks([*standards(shop.leakage, shop.source), *further_standards(told, trainee)])
 
 
 def _worked(shop: Workshop, stage: str, brief: Brief, crew: Crew, checks: Checks) -> _Work:
