@@ -69,8 +69,8 @@ def usual_checks(world: World, held_out: Collection[str]) -> list[Check]:
     that the picture is the scene's.
 
     The others are left out on purpose. Scenes are varied, so near-copies are no accident; answers are balanced as they
-    are written; the licence is our own. `Duplicate(reworded=True)` and `Elsewhere` would each turn down one in twenty:
-    figures that were published are of samples made without them.
+    are written; the licence is our own. `Duplicate(reworded=True)` and `Elsewhere` would each turn down two to five
+    samples in a hundred: figures that were published are of samples made without them.
     """
     opinion = Reread(world)
     return [
