@@ -138,11 +138,13 @@ def test_form(question: str, answer: str, options: tuple[str, ...], reason: str 
         ("CC BY-ND 2.0", "https://example.org/a.jpg", "licence"),
         ("unknown", "https://example.org/a.jpg", "licence"),
         ("CC BY 4.0", " ", "no_source"),
-        ("unknown", "folder:mine", None),
+        ("unknown", "folder:mine/a.jpg", None),
+        ("unknown", "folder:mine/a.jpg#crop", None),
+        ("unknown", "folder:others/a.jpg", "licence"),
     ],
 )
 def test_licence(licence: str, source: str, reason: str | None) -> None:
-    check = Licence(own=["folder:mine"])
+    check = Licence(own=["folder:mine/"])
     assert check.reason(about(replace(PHOTO, licence=licence, source=source))) == reason
 
 
