@@ -15,7 +15,8 @@ from rich.console import Console
 
 from scotoma.bench.corruption import COPIES, KINDS, WAYS, Item, clean_drafts, corrupted, resaved, tautological
 from scotoma.bench.diversity import diversity
-from scotoma.bench.quality import BAR, QualityBenchmark, measure, table
+from scotoma.bench.quality import BAR, QualityBenchmark, measure
+from scotoma.bench.quality_table import chain_table, table
 from scotoma.core import Sample
 from scotoma.images.worlds.shapes import ShapesWorld
 from scotoma.images.worlds.shapes.language import parse
@@ -39,15 +40,17 @@ def test_a_batch_has_the_share_of_errors_that_was_asked_for_of_every_kind(batch:
     kinds = Counter(item.kind for item in batch)
     assert kinds[None] == 200
     assert len(batch) == 250
-    assert {kinds[kind] for kind in KINDS} == {5}
+    assert {kinds[kind] for kind in KINDS} == {3, 4}
 
 
 def test_only_wrong_answers_and_what_has_none_are_wrong_and_the_clean_are_right(batch: list[Item]) -> None:
     for item in batch:
         facts = item.draft.image.facts
-        assert facts is not None
+        if facts is None:
+            assert item.kind == "unlicensed"
+            continue
         right = facts.examine(item.draft.question).answer == item.draft.answer
-        if item.kind in ("wrong_answer", "ambiguous"):
+        if item.kind in ("wrong_answer", "ambiguous", "malformed"):
             assert not right
         elif item.kind != "wrong_image":  # by chance it may be right there too
             assert right, item.kind
@@ -68,6 +71,26 @@ def test_the_answer_to_a_blind_question_is_the_same_about_any_picture(batch: lis
             for record in islice(WORLD.images("confirm", 3), 30):
                 assert record.facts is not None
                 assert record.facts.examine(item.draft.question).answer == item.draft.answer
+
+
+def test_an_unbalanced_sample_is_one_more_yes_of_a_mode_of_which_three_in_five_say_so(
+    batch: list[Item],
+) -> None:
+    answers = [item.draft.answer for item in batch if item.kind is None and item.draft.mode_id is not None]
+    assert Counter(answers) == {"yes": 12, "no": 8}
+    begun = False
+    for item in reversed(batch):
+        if item.kind == "unbalanced":
+            assert not begun, "it comes after all of them"
+            assert item.draft.answer == "yes"
+        begun = begun or (item.kind is None and item.draft.mode_id is not None)
+    assert len({item.draft.mode_id for item in batch}) == 2
+
+
+def test_nothing_but_a_pass_rate_out_of_band_is_out_of_band(batch: list[Item]) -> None:
+    for item in batch:
+        assert item.draft.pass_rate is not None
+        assert (0.3 <= item.draft.pass_rate <= 0.8) == (item.kind != "out_of_band")
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -103,20 +126,49 @@ def test_a_part_is_never_compared_with_its_whole_in_a_clean_sample() -> None:
 
 
 def test_what_facts_decide_is_always_caught_and_the_clean_are_left_alone(result: QualityBenchmark) -> None:
-    for kind in ("wrong_answer", "wrong_image", "stale", "duplicate", "leaked", "ambiguous", "blind"):
-        assert result.kinds[kind].caught_alone.value == 1.0, kind
-    assert result.bar == all(result.kinds[kind].caught_alone.value >= 0.95 for kind in BAR)
+    for kind in KINDS:
+        if kind not in ("reworded", "resaved", "leaked_resaved", "unbalanced"):
+            assert result.kinds[kind].caught_alone.value == 1.0, kind
+    assert result.kinds["unbalanced"].caught_alone.value > 0.8  # a copy of a "no" may make room for a "yes"
     for name, rate in result.false_rejections.items():
         assert rate.value <= 0.02, name
         assert rate.n == 240  # each once, though it is in the batch of every rate
 
 
 def test_every_check_is_measured_with_its_interval(result: QualityBenchmark) -> None:
-    assert set(result.quality) == {"answer", "grounding", "duplicate", "leakage", "single_answer", "blind"}
+    assert set(result.quality) == {
+        "answer", "grounding", "duplicate", "leakage", "single_answer", "blind",
+        "balance", "difficulty", "licence", "form",
+    }  # fmt: skip
     for measured in result.quality.values():
         assert 0 < measured.caught_alone.value <= 1
         assert measured.caught.n > 0
     assert [batch.rate for batch in result.batches] == [0.1, 0.3]
+
+
+def test_the_chains_that_the_commands_run_are_measured_as_they_are(result: QualityBenchmark) -> None:
+    passing = {
+        # Questions come in other words, and blind ones with them: see `usual_checks`.
+        "evolve": {"reworded", "blind", "unbalanced", "out_of_band"},
+        "generate_exact": {"unbalanced", "out_of_band"},
+        # The searcher looks at licences; nobody was named to be asked without the picture.
+        "generate_llm": {"blind", "unbalanced", "out_of_band", "unlicensed"},
+    }
+    assert set(result.chains) == set(passing)
+    for name, chain in result.chains.items():
+        assert {kind for kind in KINDS if not chain.rejected_by[kind]} == passing[name]
+        assert chain.false_rejections.value <= 0.02
+        assert set(chain.missed) == {kind for kind in BAR if chain.caught[kind].value < 0.95}
+        assert chain.bar == (not chain.missed)
+    assert "reworded" in result.chains["evolve"].missed
+    assert not result.bar
+
+
+def test_who_turned_an_error_down_is_told(result: QualityBenchmark) -> None:
+    chains = result.chains
+    assert set(chains["evolve"].rejected_by["stale"]) == {"wrong_image"}
+    assert set(chains["generate_exact"].rejected_by["reworded"]) == {"checks: near_duplicate"}
+    assert "validator: another answer" in chains["generate_llm"].rejected_by["stale"], "it sees the picture"
 
 
 def test_it_goes_through_json_and_is_shown(result: QualityBenchmark) -> None:
@@ -125,9 +177,11 @@ def test_it_goes_through_json_and_is_shown(result: QualityBenchmark) -> None:
     assert QualityBenchmark.model_validate(document) == result
     console = Console(width=80)
     with console.capture() as capture:
+        console.print(chain_table(result))
         console.print(table(result))
     shown = " ".join(capture.get().split())
     assert "wrong answer" in shown
+    assert "evolve: missed (reworded" in shown
     assert "240 clean samples in every batch" in shown
     assert "clean ones" in shown, "80 columns are enough for the last column"
 

@@ -99,6 +99,13 @@ def test_the_usual_checks_let_everything_pass_that_the_world_asks() -> None:
     assert not checks.rejected
 
 
+def test_the_usual_checks_hold_a_picture_to_its_scene() -> None:
+    checks = Checks(usual_checks(WORLD, held_out=()))
+    before_the_edit = replace(ONE, facts=drawn(star("red", 45, 15)).facts)
+    assert not checks.passes(about(before_the_edit))
+    assert checks.rejected == {"wrong_image": 1}
+
+
 # ------------------------------------------------------------------------------------------------ one by one
 
 
@@ -131,11 +138,13 @@ def test_form(question: str, answer: str, options: tuple[str, ...], reason: str 
         ("CC BY-ND 2.0", "https://example.org/a.jpg", "licence"),
         ("unknown", "https://example.org/a.jpg", "licence"),
         ("CC BY 4.0", " ", "no_source"),
-        ("unknown", "folder:mine", None),
+        ("unknown", "folder:mine/a.jpg", None),
+        ("unknown", "folder:mine/a.jpg#crop", None),
+        ("unknown", "folder:others/a.jpg", "licence"),
     ],
 )
 def test_licence(licence: str, source: str, reason: str | None) -> None:
-    check = Licence(own=["folder:mine"])
+    check = Licence(own=["folder:mine/"])
     assert check.reason(about(replace(PHOTO, licence=licence, source=source))) == reason
 
 
@@ -292,6 +301,19 @@ def test_a_question_is_asked_once_of_a_picture_also_in_other_words_and_of_its_ne
     assert check.reason(about(TWO)) is None
     assert check.reason(about(ONE, "name the colour of the star .", "Red.")) == "near_duplicate"
     assert check.reason(about(ONE, "name the colour of the star .", "blue")) is None
+
+
+def test_what_a_writer_says_otherwise_on_purpose_is_taken_once() -> None:
+    def worded(question: str, phrasing: str) -> Draft:
+        return replace(about(ONE, question), provenance={"phrasing": phrasing})
+
+    check = Duplicate(reworded=True)
+    check.keep(worded("what colour is the star ?", "first"))
+    other = worded("name the colour of the star .", "paraphrase")
+    assert check.reason(other) is None
+    assert check.reason(worded(other.question, "first")) == "near_duplicate"
+    check.keep(other)
+    assert check.reason(worded("please name the colour of that star .", "paraphrase")) == "near_duplicate"
 
 
 def test_an_embedder_finds_duplicates_that_share_no_word() -> None:

@@ -27,13 +27,15 @@ from scotoma.images.worlds.shapes.world import ShapesWorld
 
 Kind = Literal[
     "wrong_answer", "wrong_image", "stale", "duplicate", "reworded", "resaved",
-    "leaked", "leaked_resaved", "ambiguous", "blind",
+    "leaked", "leaked_resaved", "ambiguous", "blind", "unbalanced", "out_of_band", "unlicensed", "malformed",
 ]  # fmt: skip
 """`wrong_answer`: another answer of the same sort (a count is off by one). `wrong_image`: the picture of another
 sample. `stale`: the scene was edited and the answer follows it, but the picture was not drawn again. `duplicate`: the
 same again; `reworded`: the same in other words; `resaved`: about the picture saved again (`WAYS`). `leaked`: about a
 picture of `test`; `leaked_resaved`: about one saved again. `ambiguous`: "the star" where there are two. `blind`: "are
-there fewer red things than red stars ?", "is there a thing ?".
+there fewer red things than red stars ?", "is there a thing ?". `unbalanced`: one more "yes" of a mode in which three in
+five say so already. `out_of_band`: a pass rate that teaches nothing. `unlicensed`: a picture of unknown or unfree
+licence, or of no source. `malformed`: an unfilled slot, an excuse, no words, too many.
 """
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -45,6 +47,14 @@ WAYS = ("jpeg", "larger", "smaller", "noise", "brighter")
 """How pictures are saved again: JPEG at quality 60 to 95; twice or three quarters of the size; noise of up to 8 levels;
 up to 12 levels brighter.
 """
+
+BAND = (3, 7)
+"""Right answers of nine, least and most, that clean samples have: DPE's band."""
+
+_MODE = "half"
+"""The one failure mode of a batch. Clean samples belong to it, the first `_YES` with "yes" and `_NO` with "no"."""
+
+_YES, _NO = 12, 8
 
 _TRIES = 200
 
@@ -58,8 +68,8 @@ class Item:
 
 
 def clean_drafts(world: ShapesWorld, n: int, seed: int, per_image: int = 8) -> Iterator[Draft]:
-    """Right samples of the uniform template questioner about `train` pictures, without what it makes of the kinds
-    itself: the same program twice about one picture, and comparisons of a set with a part of it.
+    """Right samples of the uniform template questioner about `train` pictures, of a pass rate in `BAND`, without what
+    it makes of the kinds itself: the same program twice about one picture, and comparisons of a set with a part of it.
     """
     found = 0
     for number, record in enumerate(world.images("train", seed)):
@@ -72,7 +82,10 @@ def clean_drafts(world: ShapesWorld, n: int, seed: int, per_image: int = 8) -> I
                 continue
             programs.add(parsed.program)
             examined = record.facts.examine(question)
-            yield Draft(record, question, examined.answer, facts=record.facts, tags=examined.tags)
+            least, most = BAND
+            rate = (least + found % (most - least + 1)) / 9
+            facts, tags = record.facts, examined.tags
+            yield Draft(record, question, examined.answer, facts=facts, tags=tags, pass_rate=rate)
             found += 1
             if found == n:
                 return
@@ -101,13 +114,24 @@ def corrupted(
     """All of `clean`, and so many errors that they are a share `rate` of the whole, every kind equally often.
 
     Copies are made of clean samples and come after them; pictures of `held_out` leak; everything else is made of
-    `spare`, clean samples that are not in the batch, or it would be a copy as well.
+    `spare`, clean samples that are not in the batch, each once, or it would be a copy as well.
     """
+    clean = _with_a_mode(clean)
     forger = _Forger(world, clean, spare, held_out, random.Random(f"corruption/{seed}/{rate}"))
     placed = [(float(place), Item(draft)) for place, draft in enumerate(clean)]
     errors = round(len(clean) * rate / (1 - rate))
     placed += [forger.forge(KINDS[number % len(KINDS)]) for number in range(errors)]
     return [item for _, item in sorted(placed, key=lambda each: each[0])]
+
+
+def _with_a_mode(clean: Sequence[Draft]) -> list[Draft]:
+    wanted = {"yes": _YES, "no": _NO}
+    found = []
+    for draft in clean:
+        left = wanted.get(draft.answer or "", 0)
+        found.append(replace(draft, mode_id=_MODE) if left else draft)
+        wanted[draft.answer or ""] = max(left - 1, 0)
+    return found
 
 
 class _Forger:
@@ -119,7 +143,9 @@ class _Forger:
         held_out: Sequence[ImageRecord],
         rng: random.Random,
     ) -> None:
-        self._world, self._clean, self._spare, self._held_out, self._rng = world, clean, spare, held_out, rng
+        self._world, self._clean, self._held_out, self._rng = world, clean, held_out, rng
+        self._spare = list(spare)
+        self._mode_ends = max(place for place, draft in enumerate(clean) if draft.mode_id == _MODE)
         answers: dict[str, dict[str, None]] = {}
         for draft in clean:
             answers.setdefault(str(draft.tags["operation"]), {})[draft.answer or ""] = None
@@ -130,12 +156,17 @@ class _Forger:
     def forge(self, kind: Kind) -> tuple[float, Item]:
         """An error of this kind, and where in the batch it stands."""
         for _ in range(_TRIES):
-            place = self._rng.randrange(len(self._clean))
-            draft = self._forged(
-                kind, self._clean[place] if kind in COPIES else self._rng.choice(self._spare)
-            )
+            of = self._clean if kind in COPIES else self._spare
+            if not of:
+                break
+            place = self._rng.randrange(len(of))
+            draft = self._forged(kind, of[place])
             if draft is not None:
-                after = place + 0.5 if kind in COPIES else 0.0
+                after = {"unbalanced": self._mode_ends + 0.5}.get(kind, 0.0)
+                if kind in COPIES:
+                    after = place + 0.5
+                else:
+                    self._spare.pop(place)
                 return self._rng.uniform(after, len(self._clean)), Item(draft, kind)
         raise ValueError(f"too few clean samples to make a {kind} of")
 
@@ -159,6 +190,16 @@ class _Forger:
             return self._ambiguous(draft)
         if kind == "blind":
             return self._blind(draft)
+        if kind == "unbalanced":
+            return replace(draft, mode_id=_MODE) if draft.answer == "yes" else None
+        if kind == "out_of_band":
+            least, most = BAND
+            right = self._rng.choice([n for n in range(10) if not least <= n <= most])
+            return replace(draft, pass_rate=right / 9)
+        if kind == "unlicensed":
+            return self._unlicensed(draft)
+        if kind == "malformed":
+            return self._malformed(draft)
         return self._leaked(resaved=kind == "leaked_resaved")
 
     def _other_answer(self, draft: Draft) -> str | None:
@@ -190,7 +231,8 @@ class _Forger:
         examined = record.facts.examine(question)
         shown = _resaved(record, self._rng) if resaved else record
         facts = None if resaved else record.facts
-        return Draft(shown, question, examined.answer, facts=facts, tags=examined.tags)
+        answer, rate = examined.answer, BAND[0] / 9
+        return Draft(shown, question, answer, facts=facts, tags=examined.tags, pass_rate=rate)
 
     def _ambiguous(self, draft: Draft) -> Draft | None:
         """A question about another picture that could mean two things in this one, with the answer it has there."""
@@ -200,6 +242,27 @@ class _Forger:
         if examined.reason != "ambiguous":
             return None
         return replace(draft, question=other.question, answer=other.answer, tags=examined.tags)
+
+    def _unlicensed(self, draft: Draft) -> Draft:
+        """As it might have come from the web: without facts."""
+        page = "https://example.org/picture"
+        licence, source = self._rng.choice(
+            (("CC BY-NC 4.0", page), ("CC BY-ND 2.0", page), ("unknown", page), ("CC BY 4.0", " "))
+        )
+        image = replace(draft.image, licence=licence, source=source, facts=None)
+        return replace(draft, image=image, facts=None)
+
+    def _malformed(self, draft: Draft) -> Draft:
+        question, answer = self._rng.choice(
+            (
+                (draft.question.replace(" ", " {noun} ", 1), draft.answer),
+                (draft.question, "As an AI, I cannot see the picture."),
+                ("?", draft.answer),
+                (draft.question, " . "),
+                (50 * draft.question, draft.answer),
+            )
+        )
+        return replace(draft, question=question, answer=answer)
 
     def _blind(self, draft: Draft) -> Draft | None:
         """Whether a part is more, or the whole fewer; whether there is anything: answered without a look."""

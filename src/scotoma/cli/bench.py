@@ -110,7 +110,8 @@ def quality(
     json: Annotated[Path | None, typer.Option("--json", help="Write the result as JSON here.")] = None,
     samples: Annotated[int, typer.Option(min=200, help="Clean samples that errors are put into.")] = 2000,
 ) -> None:
-    """What the checks on training samples catch of known errors, 5 to 30 % of them, and what they wrongly reject.
+    """What the checks on training samples catch of known errors, 5 to 30 % of them, and what they wrongly reject: the
+    chains that the commands run, and each check alone.
 
     Samples are of worlds:shapes, where facts decide answers: some checks have it easier there than on photos.
 
@@ -118,11 +119,13 @@ def quality(
 
         scotoma bench quality --json quality.json
     """
-    from scotoma.bench.quality import RATES, measure, table
+    from scotoma.bench.quality import RATES, measure
+    from scotoma.bench.quality_table import chain_table, table
 
     console.check_file(json)
     with console.progress_bars() as progress:
         result = measure(samples=samples, on_batch=lambda done: progress("bench quality", done, len(RATES)))
+    console.out.print(chain_table(result))
     console.out.print(table(result))
     _write(result, json)
 

@@ -124,7 +124,7 @@ class World(ImageSource, Protocol):
         ...
 
     def render(self, facts: Facts, split: Split) -> ImageRecord:
-        """Draw a scene, edited or not."""
+        """Draw a scene, edited or not; the same scene is always the same bytes."""
         ...
 
     def questions(self, facts: Facts, seed: int, n: int) -> Sequence[str]:

@@ -5,6 +5,9 @@ samples one by one (`generate.production`), for each share of the mixture and, o
 weakness, the unaimed ones: a targeted arm's retention is the beginning of the uniform arm's samples, so that between
 the two nothing but the aim differs. Every batch of the agents is a stage of the ledger.
 
+Either way a share that falls short is said, and retention takes the place of what is missing, so that volumes stay
+equal across arms.
+
     made = supply(shop, diagnosis, "targeted", Policy("base", "hf:my/model"), number=1)
     made.samples, made.images, made.shortfalls
 """
@@ -218,8 +221,7 @@ def _checks(shop: Workshop, told: CheckSettings, trained: str) -> Checks:
     assert shop.leakage is not None
     answers = shop.settings.answers
     trainee = Trainee(trained, partial(put, answers=answers), answers.max_tokens)
-    usual = standards(shop.leakage, shop.source, shop.settings.generate)
-    return Checks([*usual, *further_standards(told, trainee)])
+    return Checks([*standards(shop.leakage, shop.source), *further_standards(told, trainee)])
 
 
 def _worked(shop: Workshop, stage: str, brief: Brief, crew: Crew, checks: Checks) -> _Work:

@@ -30,8 +30,8 @@ MOST_OF_A_MODE = 5
 
 @dataclass
 class Made:
-    """What was made. `shortfalls`: mode id → samples that could not be made; `rejected` and `infrastructure`: reason →
-    attempts that a check ended, or that failed without anybody's fault."""
+    """What was made. `shortfalls`: mode id → samples that could not be made, in whose place others are; `rejected` and
+    `infrastructure`: reason → attempts that a check ended, or that failed without anybody's fault."""
 
     samples: list[Sample] = field(default_factory=list)
     images: dict[str, ImageRecord] = field(default_factory=dict)
@@ -53,7 +53,9 @@ def targeted_samples(
     held_out: Collection[str],
     seed: int,
 ) -> Made:
-    """`mixture.volume` samples: each target's share from its structures, the rest retention."""
+    """`mixture.volume` samples: each target's share from its structures, the rest retention. That takes the place of
+    shortfalls too, also in a mixture without any.
+    """
     made, checks = Made(), Checks(usual_checks(world, held_out))
     retained = mixture.retention
     for each in plan(mixture, targets, structures):

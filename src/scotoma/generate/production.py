@@ -6,7 +6,8 @@
 Pictures are searched for one sketch after the other, since each search knows what was offered before; then editor,
 writer and validator work on several sketches at once, and what they made is judged in the order of the sketches. So
 agents that answer alike make the same samples however many threads there are, and wherever a run was stopped.
-Shortfalls are said, never filled with something else.
+A brief that falls short ends so, and says why: `scotoma generate` leaves it at that; in a spiral unaimed samples take
+the place of what is missing (`evolve.supply`).
 """
 
 from __future__ import annotations

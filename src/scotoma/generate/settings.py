@@ -59,7 +59,7 @@ class EditSettings(Settings):
 
 
 class CheckSettings(Settings):
-    """What a sample must pass beside form, leakage and duplicates (licences are the searcher's). Each is off by
+    """What a sample must pass beside what all must (`generate.standards`; licences are the searcher's). Each is off by
     default: it costs calls, or samples.
 
     Attributes:
@@ -69,12 +69,15 @@ class CheckSettings(Settings):
             answers rightly teaches it nothing by GRPO (DPE: .3 and .8).
         pass_samples: answers of the candidate to each sample (DPE: 9).
         balance: the greatest share of one answer among a mode's samples, in (0, 1]; from the 21st sample on.
+        meaning: cosine of sentence embeddings (MiniLM, extra `topics`), in (0, 1], from which on two questions about a
+            picture that have one answer are one.
     """
 
     blind: str | None = None
     band: tuple[float, float] | None = None
     pass_samples: int = Field(default=9, ge=1)
     balance: float | None = Field(default=None, gt=0, le=1)
+    meaning: float | None = Field(default=None, gt=0, le=1)
 
     @field_validator("band")
     @classmethod

@@ -1,7 +1,7 @@
 """Standards: what every sample that agents make must pass, by the settings, and compared with what the run holds out.
 
 leakage = leakage_of(run, source, settings, seed=0)
-Checks([*standards(leakage, source, settings), *further_standards(settings.checks, Trainee("hf:my/model"))])
+Checks([*standards(leakage, source), *further_standards(settings.checks, Trainee("hf:my/model"))])
 """
 
 from __future__ import annotations
@@ -9,23 +9,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 from scotoma.core import ChatModel, ImageError, ImageRecord, ImageSource, Sampling, ScotomaError, Split, World
 from scotoma.generate.checks import Check
 from scotoma.generate.checks.balance import Balance
-from scotoma.generate.checks.blind import Blind, BlindModel
+from scotoma.generate.checks.blind import Blind, BlindModel, Elsewhere
 from scotoma.generate.checks.difficulty import Difficulty, PassRate
 from scotoma.generate.checks.duplicate import Duplicate
 from scotoma.generate.checks.form import Form
+from scotoma.generate.checks.grounding import Grounding
 from scotoma.generate.checks.leakage import LEVELS, Leakage
 from scotoma.generate.settings import CheckSettings, GenerateSettings
 from scotoma.images.duplicates import NearDuplicates
 from scotoma.images.spec import open_images
+from scotoma.models.sentences import SentenceEmbedder
 from scotoma.models.spec import load_model
 from scotoma.store import Run
 
 LONGEST_ANSWER = 120
 """Characters. What is longer is no short answer, and no rule can compare it."""
+
+OTHERS = 1000
+"""Pictures of a world of which a question is asked, to see whether it needs any: rare things occur among them."""
 
 _HELD_OUT: tuple[Split, ...] = ("discover", "confirm", "test")
 
@@ -36,19 +42,17 @@ def held_out(run: Run) -> set[str]:
 
 
 def leakage_of(run: Run, source: ImageSource, settings: GenerateSettings, seed: int) -> Leakage:
-    """The check against everything that the run holds out, near-copies of photos among it: worth keeping, as it looks
-    at every one of those.
+    """The check against everything that the run holds out, near-copies among it: worth keeping, as it looks at every
+    one of those.
 
     What the run never drew of its held-out splits cannot be in a pool of the same pictures; other pictures, and the
     web, may hold a copy of it.
     """
     kept_back = held_out(run)
-    if _rendered(source, settings):
-        return Leakage(kept_back)
-    return Leakage(kept_back, _photos(run, kept_back, source, settings, seed))
+    return Leakage(kept_back, _pictures(run, kept_back, source, settings, seed))
 
 
-def _photos(
+def _pictures(
     run: Run, kept_back: set[str], source: ImageSource, settings: GenerateSettings, seed: int
 ) -> Iterator[ImageRecord]:
     """One after the other: a data set does not fit into memory."""
@@ -83,12 +87,20 @@ def _opened(spec: str) -> ImageSource | None:
         return None
 
 
-def standards(leakage: Leakage, source: ImageSource, settings: GenerateSettings) -> list[Check]:
-    """Form, leakage and duplicates. Of a photo a near-copy counts as the photo itself; pictures that exact agents
-    render are as different as their facts, however alike they look."""
-    # In other words a question may be asked again: the writer does so on purpose.
-    near = None if _rendered(source, settings) else NearDuplicates(levels=LEVELS)
-    return [Form(longest_answer=LONGEST_ANSWER), leakage, Duplicate(near=near)]
+def standards(leakage: Leakage, source: ImageSource) -> list[Check]:
+    """Form, leakage and duplicates; a near-copy counts as the picture itself, and a question in other words as the
+    question, unless the writer says that it rewords. Of a world also that the facts draw the picture, and that the
+    question has another answer elsewhere.
+
+    The licences of what the web has are looked at before it is fetched (`pictures.PhotoSearcher`).
+    """
+    duplicate = Duplicate(reworded=True, near=NearDuplicates(levels=LEVELS))
+    usual: list[Check] = [Form(longest_answer=LONGEST_ANSWER), leakage, duplicate]
+    if not isinstance(source, World):
+        return usual
+    others = [record.facts for record in islice(source.images("train", 0), OTHERS)]
+    elsewhere = Elsewhere([facts for facts in others if facts is not None])
+    return [*usual, Grounding(source), Blind(elsewhere)]
 
 
 @dataclass(frozen=True)
@@ -104,10 +116,12 @@ def further_standards(told: CheckSettings, trainee: Trainee) -> Iterator[Check]:
     """What the settings ask for besides, cheap before dear.
 
     Raises:
-        SpecError, ModelError: a model cannot be opened.
+        SpecError, ModelError: a model cannot be opened, or the extra that it is part of is not installed.
     """
     if told.balance is not None:
         yield Balance(told.balance)
+    if told.meaning is not None:
+        yield Duplicate(embedder=_sentences(), similarity=told.meaning)
     if told.blind is not None:
         yield Blind(BlindModel(_once(told.blind)))
     if told.band is not None:
@@ -119,10 +133,12 @@ def _pass_rate(trainee: Trainee, samples: int) -> PassRate:
 
 
 @lru_cache(maxsize=1)
+def _sentences() -> SentenceEmbedder:
+    """Loaded once in a process, for all arms."""
+    return SentenceEmbedder()
+
+
+@lru_cache(maxsize=1)
 def _once(spec: str) -> ChatModel:
     """Opened once in a process, so that its budget bounds all arms together."""
     return load_model(spec)
-
-
-def _rendered(source: ImageSource, settings: GenerateSettings) -> bool:
-    return isinstance(source, World) and settings.agents == "exact"

@@ -46,7 +46,8 @@ class SentenceEmbedder:
         except ModuleNotFoundError as error:
             raise ModelError(
                 f"sentence embeddings need {error.name}, which the bare install leaves out",
-                hint="pip install 'scotoma[topics]', or set tagging.embedder and discover.embedder: words",
+                hint="pip install 'scotoma[topics]', or set tagging.embedder and discover.embedder: words, and no "
+                "generate.checks.meaning",
             ) from error
         from scotoma.models.quiet import quiet
 

@@ -51,6 +51,11 @@ class Draft:
         )
 
     @property
+    def phrasing(self) -> str:
+        """Which of its wordings the writer says this is (`first`, `paraphrase`); empty where it says nothing."""
+        return self.provenance.get("phrasing", "")
+
+    @property
     def bare_answer(self) -> str:
         """The answer however it is written: "Yes." is "yes", "two" is "2". Nothing but signs ("+") stays as it is."""
         answer = self.answer or ""

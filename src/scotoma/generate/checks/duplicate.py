@@ -35,7 +35,8 @@ class Duplicate(Check):
     """Rejects a question that was asked of this picture already.
 
     The same words always count. Everything else must also have the same answer, for the same words in another order
-    may ask something else.
+    may ask something else; and what the writer tells apart as another wording (`Draft.phrasing`) is said again on
+    purpose, once.
 
     Args:
         reworded: compare the words that matter, in order (`gist`), so that "count the stars" is "how many stars".
@@ -60,8 +61,8 @@ class Duplicate(Check):
         self._embedder = embedder
         self._similarity = similarity
         self._exact: set[tuple[str, str]] = set()
-        self._gists: set[tuple[str, tuple[str, ...], str]] = set()
-        self._vectors: dict[tuple[str, str], list[Vectors]] = defaultdict(list)
+        self._asked: set[tuple[str, tuple[str, ...], str]] = set()
+        self._vectors: dict[tuple[str, str, str], list[Vectors]] = defaultdict(list)
         self._pictures: set[str] = set()
         self._last: tuple[str, str] = ("", "")
 
@@ -72,9 +73,11 @@ class Duplicate(Check):
         if self._exact_only:
             return None
         picture = self._first_copy(draft)
-        if (picture, self._words(draft), draft.bare_answer) in self._gists:
+        if not self._asked.isdisjoint(self._wordings(draft, picture)):
             return "near_duplicate"
-        if self._embedder is not None and (others := self._vectors[picture, draft.bare_answer]):
+        if self._embedder is not None and (
+            others := self._vectors[picture, draft.bare_answer, draft.phrasing]
+        ):
             vector = self._embedder([draft.question], [draft.tags])[0]
             if float((np.stack(others) @ vector).max()) >= self._similarity:
                 return "near_duplicate"
@@ -89,14 +92,15 @@ class Duplicate(Check):
         if self._near is not None and picture not in self._pictures:
             self._near.met(picture, draft.image.open(), draft.image)
             self._pictures.add(picture)
-        self._gists.add((picture, self._words(draft), draft.bare_answer))
+        self._asked.update(self._wordings(draft, picture))
         if self._embedder is not None:
-            self._vectors[picture, draft.bare_answer].append(
+            self._vectors[picture, draft.bare_answer, draft.phrasing].append(
                 self._embedder([draft.question], [draft.tags])[0]
             )
 
-    def _words(self, draft: Draft) -> tuple[str, ...]:
-        return gist(draft.question) if self._reworded else (draft.question,)
+    def _wordings(self, draft: Draft, picture: str) -> list[tuple[str, tuple[str, ...], str]]:
+        words = [(draft.question,), *([(draft.phrasing, *gist(draft.question))] if self._reworded else [])]
+        return [(picture, each, draft.bare_answer) for each in words]
 
     def _first_copy(self, draft: Draft) -> str:
         """The id of the earliest picture that this one is a near-copy of; its own where there is none."""

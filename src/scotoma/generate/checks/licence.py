@@ -21,7 +21,7 @@ class Licence(Check):
 
     Args:
         families: of licences that are taken (`images.licences`).
-        own: sources whose pictures are the user's own (`folder:photos`), whatever their licence says.
+        own: how the sources of pictures begin that are the user's own (`folder:photos/`), whatever their licence says.
     """
 
     name = "licence"
@@ -33,7 +33,7 @@ class Licence(Check):
     def reason(self, draft: Draft) -> str | None:
         """`no_source` or `licence`."""
         image = draft.image
-        if image.facts is not None or image.source in self._own:
+        if image.facts is not None or image.source.startswith(self._own):
             return None
         if not image.source.strip():
             return "no_source"
