@@ -17,6 +17,7 @@ from huggingface_hub import constants
 from transformers import (
     AutoConfig,
     AutoModelForImageTextToText,
+    PreTrainedConfig,
     PreTrainedModel,
     ProcessorMixin,
 )
@@ -64,7 +65,7 @@ def open_checkpoint(
     *,
     adapter: str | os.PathLike[str] | None = None,
     dtype: str = "auto",
-    device: str = "auto",
+    device: str | None = "auto",
     device_map: str | None = None,
     chat_template: str | os.PathLike[str] | None = None,
 ) -> Checkpoint:
@@ -72,9 +73,10 @@ def open_checkpoint(
     own config names the base); the adapter is merged into the weights.
 
     `dtype` is a torch name (`float32`, `bfloat16` …); `auto` is the checkpoint's own on a GPU and float32 on a CPU,
-    where half precision is slower. `device` `auto` is the first GPU if there is one. `device_map` (`auto`,
-    `balanced`, `sequential`) spreads a model over all GPUs instead; it needs accelerate. `chat_template` is a Jinja
-    file in the place of the checkpoint's own. Nothing is downloaded when HF_HUB_OFFLINE is set.
+    where half precision is slower. `device` `auto` is the first GPU if there is one; None leaves the model in main
+    memory, for somebody else to place, as it would be opened for `auto`. `device_map` (`auto`, `balanced`,
+    `sequential`) spreads a model over all GPUs instead; it needs accelerate. `chat_template` is a Jinja file in the
+    place of the checkpoint's own. Nothing is downloaded when HF_HUB_OFFLINE is set.
 
     How a checkpoint says it wants to be sampled (its `generation_config`: temperature, repetition penalty …) is not
     in force here: `core.Sampling` alone decides. It is kept, and saved again with a trained policy.
@@ -86,17 +88,26 @@ def open_checkpoint(
     where = os.path.expanduser(source if isinstance(source, str) else Path(source).absolute())
     if adapter is None and _is_adapter(where):
         adapter, where = where, _base_of(Path(where))
-    _check(where)
+    declared = _check(where).dtype
     if device_map is not None and device != "auto":
         raise ModelError("device and device_map contradict each other", hint="give one of them")
-    target = _device(device)
+    target = _device(device or "auto")
     with quiet():
         processor = open_processor(where, chat_template)
         model = _model(where, _dtype(dtype, target), device_map)
         if adapter is not None:
             model = _adapted(model, Path(adapter).expanduser())
+    model.declared_dtype = declared
     # A model that was spread over devices is where it belongs.
-    return Checkpoint((model if device_map else model.to(target)).eval(), processor, str(source))
+    placed = model if device_map or device is None else model.to(target)
+    return Checkpoint(placed.eval(), processor, str(source))
+
+
+def declared_dtype(model: PreTrainedModel) -> torch.dtype | None:
+    """What the config of the checkpoint that was opened says its weights are, whatever they were opened as: what
+    `dtype="auto"` goes by. None where it says nothing, or the model was made in another way.
+    """
+    return getattr(model, "declared_dtype", None)
 
 
 def accelerated() -> bool:
@@ -123,8 +134,8 @@ def _is_path(source: str) -> bool:
     return Path(source).expanduser().exists() or source.startswith((".", "/", "~")) or source.count("/") > 1
 
 
-def _check(source: str) -> None:
-    """Refuse what is no vision-language checkpoint, before any weight is read."""
+def _check(source: str) -> PreTrainedConfig:
+    """Its config; what is no vision-language checkpoint is refused before any weight is read."""
     if _is_path(source) and not Path(source).is_dir():
         found = "is a file, not a folder" if Path(source).exists() else "does not exist"
         raise ModelError(
@@ -134,14 +145,15 @@ def _check(source: str) -> None:
         raise ModelError(f"{source} holds no checkpoint: there is no config.json in it")
     try:
         with quiet():
-            kind = AutoConfig.from_pretrained(source).model_type
+            config = AutoConfig.from_pretrained(source)
     except (OSError, ValueError, KeyError) as error:
         raise _unreachable(source, error) from error
-    if kind not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES:
+    if config.model_type not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES:
         raise ModelError(
-            f"{source} is no vision-language model (its model_type is {kind!r})",
+            f"{source} is no vision-language model (its model_type is {config.model_type!r})",
             hint="Scotoma examines models that AutoModelForImageTextToText loads",
         )
+    return config
 
 
 def _unreachable(source: str, error: Exception) -> ModelError:
