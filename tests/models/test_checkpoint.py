@@ -45,6 +45,14 @@ def test_a_checkpoint_knows_what_generation_needs(folders: dict[str, Path]) -> N
     assert open_checkpoint(folders["idefics3"], dtype="bfloat16").model.dtype == torch.bfloat16
 
 
+def test_what_ends_an_answer_is_what_model_or_tokenizer_say(copy: Path) -> None:
+    """A fine-tune may declare the end of text only, where its chat template ends turns."""
+    says = copy / "generation_config.json"
+    for declared, ends in ((1, (2, 1)), ([1, 2], (1, 2)), (None, (2,))):
+        says.write_text(json.dumps({**json.loads(says.read_text()), "eos_token_id": declared}))
+        assert open_checkpoint(copy).eos_ids == ends
+
+
 def test_a_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"nowhere does not exist .*folder that holds config.json"):
         open_checkpoint(tmp_path / "nowhere")

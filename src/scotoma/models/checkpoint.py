@@ -11,9 +11,11 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from huggingface_hub import constants
+from torch import nn
 from transformers import (
     AutoConfig,
     AutoModelForImageTextToText,
@@ -24,6 +26,7 @@ from transformers import (
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
 from scotoma.core import ModelError
+from scotoma.models.families import unwrapped
 from scotoma.models.processor import open_processor
 from scotoma.models.quiet import quiet
 
@@ -39,14 +42,8 @@ class Checkpoint:
 
     @property
     def eos_ids(self) -> tuple[int, ...]:
-        """The tokens that end a completion."""
-        generation = self.model.generation_config
-        declared = getattr(generation, "eos_token_id", None)
-        if declared is None:
-            declared = self.processor.tokenizer.eos_token_id
-        if declared is None:
-            return ()
-        return (declared,) if isinstance(declared, int) else tuple(declared)
+        """See `eos_ids`."""
+        return eos_ids(self.model, self.processor)
 
     @property
     def pad_id(self) -> int:
@@ -58,6 +55,16 @@ class Checkpoint:
     def context(self) -> int:
         """How many tokens a prompt and its completion may have together."""
         return int(getattr(self.model.config.get_text_config(), "max_position_embeddings", None) or 2**31)
+
+
+def eos_ids(model: nn.Module, processor: ProcessorMixin) -> tuple[int, ...]:
+    """Every token that ends a completion, asked or trained: the tokenizer's, and those that the model declares (as TRL
+    has it). A fine-tune's `generation_config` may lack the end of turn that its chat template writes.
+    """
+    declared: Any = getattr(unwrapped(model).generation_config, "eos_token_id", None)
+    own = processor.tokenizer.eos_token_id
+    ids = [] if declared is None else [declared] if isinstance(declared, int) else list(declared)
+    return tuple(dict.fromkeys([*([own] if own is not None and own not in ids else []), *ids]))
 
 
 def open_checkpoint(
