@@ -233,6 +233,14 @@ def test_an_unsupported_family_goes_to_trl_and_shared_says_so(pupil: Policy) -> 
         choose_engine(checkpoint, config(), "shared")
 
 
+def test_what_is_spread_over_devices_is_not_packed(pupil: Policy) -> None:
+    pupil.model.hf_device_map = {"model.vision_model": 0, "model.text_model": 0, "lm_head": 1}
+    checkpoint = Checkpoint(pupil.model, pupil.processor, "test")
+    assert choose_engine(checkpoint, config(), "auto") == "trl"
+    with pytest.raises(ModelError, match="over several"):
+        choose_engine(checkpoint, config(), "shared")
+
+
 def test_what_trl_cannot_train_goes_to_stock(pupil: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
     pupil.model.config.model_type = "paligemma"
     checkpoint = Checkpoint(pupil.model, pupil.processor, "test")
