@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
+import weakref
 from pathlib import Path
 
 import pytest
@@ -137,6 +139,19 @@ def test_an_adapter_is_merged_and_changes_the_answers(folders: dict[str, Path], 
     assert bare != adapted
     # An adapter names its base, so its folder is a checkpoint too.
     assert [r.text for r in TransformersModel(open_checkpoint(adapter)).answer(asked)] == adapted
+
+
+def test_a_model_that_was_let_go_of_makes_room_for_the_next(
+    folders: dict[str, Path], request: pytest.FixtureRequest
+) -> None:
+    request.addfinalizer(gc.enable)
+    gc.disable()  # what is collected by chance proves nothing
+    model = open_checkpoint(folders["idefics3"]).model
+    model.itself = [model]  # as trainers hold theirs: it takes more than to forget it
+    gone = weakref.ref(model)
+    del model
+    open_checkpoint(folders["idefics3"])
+    assert gone() is None
 
 
 def test_a_wrapped_model_is_of_its_models_family(folders: dict[str, Path]) -> None:

@@ -6,6 +6,7 @@ checkpoint.model, checkpoint.processor
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import json
 import os
@@ -99,6 +100,7 @@ def open_checkpoint(
     if device_map is not None and device != "auto":
         raise ModelError("device and device_map contradict each other", hint="give one of them")
     target = _device(device or "auto")
+    gc.collect()  # a model that was let go of, if it hangs in a reference cycle: there may be no room for both
     with quiet():
         processor = open_processor(where, chat_template)
         model = _model(where, _dtype(dtype, target), device_map)
