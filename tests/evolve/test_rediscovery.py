@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
+import tests.scripted
 from scotoma.core import ModelError, Reply, ReplyError, Request
 from scotoma.discover.progress import silent
 from scotoma.discover.settings import ConfirmSettings, DiscoverSettings
@@ -16,6 +19,7 @@ from scotoma.evolve.settings import EvolveSettings
 from scotoma.evolve.workshop import Policy
 from scotoma.images.worlds.shapes import ShapesWorld
 from scotoma.store.run import Run
+from tests.scripted import Candidate
 
 POLICY = Policy("round1/targeted", "tests.scripted:Candidate")
 SETTINGS = EvolveSettings(
@@ -42,6 +46,29 @@ class Untrained:
         facts = request.images[0].facts
         assert facts is not None
         return Reply(facts.examine(request.text).answer or "")
+
+
+def test_the_repaired_model_makes_room_for_the_untrained_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    repaired = weakref.WeakSet[Candidate]()
+
+    class Repaired(Candidate):
+        def __init__(self) -> None:
+            opened.append("repaired")
+            repaired.add(self)
+
+    def untrained(self: Untrained) -> None:
+        opened.append("untrained")
+        gc.collect()  # as `open_checkpoint` does
+        assert not repaired
+
+    monkeypatch.setattr(tests.scripted, "Candidate", Repaired)
+    monkeypatch.setattr(Untrained, "__init__", untrained)
+    with Run.open(tmp_path, command="evolve", config={}) as run:
+        rediscover(run, ShapesWorld(), SETTINGS, POLICY, silent)
+    assert opened == ["repaired", "untrained"]
 
 
 def test_an_outage_of_the_untrained_model_is_not_taken_for_a_repair_that_opened_nothing(

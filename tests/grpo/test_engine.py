@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,10 +11,11 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import AutoModelForImageTextToText
 
 from scotoma.core import ConfigError, ModelError
 from scotoma.grpo import GRPOConfig, Prompt, Rollout, StepReport
-from scotoma.grpo.engine import Engine, Look, choose_engine, train
+from scotoma.grpo.engine import Engine, Look, choose_engine, open_policy, train
 from scotoma.grpo.report import TrainingReport
 from scotoma.models.checkpoint import Checkpoint
 from tests.grpo.conftest import Policy, load
@@ -64,6 +67,58 @@ def test_a_policy_is_trained_from_a_folder(
     trained = load(report.checkpoint)
     before, after = pupil.model.state_dict(), trained.model.state_dict()
     assert any(not torch.equal(before[name], after[name]) for name in before)
+
+
+def halved(policy: Policy, where: Path) -> Path:
+    """The policy as checkpoints come: in bfloat16."""
+    shutil.copytree(policy.path, where)
+    AutoModelForImageTextToText.from_pretrained(policy.path, dtype=torch.bfloat16).save_pretrained(where)
+    return where
+
+
+def dtypes(folder: Path) -> set[str]:
+    """What a checkpoint's config says of itself and of its parts."""
+    config = json.loads((folder / "config.json").read_text())
+    return {part["dtype"] for part in (config, config["text_config"], config["vision_config"])}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_policy_is_asked_in_the_dtype_of_its_base_and_keeps_all_that_it_learnt(
+    engine: Engine, pupil: Policy, prompts: list[Prompt], tmp_path: Path
+) -> None:
+    """Trained in float32, or before and after would differ by more than the training."""
+    base = halved(pupil, tmp_path / "base")
+    tiny = config(learning_rate=1e-6, steps=2)  # too little for a bfloat16
+    policy = train(base, prompts, reward, tiny, out=tmp_path / "out", engine=engine).checkpoint
+    auto, before = (
+        AutoModelForImageTextToText.from_pretrained(p, dtype="auto").state_dict() for p in (policy, base)
+    )
+    assert dtypes(policy) == dtypes(base) == {"bfloat16"}
+    assert {weight.dtype for weight in auto.values()} == {torch.bfloat16}
+    learnt, master = weights(policy), load(policy).model.state_dict()
+    assert all(torch.equal(master[name], learnt[name]) for name in learnt)
+    assert any(not torch.equal(learnt[name], before[name].float()) for name in learnt)
+
+
+def test_of_a_float32_policy_nothing_else_is_said(
+    pupil: Policy, prompts: list[Prompt], tmp_path: Path
+) -> None:
+    policy = train(pupil.path, prompts, reward, config(steps=1), out=tmp_path, engine="shared").checkpoint
+    pupil.model.save_pretrained(tmp_path / "plain")
+    assert (policy / "config.json").read_text() == (tmp_path / "plain" / "config.json").read_text()
+
+
+def test_adapters_rest_on_the_dtype_of_the_base_in_every_process(
+    pupil: Policy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there are GPUs. The model waits in main memory for Accelerate to place it."""
+    base = halved(pupil, tmp_path / "base")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for settings, dtype in ((config(lora_rank=2), torch.bfloat16), (config(), torch.float32)):
+        for policy in (base, f"hf:{base}"):
+            model = open_policy(policy, settings).model
+            assert (model.dtype, model.device.type) == (dtype, "cpu")
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -175,6 +230,14 @@ def test_an_unsupported_family_goes_to_trl_and_shared_says_so(pupil: Policy) -> 
     assert choose_engine(checkpoint, config(), "auto") == "trl"
     assert choose_engine(checkpoint, config(), "stock") == "stock"
     with pytest.raises(ModelError, match=r"'gemma3'.*engine: trl"):
+        choose_engine(checkpoint, config(), "shared")
+
+
+def test_what_is_spread_over_devices_is_not_packed(pupil: Policy) -> None:
+    pupil.model.hf_device_map = {"model.vision_model": 0, "model.text_model": 0, "lm_head": 1}
+    checkpoint = Checkpoint(pupil.model, pupil.processor, "test")
+    assert choose_engine(checkpoint, config(), "auto") == "trl"
+    with pytest.raises(ModelError, match="over several"):
         choose_engine(checkpoint, config(), "shared")
 
 

@@ -161,6 +161,21 @@ def test_adapters_are_trained_and_nothing_else(pupil: Policy, prompts: list[Prom
     assert [r.completion_ids for r in merged] == [r.completion_ids for r in said]
 
 
+def test_what_is_saved_is_merged_in_main_memory_and_training_goes_on(
+    pupil: Policy, prompts: list[Prompt], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def twice(weight: torch.nn.Parameter, memo: dict[int, object]) -> None:
+        pytest.fail("a weight was copied on the model's own device, which may have no room for it")
+
+    stock = StockTrainer(pupil.model, pupil.processor, config(lora_rank=2, learning_rate=1e-2))
+    stock.step(prompts, anything)
+    before = weights(stock.model)
+    monkeypatch.setattr(torch.nn.Parameter, "__deepcopy__", twice)
+    stock.save(tmp_path / "policy")
+    assert same(before, weights(stock.model))
+    assert weights(stock.model).keys() == before.keys()
+
+
 def test_the_reference_of_adapters_is_the_model_without_them(pupil: Policy, prompts: list[Prompt]) -> None:
     untouched = load(pupil.path)
     stock = StockTrainer(pupil.model, pupil.processor, config(lora_rank=2, beta=0.1, learning_rate=1e-2))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
+import weakref
 from pathlib import Path
 
 import pytest
@@ -43,6 +45,14 @@ def test_a_checkpoint_knows_what_generation_needs(folders: dict[str, Path]) -> N
     assert not opened.model.training
     assert opened.model.dtype == torch.float32
     assert open_checkpoint(folders["idefics3"], dtype="bfloat16").model.dtype == torch.bfloat16
+
+
+def test_what_ends_an_answer_is_what_model_or_tokenizer_say(copy: Path) -> None:
+    """A fine-tune may declare the end of text only, where its chat template ends turns."""
+    says = copy / "generation_config.json"
+    for declared, ends in ((1, (2, 1)), ([1, 2], (1, 2)), (None, (2,))):
+        says.write_text(json.dumps({**json.loads(says.read_text()), "eos_token_id": declared}))
+        assert open_checkpoint(copy).eos_ids == ends
 
 
 def test_a_missing_folder(tmp_path: Path) -> None:
@@ -129,6 +139,19 @@ def test_an_adapter_is_merged_and_changes_the_answers(folders: dict[str, Path], 
     assert bare != adapted
     # An adapter names its base, so its folder is a checkpoint too.
     assert [r.text for r in TransformersModel(open_checkpoint(adapter)).answer(asked)] == adapted
+
+
+def test_a_model_that_was_let_go_of_makes_room_for_the_next(
+    folders: dict[str, Path], request: pytest.FixtureRequest
+) -> None:
+    request.addfinalizer(gc.enable)
+    gc.disable()  # what is collected by chance proves nothing
+    model = open_checkpoint(folders["idefics3"]).model
+    model.itself = [model]  # as trainers hold theirs: it takes more than to forget it
+    gone = weakref.ref(model)
+    del model
+    open_checkpoint(folders["idefics3"])
+    assert gone() is None
 
 
 def test_a_wrapped_model_is_of_its_models_family(folders: dict[str, Path]) -> None:

@@ -14,8 +14,10 @@ import torch
 from scotoma.core import ModelError
 from scotoma.models import processor as room
 from scotoma.models.checkpoint import open_checkpoint
+from scotoma.models.families import family_of
 from scotoma.models.processor import open_processor, torchvision_hint
 from scotoma.models.stock import StockGeneration
+from scotoma.models.transformers import TransformersModel
 from tests.models import checkpoints
 from tests.models.conftest import requests
 
@@ -146,9 +148,12 @@ def test_a_model_may_be_spread_over_devices(folders: dict[str, Path]) -> None:
     asked = requests(2, 2)
     spread = open_checkpoint(folders["llava-clip"], device_map="auto")
     plain = open_checkpoint(folders["llava-clip"])
-    assert [r.text for r in StockGeneration(spread).answer(asked)] == [
-        r.text for r in StockGeneration(plain).answer(asked)
-    ]
+    assert family_of(spread.model) is not None  # all of it on the one device that there is
+    expected = [r.text for r in StockGeneration(plain).answer(asked)]
+    assert [r.text for r in StockGeneration(spread).answer(asked)] == expected
+    spread.model.hf_device_map = {"model.vision_tower": 0, "model.language_model": 1}
+    assert family_of(spread.model) is None  # its parts cannot be called apart: trees would
+    assert [r.text for r in TransformersModel(spread).answer(asked)] == expected
     with pytest.raises(ModelError, match="contradict"):
         open_checkpoint(folders["llava-clip"], device_map="auto", device="cpu")
 

@@ -36,7 +36,7 @@ from scotoma.discover.settings import WISHES, DiscoverSettings
 from scotoma.grpo.config import GRPOConfig
 from scotoma.grpo.report import Update
 from scotoma.grpo.rollout import Prompt, Rollout
-from scotoma.models.spec import checkpoint_path, load_model, open_weights, parse_model_spec
+from scotoma.models.spec import checkpoint_path, load_model, parse_model_spec
 
 if TYPE_CHECKING:
     from scotoma.grpo.trainer import Trainer
@@ -92,7 +92,7 @@ class TrainedQuestioner:
         """
         _check_learns(spec)  # before anything is imported
         try:
-            from scotoma.grpo.engine import trainer_for
+            from scotoma.grpo.engine import open_policy, trainer_for
         except ModuleNotFoundError as error:
             if (error.name or "").startswith("scotoma"):
                 raise
@@ -113,8 +113,7 @@ class TrainedQuestioner:
             lora_rank=settings.lora_rank,
             seed=seed,
         )
-        # At small learning rates a bfloat16 weight rounds its updates away; adapters are float32 in any case.
-        checkpoint = open_weights(spec, **({} if settings.lora_rank else {"dtype": "float32"}))
+        checkpoint = open_policy(spec, config)
         self._trainer: Trainer = trainer_for(checkpoint.model, checkpoint.processor, config)
         self.lost: Counter[str] = Counter()
         self.words: dict[str, str] = {}

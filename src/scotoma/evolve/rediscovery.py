@@ -71,6 +71,7 @@ def rediscover(
         pairs = [fair_sample(mode, drawn, uniform, again.confirm.questions) for mode in confirmed]
         asked = list({o.key: o for pair in pairs for o in pair}.values())
         images = pictures_of(looking, source, [o.image_id for o in asked])
+    del asking  # the device has room for one of the two models
     base = interview(settings.candidate, settings.answers, settings.judge)
     before = base.ask(
         [

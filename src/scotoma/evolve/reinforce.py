@@ -19,13 +19,13 @@ from scotoma.discover.settings import AnswerSettings
 from scotoma.evolve.settings import RepairSettings
 from scotoma.grpo.checkpoint import whole_checkpoints
 from scotoma.grpo.config import GRPOConfig
-from scotoma.grpo.engine import Look, train, trainer_for
+from scotoma.grpo.engine import Look, open_policy, train, trainer_for
 from scotoma.grpo.launch import launch
 from scotoma.grpo.report import StepReport, TrainingReport
 from scotoma.grpo.rollout import Completion, Prompt, Rollout
 from scotoma.grpo.trainer import Trainer
 from scotoma.models.checkpoint import Checkpoint
-from scotoma.models.spec import open_weights, trained
+from scotoma.models.spec import trained
 from scotoma.verify.rules import match
 
 ACCURACY, FORMAT = 0.9, 0.1
@@ -118,7 +118,7 @@ def reinforce(
     warm = out / "warm"
     begun = (out / "state.pt").is_file() or any(whole_checkpoints(out / "trl"))
     if warm_start and settings.warm_start_steps and not begun and not warm.is_dir():
-        checkpoint = open_weights(policy, dtype="float32")
+        checkpoint = open_policy(policy, config)
         kept = [*samples, *rehearsal]
         taught = _warm_start(checkpoint, warm_start, kept, images, settings, config, answers)
         if settings.lora_rank or settings.accelerate is not None:

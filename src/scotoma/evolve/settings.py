@@ -30,7 +30,8 @@ class RepairSettings(Settings):
         images_per_step: pictures per step with eight questions each; so many questions make up a step of every arm,
             however many pictures have them (≥ 192 questions a step, 24 pictures, is stable).
         group_size: G, answers per question.
-        learning_rate: 3e-5 mends the Pupil without hurting its neighbours; 1e-4 hurts them.
+        learning_rate: 3e-5 mends the Pupil without hurting its neighbours; 1e-4 hurts them. LoRA adapters want 1e-4 to
+            2e-4: of less, too much is rounded away when they are merged into bfloat16.
         warmup_steps, beta: GRPO's.
         max_new_tokens: room for an answer in training, thinking included; none: `answers.max_tokens`, or 4, enough for
             a word, where `answers` is left at its defaults.

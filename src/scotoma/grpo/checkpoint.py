@@ -9,6 +9,7 @@ one, if need be under the name that `store.durable.recover` puts back when the r
 
 from __future__ import annotations
 
+import copy
 import shutil
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,15 @@ import torch
 from transformers import PreTrainedModel, ProcessorMixin
 
 from scotoma.core import StorageError
+from scotoma.models.checkpoint import declared_dtype
 from scotoma.models.quiet import quiet
 
 
 def save_checkpoint(model: PreTrainedModel, processor: ProcessorMixin, path: Path) -> Path:
     """Write model and processor to the directory `path`, replacing what was there.
+
+    The weights are written as they are; the config names the dtype of the checkpoint that they were trained from. So
+    `dtype="auto"` asks the policy as it asked that one, and `float32` has all that was learnt.
 
     Raises:
         StorageError: the disk is full or the folder cannot be written; what was there before is intact.
@@ -32,6 +37,7 @@ def save_checkpoint(model: PreTrainedModel, processor: ProcessorMixin, path: Pat
         half.parent.mkdir(parents=True, exist_ok=True)
         with quiet():
             model.save_pretrained(half)
+            _declare_dtype(model, half)
             processor.save_pretrained(half)
         if path.exists():
             shutil.rmtree(old, ignore_errors=True)
@@ -44,6 +50,17 @@ def save_checkpoint(model: PreTrainedModel, processor: ProcessorMixin, path: Pat
         raise StorageError(f"cannot write the checkpoint {path}: {error}") from error
     shutil.rmtree(old, ignore_errors=True)
     return path
+
+
+def _declare_dtype(model: PreTrainedModel, folder: Path) -> None:
+    dtype = declared_dtype(model)
+    if dtype is None or dtype == model.dtype:
+        return
+    config = copy.deepcopy(model.config)
+    for part in (config, *(getattr(config, name, None) for name in config.sub_configs)):
+        if part is not None:
+            part.dtype = dtype
+    config.save_pretrained(folder)
 
 
 def save_state(state: dict[str, Any], path: Path) -> None:

@@ -9,13 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol, TypeVar
 
-from torch import nn
-from transformers import ProcessorMixin
-
 from scotoma.core import ReplyError, Request, Turn
 from scotoma.grpo.budget import refused
 from scotoma.grpo.rollout import Prompt
-from scotoma.models.families import unwrapped
 from scotoma.models.prompts import conversation, render
 
 Tokens = tuple[int, ...]
@@ -59,11 +55,3 @@ def answer_tokens(
     ids: list[int] = processor.tokenizer(said, add_special_tokens=False)["input_ids"]
     ends = [place for place, token in enumerate(ids) if token in ends_at]
     return tuple(ids[: ends[0] + 1] if ends else [*ids, ends_at[0]])
-
-
-def eos_ids(model: nn.Module, processor: ProcessorMixin) -> Tokens:
-    """Every token that ends a completion: the tokenizer's, and those that the model declares (as TRL has it)."""
-    declared: Any = unwrapped(model).generation_config.eos_token_id
-    own = processor.tokenizer.eos_token_id
-    ids = [] if declared is None else [declared] if isinstance(declared, int) else list(declared)
-    return tuple(dict.fromkeys([*([own] if own is not None and own not in ids else []), *ids]))

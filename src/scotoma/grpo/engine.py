@@ -60,7 +60,7 @@ def train(
 ) -> TrainingReport:
     """Train for `config.steps` steps and write the policy to `out/policy`.
 
-    `policy` is a spec (`pupil`, `hf:PATH_OR_ID`), a checkpoint folder, or an open checkpoint, which is
+    `policy` is a spec (`pupil`, `hf:PATH_OR_ID`), the path of a checkpoint folder, or an open checkpoint, which is
     trained in place. What a resume needs is saved in `out` every `save_every` steps. `on_step` hears of every
     finished step. `look` can end the training early; under `trl` nobody looks.
 
@@ -70,7 +70,7 @@ def train(
         ConfigError: the engine cannot do what the config asks for, or `out` holds a run with another config.
         StorageError: `out` cannot be written.
     """
-    checkpoint = policy if isinstance(policy, Checkpoint) else _open(policy, config)
+    checkpoint = policy if isinstance(policy, Checkpoint) else open_policy(policy, config)
     chosen = choose_engine(checkpoint, config, engine)
     _check_begun(out, chosen)
     check_budget(checkpoint.model, checkpoint.processor, prompts, config)
@@ -89,6 +89,22 @@ def train(
         on_step,
         look,
     )
+
+
+def open_policy(policy: str | Path, config: GRPOConfig) -> Checkpoint:
+    """Open a spec, or the folder that a path names, to train it as the config says.
+
+    Raises:
+        SpecError, ModelError: as `open_weights` has it.
+    """
+    # Full precision: at small learning rates a bfloat16 weight rounds its updates away. Under LoRA the weights rest.
+    options: dict[str, Any] = {} if config.lora_rank else {"dtype": "float32"}
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        # Accelerate gives each process its device, and its part of the weights.
+        options |= {"device": None, "device_map": None}
+    if isinstance(policy, Path):
+        return open_checkpoint(policy.expanduser(), **options)
+    return open_weights(policy, **options)
 
 
 def trainer_for(model: PreTrainedModel, processor: ProcessorMixin, config: GRPOConfig) -> Trainer:
@@ -139,18 +155,6 @@ def _check_begun(out: Path, engine: str) -> None:
             f"{out} was begun by {began}, and would not go on the same by engine: {engine}",
             hint="resume as it was begun (--accelerate, repair.vllm), or begin a new run",
         )
-
-
-def _open(policy: str | Path, config: GRPOConfig) -> Checkpoint:
-    folder = Path(policy).expanduser()
-    # Full precision: at small learning rates a bfloat16 weight rounds its updates away. Under LoRA the weights rest.
-    options: dict[str, Any] = {"dtype": "auto" if config.lora_rank else "float32"}
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        # Accelerate gives each process its device, and its part of the weights.
-        options |= {"device": "cpu", "device_map": None}
-    if folder.is_dir():
-        return open_checkpoint(folder, **options)
-    return open_weights(str(policy), **options)
 
 
 def _train_here(

@@ -102,5 +102,8 @@ def packable_family(model: nn.Module) -> Family:
     family = family_of(model)
     if family is None:
         kind = getattr(getattr(model, "config", None), "model_type", type(model).__name__)
-        raise ModelError(f"the engine 'shared' cannot pack the family {kind!r}", hint="use engine: trl")
+        raise ModelError(
+            f"the engine 'shared' cannot pack this model, a {kind!r}",
+            hint="use engine: trl; or one device, where a device_map spread it over several",
+        )
     return family

@@ -123,10 +123,16 @@ class StockTrainer(Trainer):
         return torch.log_softmax(logits, -1).gather(1, said[:, None])[:, 0]
 
     def save(self, path: Path) -> Path:
-        """Write the policy as a stock checkpoint, adapters merged (into a copy: training may go on)."""
+        """Write the policy as a stock checkpoint, adapters merged into a copy: training may go on. The copy is made in
+        main memory, as the device may have no room for two.
+        """
         if self._adapted is None:
             return super().save(path)
-        return save_checkpoint(copy.deepcopy(self._adapted).merge_and_unload(), self.processor, path)
+        there: dict[int, Any] = {id(b): b.to("cpu", copy=True) for b in self._adapted.buffers()}
+        for weight in self._adapted.parameters():
+            there[id(weight)] = nn.Parameter(weight.detach().to("cpu", copy=True), requires_grad=False)
+        merged = copy.deepcopy(self._adapted, there).merge_and_unload()
+        return save_checkpoint(merged, self.processor, path)
 
     def weights(self) -> dict[str, Tensor]:
         """What a resume needs of the policy: of an adapted one the adapters."""

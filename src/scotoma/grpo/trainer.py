@@ -31,10 +31,11 @@ from scotoma.core import ConfigError
 from scotoma.grpo.advantage import group_advantages, zero_variance_share
 from scotoma.grpo.checkpoint import save_checkpoint
 from scotoma.grpo.config import GRPOConfig
-from scotoma.grpo.encoding import Tokens, answer_tokens, eos_ids
+from scotoma.grpo.encoding import Tokens, answer_tokens
 from scotoma.grpo.loss import surrogate_loss, token_weights
 from scotoma.grpo.report import StepReport, Update
 from scotoma.grpo.rollout import Completion, Prompt, RewardFunction, Rollout, groups, scored
+from scotoma.models.checkpoint import eos_ids
 from scotoma.models.growth import Decoding
 
 

@@ -30,6 +30,7 @@ from scotoma.grpo.config import GRPOConfig
 from scotoma.grpo.report import StepReport, TrainingReport
 from scotoma.grpo.rollout import Prompt, RewardFunction, Rollout, scored
 from scotoma.grpo.schedule import prompts_of_step
+from scotoma.models.checkpoint import declared_dtype
 from scotoma.models.quiet import quiet
 
 UNTRAINABLE = {
@@ -185,6 +186,7 @@ def _whole(trainer: Any) -> Any:
         return trained
     config = trained.get_base_model().config if hasattr(trained, "get_base_model") else trained.config
     fresh = AutoModelForImageTextToText.from_config(config, dtype=next(iter(weights.values())).dtype)
+    fresh.declared_dtype = declared_dtype(trained)
     if hasattr(trained, "peft_config"):
         from peft import get_peft_model
 

@@ -6,23 +6,28 @@ checkpoint.model, checkpoint.processor
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from huggingface_hub import constants
+from torch import nn
 from transformers import (
     AutoConfig,
     AutoModelForImageTextToText,
+    PreTrainedConfig,
     PreTrainedModel,
     ProcessorMixin,
 )
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
 from scotoma.core import ModelError
+from scotoma.models.families import unwrapped
 from scotoma.models.processor import open_processor
 from scotoma.models.quiet import quiet
 
@@ -38,14 +43,8 @@ class Checkpoint:
 
     @property
     def eos_ids(self) -> tuple[int, ...]:
-        """The tokens that end a completion."""
-        generation = self.model.generation_config
-        declared = getattr(generation, "eos_token_id", None)
-        if declared is None:
-            declared = self.processor.tokenizer.eos_token_id
-        if declared is None:
-            return ()
-        return (declared,) if isinstance(declared, int) else tuple(declared)
+        """See `eos_ids`."""
+        return eos_ids(self.model, self.processor)
 
     @property
     def pad_id(self) -> int:
@@ -59,12 +58,22 @@ class Checkpoint:
         return int(getattr(self.model.config.get_text_config(), "max_position_embeddings", None) or 2**31)
 
 
+def eos_ids(model: nn.Module, processor: ProcessorMixin) -> tuple[int, ...]:
+    """Every token that ends a completion, asked or trained: the tokenizer's, and those that the model declares (as TRL
+    has it). A fine-tune's `generation_config` may lack the end of turn that its chat template writes.
+    """
+    declared: Any = getattr(unwrapped(model).generation_config, "eos_token_id", None)
+    own = processor.tokenizer.eos_token_id
+    ids = [] if declared is None else [declared] if isinstance(declared, int) else list(declared)
+    return tuple(dict.fromkeys([*([own] if own is not None and own not in ids else []), *ids]))
+
+
 def open_checkpoint(
     source: str | os.PathLike[str],
     *,
     adapter: str | os.PathLike[str] | None = None,
     dtype: str = "auto",
-    device: str = "auto",
+    device: str | None = "auto",
     device_map: str | None = None,
     chat_template: str | os.PathLike[str] | None = None,
 ) -> Checkpoint:
@@ -72,9 +81,10 @@ def open_checkpoint(
     own config names the base); the adapter is merged into the weights.
 
     `dtype` is a torch name (`float32`, `bfloat16` …); `auto` is the checkpoint's own on a GPU and float32 on a CPU,
-    where half precision is slower. `device` `auto` is the first GPU if there is one. `device_map` (`auto`,
-    `balanced`, `sequential`) spreads a model over all GPUs instead; it needs accelerate. `chat_template` is a Jinja
-    file in the place of the checkpoint's own. Nothing is downloaded when HF_HUB_OFFLINE is set.
+    where half precision is slower. `device` `auto` is the first GPU if there is one; None leaves the model in main
+    memory, for somebody else to place, as it would be opened for `auto`. `device_map` (`auto`, `balanced`,
+    `sequential`) spreads a model over all GPUs instead; it needs accelerate. `chat_template` is a Jinja file in the
+    place of the checkpoint's own. Nothing is downloaded when HF_HUB_OFFLINE is set.
 
     How a checkpoint says it wants to be sampled (its `generation_config`: temperature, repetition penalty …) is not
     in force here: `core.Sampling` alone decides. It is kept, and saved again with a trained policy.
@@ -86,17 +96,27 @@ def open_checkpoint(
     where = os.path.expanduser(source if isinstance(source, str) else Path(source).absolute())
     if adapter is None and _is_adapter(where):
         adapter, where = where, _base_of(Path(where))
-    _check(where)
+    declared = _check(where).dtype
     if device_map is not None and device != "auto":
         raise ModelError("device and device_map contradict each other", hint="give one of them")
-    target = _device(device)
+    target = _device(device or "auto")
+    gc.collect()  # a model that was let go of, if it hangs in a reference cycle: there may be no room for both
     with quiet():
         processor = open_processor(where, chat_template)
         model = _model(where, _dtype(dtype, target), device_map)
         if adapter is not None:
             model = _adapted(model, Path(adapter).expanduser())
+    model.declared_dtype = declared
     # A model that was spread over devices is where it belongs.
-    return Checkpoint((model if device_map else model.to(target)).eval(), processor, str(source))
+    placed = model if device_map or device is None else model.to(target)
+    return Checkpoint(placed.eval(), processor, str(source))
+
+
+def declared_dtype(model: PreTrainedModel) -> torch.dtype | None:
+    """What the config of the checkpoint that was opened says its weights are, whatever they were opened as: what
+    `dtype="auto"` goes by. None where it says nothing, or the model was made in another way.
+    """
+    return getattr(model, "declared_dtype", None)
 
 
 def accelerated() -> bool:
@@ -123,8 +143,8 @@ def _is_path(source: str) -> bool:
     return Path(source).expanduser().exists() or source.startswith((".", "/", "~")) or source.count("/") > 1
 
 
-def _check(source: str) -> None:
-    """Refuse what is no vision-language checkpoint, before any weight is read."""
+def _check(source: str) -> PreTrainedConfig:
+    """Its config; what is no vision-language checkpoint is refused before any weight is read."""
     if _is_path(source) and not Path(source).is_dir():
         found = "is a file, not a folder" if Path(source).exists() else "does not exist"
         raise ModelError(
@@ -134,14 +154,15 @@ def _check(source: str) -> None:
         raise ModelError(f"{source} holds no checkpoint: there is no config.json in it")
     try:
         with quiet():
-            kind = AutoConfig.from_pretrained(source).model_type
+            config = AutoConfig.from_pretrained(source)
     except (OSError, ValueError, KeyError) as error:
         raise _unreachable(source, error) from error
-    if kind not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES:
+    if config.model_type not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES:
         raise ModelError(
-            f"{source} is no vision-language model (its model_type is {kind!r})",
+            f"{source} is no vision-language model (its model_type is {config.model_type!r})",
             hint="Scotoma examines models that AutoModelForImageTextToText loads",
         )
+    return config
 
 
 def _unreachable(source: str, error: Exception) -> ModelError:

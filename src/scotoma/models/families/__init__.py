@@ -27,11 +27,14 @@ _FAMILIES = {family.name: family for family in _KNOWN}
 def family_of(model: nn.Module) -> Family | None:
     """The family of a transformers model (PEFT-wrapped or not), or None when it cannot be packed.
 
-    A tree's mask is the same for all layers, so decoders with sliding windows or linear attention are out.
+    A tree's mask is the same for all layers, so decoders with sliding windows or linear attention are out. So are
+    models that a `device_map` spread over several devices: trees call their parts, and Accelerate moves what comes out
+    of the whole only.
     """
-    config = unwrapped(model).config
+    stock = unwrapped(model)
+    config = stock.config
     family = _FAMILIES.get(config.model_type)
-    if family is None:
+    if family is None or len(set(getattr(stock, "hf_device_map", {}).values())) > 1:
         return None
     text = config.get_text_config()
     layers = getattr(text, "layer_types", None) or ()
