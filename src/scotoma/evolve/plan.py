@@ -11,7 +11,7 @@ from itertools import islice
 
 from scotoma.core import World
 from scotoma.discover.calibration import read_calibration
-from scotoma.discover.plan import Plan, PlanRow, discovery_rows, memory_of, priced
+from scotoma.discover.plan import UNCOUNTED, Plan, PlanRow, discovery_rows, memory_of, priced
 from scotoma.discover.pool import check_source, open_source
 from scotoma.discover.questioner import check_questioner
 from scotoma.evolve.diagnosis import AIMED, ATTRIBUTED, PER_MODE
@@ -108,7 +108,7 @@ def plan_spiral(settings: EvolveSettings) -> Plan:
         agents["blind"] = told.checks.blind
     plan = priced(settings, rows, shown, agents)
     trained = memory_of("candidate", settings.candidate, "full", lora=repair.lora_rank > 0)
-    return replace(plan, memory=(*plan.memory, trained))
+    return replace(plan, memory=(*plan.memory, trained), notes=(*plan.notes, UNCOUNTED))
 
 
 def _row(stage: str, images: int, asked: int, rulings: int) -> PlanRow:

@@ -103,6 +103,7 @@ def reinforce(
         lora_rank=settings.lora_rank,
         frozen=settings.frozen,
         vllm=settings.vllm,
+        tokens_per_minibatch=settings.tokens_per_minibatch,
         seed=seed,
     )
     prompts = [

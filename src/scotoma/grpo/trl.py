@@ -138,7 +138,8 @@ def build_trainer(
         seed=config.seed,
         shuffle_dataset=False,
         disable_dropout=True,
-        gradient_checkpointing=False,
+        # A 7B model would keep some 70 GiB of activations; on a CPU there is time to save, not memory.
+        gradient_checkpointing=not cpu,
         use_cpu=cpu,
         bf16=not cpu and torch.cuda.is_bf16_supported(),
         dataloader_pin_memory=not cpu,
