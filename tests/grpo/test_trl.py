@@ -65,3 +65,43 @@ def test_what_another_engine_began_is_refused_both_ways(
         train(checkpoint, prompts, nothing, config(), out=out, engine=begun, save_every=1)  # type: ignore[arg-type]
         with pytest.raises(ConfigError, match="was begun by"):
             train(checkpoint, prompts, nothing, config(), out=out, engine=other)  # type: ignore[arg-type]
+
+
+def test_a_step_that_does_not_fit_at_once_is_sampled_in_parts_of_whole_groups_and_counted_whole(
+    pupil: Policy, prompts: list[Prompt], tmp_path: Path
+) -> None:
+    settings = config(images_per_step=3, tokens_per_minibatch=40)  # a minibatch holds one of its 18 rollouts
+    scored: list[list[str]] = []
+
+    def reward(rollouts: list[Rollout]) -> list[float | None]:
+        scored.append([rollout.prompt.id for rollout in rollouts])
+        return [None, *(0.0 for _ in rollouts[1:])]
+
+    checkpoint = Checkpoint(pupil.model, pupil.processor, "test")
+    report = train(checkpoint, prompts, reward, settings, out=tmp_path, engine="trl")
+    assert len(scored) > settings.steps
+    assert all(part[::2] == part[1::2] for part in scored)
+    in_a_step = len(scored) // settings.steps
+    assert [step.completions for step in report.steps] == [18] * settings.steps
+    assert [step.masked for step in report.steps] == [in_a_step] * settings.steps
+    assert all(18 <= step.tokens <= 36 for step in report.steps)
+
+
+def test_a_large_picture_makes_the_minibatches_small_though_its_question_is_short(
+    looking_closely: Policy, tmp_path: Path
+) -> None:
+    settings = config(
+        images_per_step=4, tokens_per_minibatch=8 * 19
+    )  # 17 tokens of prompt and 2 of completion
+    small = [Prompt(str(i), picture(i), "how many large red circles are there ?") for i in range(4)]
+    large = [*small[:3], Prompt("large", picture(4, side=112), "how many ?")]
+    found = [built(looking_closely, asked, settings, tmp_path).args for asked in (small, large)]
+    assert [arguments.per_device_train_batch_size for arguments in found] == [8, 2]
+
+
+def test_vllm_keeps_room_for_the_longest_prompt_and_its_completion_only(
+    pupil: Policy, prompts: list[Prompt], tmp_path: Path
+) -> None:
+    long = Prompt("long", picture(0), "what colour is the large circle ? " * 150)
+    arguments = built(pupil, [*prompts, long], config(), tmp_path).args
+    assert arguments.vllm_max_model_length == 2048  # some 1,050 tokens

@@ -2,7 +2,9 @@
 
 Slower on shared images (TRL encodes an image anew for each completion), but it brings every architecture,
 LoRA through PEFT and Accelerate. Rewards of None become NaN inside TRL: such a completion stays out of its
-group's mean and gets advantage 0; unlike `shared`, TRL still counts its tokens when it averages the loss.
+group's mean and gets advantage 0; unlike `shared`, TRL still counts its tokens when it averages the loss. Where a
+step's completions do not fit at once they are sampled and scored in parts (`grpo.partition`); `dapo` then averages over
+the tokens of each part, and the parts count alike.
 
     report = train(model, processor, prompts, reward, GRPOConfig(steps=50), out=Path("trl"))
 """
@@ -25,18 +27,24 @@ from transformers import AutoModelForImageTextToText, PreTrainedModel, Processor
 from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import get_last_checkpoint
 
+from scotoma.grpo.budget import longest
 from scotoma.grpo.checkpoint import save_checkpoint, whole_checkpoints
 from scotoma.grpo.config import GRPOConfig
+from scotoma.grpo.partition import partition
 from scotoma.grpo.report import StepReport, TrainingReport
 from scotoma.grpo.rollout import Prompt, RewardFunction, Rollout, scored
 from scotoma.grpo.schedule import prompts_of_step
 from scotoma.models.quiet import quiet
+from scotoma.models.rows import RowEncoder
 
 UNTRAINABLE = {
     "paligemma": "its processor does not tokenise prompts of different lengths, and TRL marks completions as prefix"
 }
 """Families that TRL (1.16) cannot train, with the reason: PaliGemma sees a prefix from both sides, so completions
 marked as prefix would see what they are to predict."""
+
+_VLLM_ROUNDS_TO = 1024
+"""Tokens: room for a prompt that has some more of them than the longest that was looked at."""
 
 
 def train(
@@ -110,9 +118,8 @@ def build_trainer(
         if any(re.search(pattern, name) for pattern in config.frozen):
             parameter.requires_grad_(False)
     processes = int(os.environ.get("WORLD_SIZE", "1"))
-    per_step = _prompts_per_step(prompts, config, processes)
-    longest = max(prompts, key=lambda prompt: len(prompt.text))
-    micro = _rollouts_per_minibatch(processor, longest, config, per_step * config.group_size // processes)
+    length = max(len(row.ids) for _, row in longest(RowEncoder(model, processor), prompts))
+    cut = partition(prompts, length, config, processes)
     cpu = not torch.cuda.is_available()
     arguments = TrlConfig(
         output_dir=str(out),
@@ -120,8 +127,9 @@ def build_trainer(
         lr_scheduler_type="linear" if config.schedule == "linear" else "constant_with_warmup",
         warmup_steps=config.warmup_steps * config.num_iterations,
         max_steps=config.steps * config.num_iterations,
-        per_device_train_batch_size=micro,
-        gradient_accumulation_steps=per_step * config.group_size // (micro * processes),
+        per_device_train_batch_size=cut.minibatch,
+        gradient_accumulation_steps=cut.minibatches,
+        steps_per_generation=cut.sampled,
         num_generations=config.group_size,
         num_iterations=config.num_iterations,
         max_completion_length=config.max_new_tokens,
@@ -132,6 +140,10 @@ def build_trainer(
         loss_type=config.loss_type,
         use_vllm=config.vllm,
         vllm_mode="colocate",
+        # Without a bound vLLM keeps room for the longest context that the model could have, and does not start; without
+        # sleep its weights stay beside those that are trained.
+        vllm_max_model_length=_VLLM_ROUNDS_TO * math.ceil((length + config.max_new_tokens) / _VLLM_ROUNDS_TO),
+        vllm_enable_sleep_mode=True,
         scale_rewards="group" if config.scale_rewards else "none",
         max_grad_norm=config.max_grad_norm,
         weight_decay=config.weight_decay,
@@ -161,7 +173,7 @@ def build_trainer(
         args=arguments,
         processing_class=processor,
         reward_funcs=scorer.score,
-        train_dataset=_dataset(prompts, config, per_step),
+        train_dataset=_dataset(prompts, config, cut.prompts),
         peft_config=_lora(config),
     )
     trainer.remove_callback(PrinterCallback)
@@ -259,18 +271,22 @@ class Scorer:
         trainer_state: Any,
         **_: Any,
     ) -> list[float | None]:
-        """Called by TRL with one entry per completion of the step; `prompt_index` is a column of our dataset."""
+        """Called by TRL with one entry per completion that was sampled at once, a step or a part of one;
+        `prompt_index` is a column of our dataset.
+        """
         started = time.perf_counter()
         rollouts = [
             Rollout(self.prompts[index], tuple(ids), completion[0]["content"].strip())
             for completion, ids, index in zip(completions, completion_ids, prompt_index, strict=True)
         ]
         rewards = [rollout.reward for rollout in scored(rollouts, self.reward)]
-        self.counts[trainer_state.global_step // self.config.num_iterations] = Counts(
-            completions=len(rewards),
-            masked=rewards.count(None),
-            tokens=sum(map(len, completion_ids)),
-            seconds=time.perf_counter() - started,
+        step = trainer_state.global_step // self.config.num_iterations
+        before = self.counts.get(step, Counts())
+        self.counts[step] = Counts(
+            completions=before.completions + len(rewards),
+            masked=before.masked + rewards.count(None),
+            tokens=before.tokens + sum(map(len, completion_ids)),
+            seconds=before.seconds + time.perf_counter() - started,
         )
         return rewards
 
@@ -323,29 +339,6 @@ def _dataset(prompts: Sequence[Prompt], config: GRPOConfig, per_step: int) -> An
         }
 
     return rows.with_transform(opened)
-
-
-def _prompts_per_step(prompts: Sequence[Prompt], config: GRPOConfig, processes: int) -> int:
-    """As many as are wanted, or as a step's images hold on average; rounded so that their completions can be dealt out
-    evenly to the processes.
-    """
-    images = len({prompt.image.id for prompt in prompts})
-    mean = len(prompts) * min(config.images_per_step, images) / images
-    if config.prompts_per_step is not None:
-        mean = min(config.prompts_per_step, len(prompts))
-    even = processes // math.gcd(processes, config.group_size)
-    return even * max(1, round(mean / even))
-
-
-def _rollouts_per_minibatch(processor: ProcessorMixin, prompt: Prompt, config: GRPOConfig, share: int) -> int:
-    """The largest divisor of a process's rollouts in a step (`share`) whose padded tokens stay within the budget."""
-    text = processor.apply_chat_template(
-        [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": prompt.text}]}],
-        add_generation_prompt=True,
-    )
-    length = processor(text=[text], images=[[prompt.image.open()]], return_tensors="pt")["input_ids"].shape[1]
-    most = max(1, config.tokens_per_minibatch // (length + config.max_new_tokens))
-    return max(size for size in range(1, share + 1) if share % size == 0 and size <= most)
 
 
 def _lora(config: GRPOConfig) -> Any:
