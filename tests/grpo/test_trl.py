@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from scotoma.core import ConfigError
+from scotoma.core import ConfigError, ImageRecord
 from scotoma.grpo.config import GRPOConfig
 from scotoma.grpo.engine import train
 from scotoma.grpo.rollout import Prompt, Rollout
@@ -105,3 +105,16 @@ def test_vllm_keeps_room_for_the_longest_prompt_and_its_completion_only(
     long = Prompt("long", picture(0), "what colour is the large circle ? " * 150)
     arguments = built(pupil, [*prompts, long], config(), tmp_path).args
     assert arguments.vllm_max_model_length == 2048  # some 1,050 tokens
+
+
+def test_a_picture_is_decoded_once_in_a_step_for_all_of_its_rollouts(
+    pupil: Policy, prompts: list[Prompt], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = config(images_per_step=2, tokens_per_minibatch=100)
+    trainer = built(pupil, prompts, settings, tmp_path)
+    assert trainer.args.gradient_accumulation_steps > 1
+    opened: list[str] = []
+    decode = ImageRecord.open
+    monkeypatch.setattr(ImageRecord, "open", lambda record: opened.append(record.id) or decode(record))
+    trainer.train()
+    assert 3 <= len(opened) <= 2 * settings.steps

@@ -19,10 +19,12 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
+from PIL.Image import Image
 from transformers import AutoModelForImageTextToText, PreTrainedModel, ProcessorMixin, TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import get_last_checkpoint
@@ -319,7 +321,9 @@ class _Announce(TrainerCallback):  # type: ignore[misc]  # transformers is untyp
 
 
 def _dataset(prompts: Sequence[Prompt], config: GRPOConfig, per_step: int) -> Any:
-    """Rows in the order of training: `per_step` prompts for each step. Images are opened only when they are needed."""
+    """Rows in the order of training: `per_step` prompts for each step. Images are opened only when they are needed, and
+    once for a step: TRL asks for its rows anew for every minibatch, and copies as many pictures as there are objects.
+    """
     from datasets import Dataset
 
     position = {prompt.id: index for index, prompt in enumerate(prompts)}
@@ -329,13 +333,18 @@ def _dataset(prompts: Sequence[Prompt], config: GRPOConfig, per_step: int) -> An
         order += [position[prompt.id] for prompt in prompts_of_step(prompts, config, step)]
         step += 1
     rows = Dataset.from_dict({"prompt_index": order[: config.steps * per_step]})
+    records = {prompt.image.id: prompt.image for prompt in prompts}
+
+    @lru_cache(maxsize=per_step)  # a step has no more pictures than prompts
+    def picture(image_id: str) -> Image:
+        return records[image_id].open()
 
     def opened(batch: dict[str, list[int]]) -> dict[str, list[Any]]:
         chosen = [prompts[index] for index in batch["prompt_index"]]
         return {
             "prompt_index": batch["prompt_index"],
             "prompt": [messages(prompt) for prompt in chosen],
-            "image": [prompt.image.open() for prompt in chosen],
+            "image": [picture(prompt.image.id) for prompt in chosen],
         }
 
     return rows.with_transform(opened)
