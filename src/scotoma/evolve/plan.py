@@ -27,7 +27,7 @@ def check_training(settings: EvolveSettings) -> None:
     """Refuse now what the training would refuse an hour later.
 
     Raises:
-        ConfigError: the Accelerate config is not there.
+        ConfigError: the Accelerate config is not there, or nothing that training could be launched with.
         SpecError, ModelError: the candidate has no weights that could be trained.
     """
     checkpoint_path(settings.candidate)
