@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from transformers import PreTrainedModel
 
 from scotoma.core import ConfigError, ImageRecord
+from scotoma.grpo.checkpoint import save_checkpoint
 from scotoma.grpo.config import GRPOConfig
 from scotoma.grpo.engine import train
 from scotoma.grpo.rollout import Prompt, Rollout
-from scotoma.grpo.trl import Scorer, build_trainer
-from scotoma.models.checkpoint import Checkpoint
-from tests.grpo.conftest import QUESTIONS, Policy, picture
+from scotoma.grpo.trl import Scorer, build_trainer, gathered
+from scotoma.models.checkpoint import Checkpoint, open_checkpoint
+from tests.grpo.conftest import QUESTIONS, Policy, load, picture
 
 
 def nothing(rollouts: list[Rollout]) -> list[float | None]:
@@ -118,3 +121,37 @@ def test_a_picture_is_decoded_once_in_a_step_for_all_of_its_rollouts(
     monkeypatch.setattr(ImageRecord, "open", lambda record: opened.append(record.id) or decode(record))
     trainer.train()
     assert 3 <= len(opened) <= 2 * settings.steps
+
+
+@pytest.mark.parametrize("lora_rank", [0, 4])
+def test_a_policy_gathered_from_shards_ends_its_completions_like_the_one_it_began_as(
+    pupil: Policy, prompts: list[Prompt], tmp_path: Path, lora_rank: int
+) -> None:
+    pupil.model.generation_config.eos_token_id = [2, 5]
+    trainer = built(pupil, prompts, config(lora_rank=lora_rank), tmp_path)
+    trainer.is_fsdp_enabled = True  # one process gathers from itself
+    fresh = gathered(trainer)
+    assert fresh is not trainer.model
+    merged = fresh.merge_and_unload() if lora_rank else fresh
+    saved = open_checkpoint(save_checkpoint(merged, pupil.processor, tmp_path / "policy"))
+    assert saved.eos_ids == (2, 5)
+    held = saved.model.state_dict()
+    assert all(
+        torch.equal(held[name], weight) for name, weight in load(pupil.path).model.state_dict().items()
+    )
+
+
+def test_of_a_training_that_opened_its_model_itself_nothing_stays_in_memory(
+    saved: dict[str, Path], prompts: list[Prompt], tmp_path: Path
+) -> None:
+    def models() -> int:
+        return sum(isinstance(thing, PreTrainedModel) for thing in gc.get_objects())
+
+    gc.collect()
+    before = models()
+    gc.disable()  # which might come by at any time
+    try:
+        train(saved["idefics3"], prompts, nothing, config(), out=tmp_path, engine="trl")
+        assert models() == before
+    finally:
+        gc.enable()

@@ -79,7 +79,7 @@ def train(
         trainer.accelerator.wait_for_everyone()
         last = get_last_checkpoint(str(out / "trl")) if (out / "trl").is_dir() else None
         trainer.train(resume_from_checkpoint=last)
-        trained = _whole(trainer)
+        trained = gathered(trainer)
         if trainer.accelerator.is_main_process:
             if hasattr(trained, "merge_and_unload"):
                 trained = trained.merge_and_unload()
@@ -190,7 +190,7 @@ def _reference(model: PreTrainedModel, processor: ProcessorMixin, out: Path) -> 
     return folder if folder.is_dir() else save_checkpoint(model, processor, folder)
 
 
-def _whole(trainer: Any) -> Any:
+def gathered(trainer: Any) -> Any:
     """The trained model with all of its weights, on every process; where they are sharded, on the first only."""
     trained = trainer.accelerator.unwrap_model(trainer.model)
     if not trainer.is_fsdp_enabled:
@@ -198,8 +198,9 @@ def _whole(trainer: Any) -> Any:
     weights = trainer.accelerator.get_state_dict(trainer.model)  # gathers: every process must ask
     if not trainer.accelerator.is_main_process:
         return trained
-    config = trained.get_base_model().config if hasattr(trained, "get_base_model") else trained.config
-    fresh = AutoModelForImageTextToText.from_config(config, dtype=next(iter(weights.values())).dtype)
+    base = trained.get_base_model() if hasattr(trained, "get_base_model") else trained
+    fresh = AutoModelForImageTextToText.from_config(base.config, dtype=next(iter(weights.values())).dtype)
+    fresh.generation_config = base.generation_config  # with all tokens that end a completion
     if hasattr(trained, "peft_config"):
         from peft import get_peft_model
 
@@ -302,8 +303,13 @@ class SkipNonFinite(TrainerCallback):  # type: ignore[misc]  # transformers is u
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Without gradients AdamW leaves weights and moments alone."""
+        from accelerate.utils import reduce
+
         gradients = [p.grad for p in kwargs["model"].parameters() if p.grad is not None]
-        if not all(bool(torch.isfinite(gradient).all()) for gradient in gradients):
+        # Of a sharded gradient every process sees its own part, and all must skip or none.
+        parts = [gradient.to_local() if hasattr(gradient, "to_local") else gradient for gradient in gradients]
+        broken = sum(not torch.isfinite(part).all() for part in parts)
+        if reduce(torch.tensor(float(broken), device=args.device), "sum") > 0:
             step = state.global_step // self.config.num_iterations
             self.skipped[step] = self.skipped.get(step, 0) + 1
             kwargs["model"].zero_grad(set_to_none=True)

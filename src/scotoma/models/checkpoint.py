@@ -6,6 +6,7 @@ checkpoint.model, checkpoint.processor
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import json
 import os
@@ -102,6 +103,13 @@ def open_checkpoint(
 def accelerated() -> bool:
     """Whether `device="auto"` means something else than the CPU."""
     return _device("auto").type != "cpu"
+
+
+def release() -> None:
+    """Give back what models that nobody holds any more occupy, also where they hold one another."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def check_checkpoint(source: str | os.PathLike[str]) -> None:
