@@ -14,6 +14,7 @@ from scotoma.core import ConfigError, ImageRecord
 from scotoma.grpo.checkpoint import save_checkpoint
 from scotoma.grpo.config import GRPOConfig
 from scotoma.grpo.engine import train
+from scotoma.grpo.report import StepReport
 from scotoma.grpo.rollout import Prompt, Rollout
 from scotoma.grpo.trl import Scorer, build_trainer, gathered
 from scotoma.models.checkpoint import Checkpoint, open_checkpoint
@@ -88,6 +89,18 @@ def test_a_step_that_does_not_fit_at_once_is_sampled_in_parts_of_whole_groups_an
     assert [step.completions for step in report.steps] == [18] * settings.steps
     assert [step.masked for step in report.steps] == [in_a_step] * settings.steps
     assert all(18 <= step.tokens <= 36 for step in report.steps)
+
+
+def test_a_step_that_is_trained_on_twice_is_told_of_once(
+    pupil: Policy, prompts: list[Prompt], tmp_path: Path
+) -> None:
+    heard: list[StepReport] = []
+    checkpoint, settings = Checkpoint(pupil.model, pupil.processor, "test"), config(num_iterations=2)
+    report = train(checkpoint, prompts, nothing, settings, out=tmp_path, engine="trl", on_step=heard.append)
+    assert [step.step for step in heard] == [0, 1]
+    assert list(report.steps) == heard
+    assert [step.completions for step in heard] == [18, 18]
+    assert all(step.reward_mean == 0 and step.grad_norm is not None for step in heard)
 
 
 def test_a_large_picture_makes_the_minibatches_small_though_its_question_is_short(

@@ -216,14 +216,16 @@ def messages(prompt: Prompt) -> list[dict[str, str]]:
 
 
 def step_reports(trainer: Any, scorer: Scorer, guard: SkipNonFinite) -> list[StepReport]:
-    """TRL's log, as ours: one report per rollout batch (the last of its iterations).
+    """TRL's log, as ours: one report per rollout batch, of its last iteration; of rewards TRL tells in the first.
 
     What TRL does not log (counts) is known for the steps of this process only.
     """
     iterations = scorer.config.num_iterations
     reports = []
-    for row in trainer.state.log_history:
-        if "reward" not in row or row["step"] % iterations:
+    row: dict[str, Any] = {}
+    for logged in trainer.state.log_history:
+        row |= logged
+        if "loss" not in logged or row["step"] % iterations:
             continue
         step = row["step"] // iterations - 1
         counts = scorer.counts.get(step, Counts())
@@ -322,7 +324,7 @@ class _Announce(TrainerCallback):  # type: ignore[misc]  # transformers is untyp
         self.config, self.tell = config, tell
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
-        if "reward" in (logs or {}) and state.global_step % self.config.num_iterations == 0:
+        if "loss" in (logs or {}) and state.global_step % self.config.num_iterations == 0:
             self.tell()
 
 
