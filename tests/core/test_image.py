@@ -32,6 +32,13 @@ def test_an_image_opens_as_rgb_from_bytes_or_from_a_file(tmp_path: Path) -> None
         assert (image.mode, image.size, image.getpixel((0, 0))) == ("RGB", (3, 2), (255, 0, 0))
 
 
+def test_a_size_is_read_from_the_header_of_a_picture_that_may_break_off_later() -> None:
+    assert record(png()).size() == (3, 2)
+    assert record(png()[:-16]).size() == (3, 2)
+    with pytest.raises(ImageError, match="is not an image"):
+        record(b"no picture").size()
+
+
 def test_a_missing_file_is_named_in_the_error(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"gone\.png"):
         record(path=tmp_path / "gone.png").read()

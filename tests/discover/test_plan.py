@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scotoma.core import ConfigError, ImageError
-from scotoma.discover.plan import REPLY_TOKENS, TEXT_TOKENS, Plan, plan_discovery
+from scotoma.discover.plan import REPLY_TOKENS, TEXT_TOKENS, UNCOUNTED, Plan, plan_discovery
 from scotoma.discover.qualification import CHECKS, SMALLEST
 from scotoma.discover.settings import (
     ConfirmSettings,
@@ -135,6 +135,7 @@ def test_memory_follows_from_the_weights_or_the_name() -> None:
     assert training is not None
     assert 14e9 < answering < 20e9 < 110e9 < training
     assert 0.8e6 < (by_use["questioner", "is trained"].parameters or 0) < 5e6
+    assert UNCOUNTED in plan.notes
 
 
 def test_every_round_adds_its_training_and_its_examination() -> None:

@@ -63,6 +63,14 @@ def pupil(saved: dict[str, Path]) -> Policy:
     return load(saved["idefics3"])
 
 
+@pytest.fixture
+def looking_closely(tmp_path: Path) -> Policy:
+    """A policy for whom a larger picture has more tokens: 4 for 32 × 32 pixels, 49 for 112 × 112."""
+    policy = load(checkpoints.qwen2_5_vl(tmp_path / "qwen"))
+    policy.processor.image_processor.size.longest_edge = 112 * 112
+    return policy
+
+
 @pytest.fixture(scope="session")
 def prompts() -> list[Prompt]:
     """Three images with three questions each."""
@@ -73,9 +81,9 @@ def prompts() -> list[Prompt]:
     ]
 
 
-def picture(seed: int) -> ImageRecord:
-    """A random image."""
-    pixels = np.random.default_rng(seed).integers(0, 255, (32, 32, 3), dtype=np.uint8)
+def picture(seed: int, side: int = 32) -> ImageRecord:
+    """A random square image."""
+    pixels = np.random.default_rng(seed).integers(0, 255, (side, side, 3), dtype=np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
     return ImageRecord(id=ImageRecord.hash(buffer.getvalue()), source="test", data=buffer.getvalue())

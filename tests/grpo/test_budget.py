@@ -12,7 +12,7 @@ from scotoma.grpo import GRPOConfig, Prompt
 from scotoma.grpo.budget import check_budget
 from scotoma.grpo.engine import train
 from scotoma.models.checkpoint import Checkpoint
-from tests.grpo.conftest import Policy
+from tests.grpo.conftest import Policy, picture
 
 
 def test_what_fits_passes(policy: Policy, prompts: list[Prompt]) -> None:
@@ -59,3 +59,13 @@ def test_nothing_is_written_before_the_budget_is_checked(
             checkpoint, prompts, lambda r: [1.0] * len(r), GRPOConfig(), out=tmp_path / "out", engine=engine
         )  # type: ignore[arg-type]
     assert not (tmp_path / "out").exists()
+
+
+def test_a_large_picture_is_looked_at_though_many_texts_are_longer(looking_closely: Policy) -> None:
+    policy = looking_closely
+    many = [Prompt(str(n), picture(0), "how many large red circles are there ?") for n in range(70)]
+    large = Prompt("large", picture(1, side=112), "how many ?")
+    policy.model.config.get_text_config().max_position_embeddings = 48
+    check_budget(policy.model, policy.processor, many, GRPOConfig())
+    with pytest.raises(BudgetError, match="the prompt 'large'"):
+        check_budget(policy.model, policy.processor, [*many, large], GRPOConfig())

@@ -176,7 +176,7 @@ def test_a_whole_step_of_trl_has_our_gradients(
     pupil: Policy, prompts: list[Prompt], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """TRL's own loop, with gradient accumulation and a masked completion; only the sampling is replaced by ours."""
-    settings = config(max_grad_norm=1e9)
+    settings = config(max_grad_norm=1e9, tokens_per_minibatch=200)  # so that all are sampled at once
     trainer = SharedTrainer(pupil.model, pupil.processor, settings)
     rollouts = trainer.sample(prompts_of_step(prompts, settings, 0), 4)
 

@@ -80,3 +80,20 @@ def test_a_config_that_is_not_there(policy: Path, tmp_path: Path) -> None:
     with pytest.raises(ScotomaError, match="no Accelerate config"):
         launch(tmp_path / "none.yaml", policy, prompts(), longest, CONFIG, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("of", "to", "said"),
+    [
+        ("num_machines: 1", "num_machines: 2", "2 machines"),
+        ("MULTI_GPU", "DEEPSPEED", "DeepSpeed"),
+        (TWO, "a: [", "other.yaml"),
+    ],
+)
+def test_a_config_that_would_lose_processes_or_weights_is_refused_before_anything_is_written(
+    policy: Path, tmp_path: Path, of: str, to: str, said: str
+) -> None:
+    (tmp_path / "other.yaml").write_text(TWO.replace(of, to))
+    with pytest.raises(ConfigError, match=said):
+        launch(tmp_path / "other.yaml", policy, prompts(), longest, CONFIG, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -153,6 +153,16 @@ def test_a_state_of_another_config_is_refused(pupil: Policy) -> None:
         trainer(pupil, beta=0.1).load_state(trainer(pupil).state())
 
 
+def test_what_ran_out_of_memory_goes_on_with_less_at_once(pupil: Policy, prompts: list[Prompt]) -> None:
+    begun = trainer(pupil)
+    begun.step(prompts, says_red)
+    other = load(pupil.path)
+    again = trainer(other, tokens_per_minibatch=30)
+    again.load_state(begun.state())
+    assert again.steps_done == 1
+    assert same(weights(pupil), weights(other))
+
+
 def test_a_saved_policy_is_a_stock_checkpoint(policy: Policy, prompts: list[Prompt], tmp_path: Path) -> None:
     shared = trainer(policy)
     shared.supervised_step([Completion(prompt, "red star") for prompt in prompts], 1e-2)

@@ -81,7 +81,7 @@ def command(
             settings.out,
             command="evolve",
             config=settings.model_dump(mode="json"),
-            may_change=("out", "generate.at_once", *fast),
+            may_change=("out", "generate.at_once", "repair.tokens_per_minibatch", *fast),
         ) as run,
         console.progress_bars() as progress,
     ):

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from scotoma.core.errors import ImageError
-from scotoma.core.pixels import Undecodable, decode
+from scotoma.core.pixels import Undecodable, decode, size_of
 from scotoma.core.predicate import Tag, Tags
 
 if TYPE_CHECKING:
@@ -97,9 +98,23 @@ class ImageRecord:
         Raises:
             ImageError: the bytes are no readable image.
         """
-        try:
-            # Converted here, not by rewriting the file: the id stays the hash of the bytes as they came.
+        # Converted here, not by rewriting the file: the id stays the hash of the bytes as they came.
+        with self._named():
             return decode(self.read()).image
+
+    def size(self) -> tuple[int, int]:
+        """(width, height) as the file has it: its header alone is read, so that many pictures can be compared.
+
+        Raises:
+            ImageError: the bytes are no image.
+        """
+        with self._named():
+            return size_of(self.read())
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
         except Undecodable as error:
             where = self.path or self.id[:12]
             raise ImageError(f"{where} is not an image that can be read: {error}") from error

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Literal
@@ -77,13 +79,33 @@ def decode(data: bytes, *, max_pixels: int | None = None, reduced: int | None = 
     Raises:
         Undecodable: the bytes cannot be shown; nothing else is ever raised for bad bytes.
     """
+    with _counted(data):
+        return _decode(data, max_pixels, reduced)
+
+
+def size_of(data: bytes) -> tuple[int, int]:
+    """(width, height) as the file has it, before it is turned upright: its header alone is read.
+
+    Raises:
+        Undecodable: the bytes are no picture that is read; whether it is whole, only `decode` knows.
+    """
+    import PIL.Image
+
+    with _counted(data):
+        image: Image = PIL.Image.open(io.BytesIO(data), formats=_readable_formats())
+        return image.size
+
+
+@contextmanager
+def _counted(data: bytes) -> Iterator[None]:
+    """Whatever Pillow says of these bytes, as an `Undecodable`."""
     import PIL.Image
 
     try:
         with warnings.catch_warnings():
             # Pillow warns of sizes and of broken metadata; what matters of it is a reason or a conversion here.
             warnings.filterwarnings("ignore", module=r"PIL\b")
-            return _decode(data, max_pixels, reduced)
+            yield
     except Undecodable:
         raise
     except PIL.Image.DecompressionBombError as error:

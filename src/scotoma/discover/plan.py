@@ -46,6 +46,9 @@ REPLY_TOKENS = {
 PIXELS_PER_TOKEN = 28 * 28
 """Qwen2.5-VL's: 14-pixel patches, merged 2 × 2 (arXiv 2502.13923)."""
 
+UNCOUNTED = "memory to train is without activations, which grow with tokens_per_minibatch and with the model"
+"""What `memory_of` cannot know."""
+
 _SAMPLED = 8
 
 
@@ -215,7 +218,8 @@ def priced(
 
 def memory_of(role: str, spec: str, use: str, lora: bool = False) -> Memory:
     """An estimate: 2 bytes a parameter to answer (bfloat16), and a fifth more for activations; 16 to train them all
-    (weights, gradients and Adam's two moments in float32); with LoRA the frozen weights in bfloat16, and half more.
+    (weights, gradients and Adam's two moments in float32), and a fifth more; with LoRA the frozen weights in bfloat16,
+    and half more for the adapters and theirs. The activations of a training are in none of it (`UNCOUNTED`).
     """
     count = parameters(spec)
     per = {"infer": 2 * 1.2, "full": 16 * 1.2, "lora": 2 * 1.5}["lora" if lora and use == "full" else use]

@@ -11,7 +11,7 @@ from itertools import islice
 
 from scotoma.core import World
 from scotoma.discover.calibration import read_calibration
-from scotoma.discover.plan import Plan, PlanRow, discovery_rows, memory_of, priced
+from scotoma.discover.plan import UNCOUNTED, Plan, PlanRow, discovery_rows, memory_of, priced
 from scotoma.discover.pool import check_source, open_source
 from scotoma.discover.questioner import check_questioner
 from scotoma.evolve.diagnosis import AIMED, ATTRIBUTED, PER_MODE, RENEWED
@@ -28,7 +28,7 @@ def check_training(settings: EvolveSettings) -> None:
     """Refuse now what the training would refuse an hour later.
 
     Raises:
-        ConfigError: the Accelerate config is not there.
+        ConfigError: the Accelerate config is not there, or nothing that training could be launched with.
         SpecError, ModelError: the candidate has no weights that could be trained.
     """
     checkpoint_path(settings.candidate)
@@ -111,7 +111,7 @@ def plan_spiral(settings: EvolveSettings) -> Plan:
         agents["blind"] = told.checks.blind
     plan = priced(settings, rows, shown, agents)
     trained = memory_of("candidate", settings.candidate, "full", lora=repair.lora_rank > 0)
-    return replace(plan, memory=(*plan.memory, trained))
+    return replace(plan, memory=(*plan.memory, trained), notes=(*plan.notes, UNCOUNTED))
 
 
 def _row(stage: str, images: int, asked: int, rulings: int) -> PlanRow:

@@ -24,7 +24,7 @@ from scotoma.grpo.launch import launch
 from scotoma.grpo.report import StepReport, TrainingReport
 from scotoma.grpo.rollout import Completion, Prompt, Rollout
 from scotoma.grpo.trainer import Trainer
-from scotoma.models.checkpoint import Checkpoint
+from scotoma.models.checkpoint import Checkpoint, release
 from scotoma.models.spec import trained
 from scotoma.verify.rules import match
 
@@ -103,6 +103,7 @@ def reinforce(
         lora_rank=settings.lora_rank,
         frozen=settings.frozen,
         vllm=settings.vllm,
+        tokens_per_minibatch=settings.tokens_per_minibatch,
         seed=seed,
     )
     prompts = [
@@ -141,6 +142,7 @@ def reinforce(
             on_step=on_step,
             look=Look(settings.look_every, good) if good is not None and settings.look_every else None,
         )
+    release()
     return launch(
         settings.accelerate,
         trained(policy, warm) if warm.is_dir() else policy,

@@ -36,6 +36,7 @@ class RepairSettings(Settings):
         max_new_tokens: room for an answer in training, thinking included; none: `answers.max_tokens`, or 4, enough for
             a word, where `answers` is left at its defaults.
         lora_rank: rank of LoRA adapters, trained instead of the weights (0: the weights); engines `trl`, `stock`.
+        tokens_per_minibatch: how many tokens go through the model at once; lower it where training runs out of memory.
         accelerate: an Accelerate config; training is launched on its processes (engine `trl`).
         vllm: sample with vLLM while training (engine `trl`).
         pass_samples: k answers per question in the diagnosis (DPE: 9).
@@ -61,6 +62,7 @@ class RepairSettings(Settings):
     beta: float = Field(default=0.0, ge=0)
     max_new_tokens: int | None = Field(default=None, ge=1)
     lora_rank: int = Field(default=0, ge=0)
+    tokens_per_minibatch: int = Field(default=16_384, ge=1)
     accelerate: HomePath | None = None
     vllm: bool = False
     pass_samples: int = Field(default=9, ge=2)

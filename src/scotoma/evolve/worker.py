@@ -114,7 +114,7 @@ def _broken_off(name: str, process: subprocess.Popen[bytes], error: Exception) -
             code = process.wait(timeout=10)  # it hung up: its exit code tells more
             return ModelError(
                 f"the process of {name} ended without a result (exit code {code})",
-                hint="out of memory? Lower repair.images_per_step; the same command goes on where it stood",
+                hint="out of memory? Lower repair.tokens_per_minibatch; the same command goes on where it stood",
             )
     process.kill()
     process.wait()

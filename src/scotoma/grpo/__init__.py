@@ -2,7 +2,7 @@
 
 Rewards arrive as plain functions; the engines obey one interface and give the same loss on the same rollouts.
 `shared` packs image → questions → completions as one tree (one process, CPU or one GPU); `trl` is TRL's
-GRPOTrainer (LoRA, Accelerate, many machines); `stock` runs any family row by row in this process, LoRA too.
+GRPOTrainer (LoRA, Accelerate, many processes); `stock` runs any family row by row in this process, LoRA too.
 
 >>> from scotoma.grpo import GRPOConfig, Prompt, Rollout
 """

@@ -8,7 +8,8 @@ deep in a forward pass, or silently train on the wrong features.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 import torch
@@ -19,16 +20,17 @@ from scotoma.core import BudgetError, ImageError, ReplyError, Request
 from scotoma.grpo.config import GRPOConfig
 from scotoma.grpo.rollout import Prompt
 from scotoma.models.families import Pixels, family_of, unwrapped
-from scotoma.models.rows import RowEncoder
+from scotoma.models.rows import Row, RowEncoder
 
-SAMPLE = 64
-"""How many prompts, those with the longest texts, are looked at ahead; every step checks its own again."""
+SAMPLE = 32
+"""How many prompts with the longest texts, and how many about the largest pictures, are looked at ahead; every step
+checks its own again."""
 
 
 def check_budget(
     model: nn.Module, processor: ProcessorMixin, prompts: Sequence[Prompt], config: GRPOConfig
 ) -> None:
-    """Look at the longest prompts, and at one image of each shape that they hold.
+    """Look at the longest prompts (`longest`), and at one image of each shape that they hold.
 
     Raises:
         BudgetError: prompt and completion exceed the model's positions; or the processor writes another
@@ -36,18 +38,40 @@ def check_budget(
             itself.
         ImageError: an image cannot be read or used.
     """
-    longest = sorted(prompts, key=lambda prompt: len(prompt.text), reverse=True)[:SAMPLE]
     encoder = RowEncoder(model, processor)
     seen: set[tuple[torch.Size, ...]] = set()
-    for prompt in longest:
-        [row] = encoder.encode([Request((prompt.image,), prompt.text, prompt.history)])
-        if isinstance(row, ReplyError):
-            refused(prompt, row)
+    for prompt, row in longest(encoder, prompts):
         fits(positions_of(model), prompt, len(row.ids), config.max_new_tokens)
         shape = tuple(value.shape for value in row.pixels.values())
         if shape not in seen:
             seen.add(shape)
             _features_match(model, row.ids.count(encoder.image_token_id), row.pixels)
+
+
+def longest(encoder: RowEncoder, prompts: Sequence[Prompt]) -> Iterator[tuple[Prompt, Row]]:
+    """The prompts among which the one with the most tokens is, and their rows: those with the longest texts, and of
+    each size that pictures have, the largest first, the one with the longest text.
+
+    Raises:
+        BudgetError: the processor cannot take a prompt.
+        ImageError: an image cannot be read or used.
+    """
+    by_text = sorted(prompts, key=lambda prompt: sum(map(len, _texts(prompt))), reverse=True)
+    pictures = {prompt.image.id: prompt.image for prompt in prompts}
+    sizes = {image_id: picture.size() for image_id, picture in pictures.items()}
+    by_size = {sizes[prompt.image.id]: prompt for prompt in reversed(by_text)}
+    largest = [by_size[size] for size in sorted(by_size, key=math.prod, reverse=True)[:SAMPLE]]
+    for prompt in dict.fromkeys([*by_text[:SAMPLE], *largest]):
+        [row] = encoder.encode([Request((prompt.image,), prompt.text, prompt.history)])
+        if isinstance(row, ReplyError):
+            refused(prompt, row)
+        yield prompt, row
+
+
+def _texts(prompt: Prompt) -> Iterator[str]:
+    yield prompt.text
+    for turn in prompt.history:
+        yield turn.text
 
 
 def positions_of(model: nn.Module) -> int | None:

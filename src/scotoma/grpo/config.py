@@ -42,8 +42,8 @@ class GRPOConfig(BaseModel):
         temperature: of sampling, and of the log-probabilities that are trained.
         max_new_tokens: completions are cut there.
         num_iterations: updates per rollout batch.
-        tokens_per_minibatch: how many tokens of packed trees go through the model at once; bounds memory
-            only, the gradient is that of the whole step.
+        tokens_per_minibatch: how many tokens (of packed trees, or of padded rows) go through the model at once; bounds
+            memory only, the gradient is that of the whole step.
         max_grad_norm: gradients are clipped to this norm.
         weight_decay: AdamW's.
         frozen: regular expressions (`re.search`) of parameter names that are not trained, e.g.

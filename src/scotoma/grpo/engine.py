@@ -29,7 +29,7 @@ from scotoma.grpo.schedule import prompts_of_step
 from scotoma.grpo.shared import SharedTrainer, packable_family
 from scotoma.grpo.stock import StockTrainer
 from scotoma.grpo.trainer import Trainer
-from scotoma.models.checkpoint import Checkpoint, open_checkpoint
+from scotoma.models.checkpoint import Checkpoint, open_checkpoint, release
 from scotoma.models.families import family_of
 from scotoma.models.spec import open_weights
 
@@ -75,9 +75,12 @@ def train(
     _check_begun(out, chosen)
     check_budget(checkpoint.model, checkpoint.processor, prompts, config)
     if chosen == "trl":
-        return trl.train(
+        report = trl.train(
             checkpoint.model, checkpoint.processor, prompts, reward, config, out, save_every, on_step
         )
+        del checkpoint
+        release()  # Transformers' trainer and its model refer to each other
+        return report
     trainer = {"shared": SharedTrainer, "stock": StockTrainer}[chosen]
     return _train_here(
         trainer(checkpoint.model, checkpoint.processor, config),

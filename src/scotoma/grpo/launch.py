@@ -22,6 +22,7 @@ from scotoma.core import ConfigError, ModelError, ScotomaError
 from scotoma.grpo.config import GRPOConfig
 from scotoma.grpo.report import StepReport, TrainingReport
 from scotoma.grpo.rollout import Prompt, RewardFunction
+from scotoma.store.configuration import read_yaml
 
 _LOOK = 0.5
 """Seconds between two looks at how far the processes are, or at whether the one that launched them lives."""
@@ -44,12 +45,25 @@ def check_accelerate(config: Path) -> None:
     """Refuse what `launch` would refuse.
 
     Raises:
-        ConfigError: there is no such config.
+        ConfigError: there is no such config, it is no YAML, or it names DeepSpeed or several machines.
     """
     if not config.is_file():
         raise ConfigError(
             f"there is no Accelerate config {config}",
             hint="write one with `accelerate config --config_file FILE`, or take one of configs/accelerate",
+        )
+    told = read_yaml(config)
+    if told.get("distributed_type") == "DEEPSPEED":
+        # What ZeRO-3 has sharded would be saved as empty weights.
+        raise ConfigError(
+            f"the Accelerate config {config} names DeepSpeed, whose policies cannot be saved here",
+            hint="shard with FSDP, as configs/accelerate/fsdp-8.yaml does",
+        )
+    if told.get("num_machines", 1) != 1:
+        # The processes on the others would look for one of this machine's, and end.
+        raise ConfigError(
+            f"the Accelerate config {config} names {told['num_machines']} machines, and training is launched on one",
+            hint="set num_machines: 1, and num_processes to the GPUs of this machine",
         )
 
 
@@ -69,7 +83,7 @@ def launch(
     What the processes print goes to `out/launch.log`.
 
     Raises:
-        ConfigError: there is no such config.
+        ConfigError: see `check_accelerate`.
         ScotomaError: the processes' own.
         ModelError: they ended without a report; the message shows the end of the log.
     """

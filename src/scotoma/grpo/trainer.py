@@ -255,7 +255,9 @@ class Trainer(ABC):
         Raises:
             ConfigError: it was trained under another config, so that going on would be a third thing.
         """
-        if state["config"] != self.config.model_dump(mode="json"):
+        # How much goes through at once is for the memory to say: where it ran out, training goes on with less.
+        saved = {**state["config"], "tokens_per_minibatch": self.config.tokens_per_minibatch}
+        if saved != self.config.model_dump(mode="json"):
             raise ConfigError(
                 "the saved training state belongs to another GRPO config",
                 hint="resume with the config it was started with, or start in a new folder",

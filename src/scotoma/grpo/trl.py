@@ -2,7 +2,9 @@
 
 Slower on shared images (TRL encodes an image anew for each completion), but it brings every architecture,
 LoRA through PEFT and Accelerate. Rewards of None become NaN inside TRL: such a completion stays out of its
-group's mean and gets advantage 0; unlike `shared`, TRL still counts its tokens when it averages the loss.
+group's mean and gets advantage 0; unlike `shared`, TRL still counts its tokens when it averages the loss. Where a
+step's completions do not fit at once they are sampled and scored in parts (`grpo.partition`); `dapo` then averages over
+the tokens of each part, and the parts count alike.
 
     report = train(model, processor, prompts, reward, GRPOConfig(steps=50), out=Path("trl"))
 """
@@ -17,27 +19,35 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
+from PIL.Image import Image
 from transformers import AutoModelForImageTextToText, PreTrainedModel, ProcessorMixin, TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import get_last_checkpoint
 
+from scotoma.grpo.budget import longest
 from scotoma.grpo.checkpoint import save_checkpoint, whole_checkpoints
 from scotoma.grpo.config import GRPOConfig
+from scotoma.grpo.partition import partition
 from scotoma.grpo.report import StepReport, TrainingReport
 from scotoma.grpo.rollout import Prompt, RewardFunction, Rollout, scored
 from scotoma.grpo.schedule import prompts_of_step
 from scotoma.models.checkpoint import declared_dtype
 from scotoma.models.quiet import quiet
+from scotoma.models.rows import RowEncoder
 
 UNTRAINABLE = {
     "paligemma": "its processor does not tokenise prompts of different lengths, and TRL marks completions as prefix"
 }
 """Families that TRL (1.16) cannot train, with the reason: PaliGemma sees a prefix from both sides, so completions
 marked as prefix would see what they are to predict."""
+
+_VLLM_ROUNDS_TO = 1024
+"""Tokens: room for a prompt that has some more of them than the longest that was looked at."""
 
 
 def train(
@@ -70,7 +80,7 @@ def train(
         trainer.accelerator.wait_for_everyone()
         last = get_last_checkpoint(str(out / "trl")) if (out / "trl").is_dir() else None
         trainer.train(resume_from_checkpoint=last)
-        trained = _whole(trainer)
+        trained = gathered(trainer)
         if trainer.accelerator.is_main_process:
             if hasattr(trained, "merge_and_unload"):
                 trained = trained.merge_and_unload()
@@ -111,9 +121,8 @@ def build_trainer(
         if any(re.search(pattern, name) for pattern in config.frozen):
             parameter.requires_grad_(False)
     processes = int(os.environ.get("WORLD_SIZE", "1"))
-    per_step = _prompts_per_step(prompts, config, processes)
-    longest = max(prompts, key=lambda prompt: len(prompt.text))
-    micro = _rollouts_per_minibatch(processor, longest, config, per_step * config.group_size // processes)
+    length = max(len(row.ids) for _, row in longest(RowEncoder(model, processor), prompts))
+    cut = partition(prompts, length, config, processes)
     cpu = not torch.cuda.is_available()
     arguments = TrlConfig(
         output_dir=str(out),
@@ -121,8 +130,9 @@ def build_trainer(
         lr_scheduler_type="linear" if config.schedule == "linear" else "constant_with_warmup",
         warmup_steps=config.warmup_steps * config.num_iterations,
         max_steps=config.steps * config.num_iterations,
-        per_device_train_batch_size=micro,
-        gradient_accumulation_steps=per_step * config.group_size // (micro * processes),
+        per_device_train_batch_size=cut.minibatch,
+        gradient_accumulation_steps=cut.minibatches,
+        steps_per_generation=cut.sampled,
         num_generations=config.group_size,
         num_iterations=config.num_iterations,
         max_completion_length=config.max_new_tokens,
@@ -133,13 +143,18 @@ def build_trainer(
         loss_type=config.loss_type,
         use_vllm=config.vllm,
         vllm_mode="colocate",
+        # Without a bound vLLM keeps room for the longest context that the model could have, and does not start; without
+        # sleep its weights stay beside those that are trained.
+        vllm_max_model_length=_VLLM_ROUNDS_TO * math.ceil((length + config.max_new_tokens) / _VLLM_ROUNDS_TO),
+        vllm_enable_sleep_mode=True,
         scale_rewards="group" if config.scale_rewards else "none",
         max_grad_norm=config.max_grad_norm,
         weight_decay=config.weight_decay,
         seed=config.seed,
         shuffle_dataset=False,
         disable_dropout=True,
-        gradient_checkpointing=False,
+        # A 7B model would keep some 70 GiB of activations; on a CPU there is time to save, not memory.
+        gradient_checkpointing=not cpu,
         use_cpu=cpu,
         bf16=not cpu and torch.cuda.is_bf16_supported(),
         dataloader_pin_memory=not cpu,
@@ -161,7 +176,7 @@ def build_trainer(
         args=arguments,
         processing_class=processor,
         reward_funcs=scorer.score,
-        train_dataset=_dataset(prompts, config, per_step),
+        train_dataset=_dataset(prompts, config, cut.prompts),
         peft_config=_lora(config),
     )
     trainer.remove_callback(PrinterCallback)
@@ -176,7 +191,7 @@ def _reference(model: PreTrainedModel, processor: ProcessorMixin, out: Path) -> 
     return folder if folder.is_dir() else save_checkpoint(model, processor, folder)
 
 
-def _whole(trainer: Any) -> Any:
+def gathered(trainer: Any) -> Any:
     """The trained model with all of its weights, on every process; where they are sharded, on the first only."""
     trained = trainer.accelerator.unwrap_model(trainer.model)
     if not trainer.is_fsdp_enabled:
@@ -184,9 +199,10 @@ def _whole(trainer: Any) -> Any:
     weights = trainer.accelerator.get_state_dict(trainer.model)  # gathers: every process must ask
     if not trainer.accelerator.is_main_process:
         return trained
-    config = trained.get_base_model().config if hasattr(trained, "get_base_model") else trained.config
-    fresh = AutoModelForImageTextToText.from_config(config, dtype=next(iter(weights.values())).dtype)
+    base = trained.get_base_model() if hasattr(trained, "get_base_model") else trained
+    fresh = AutoModelForImageTextToText.from_config(base.config, dtype=next(iter(weights.values())).dtype)
     fresh.declared_dtype = declared_dtype(trained)
+    fresh.generation_config = base.generation_config  # with all tokens that end a completion
     if hasattr(trained, "peft_config"):
         from peft import get_peft_model
 
@@ -202,14 +218,16 @@ def messages(prompt: Prompt) -> list[dict[str, str]]:
 
 
 def step_reports(trainer: Any, scorer: Scorer, guard: SkipNonFinite) -> list[StepReport]:
-    """TRL's log, as ours: one report per rollout batch (the last of its iterations).
+    """TRL's log, as ours: one report per rollout batch, of its last iteration; of rewards TRL tells in the first.
 
     What TRL does not log (counts) is known for the steps of this process only.
     """
     iterations = scorer.config.num_iterations
     reports = []
-    for row in trainer.state.log_history:
-        if "reward" not in row or row["step"] % iterations:
+    row: dict[str, Any] = {}
+    for logged in trainer.state.log_history:
+        row |= logged
+        if "loss" not in logged or row["step"] % iterations:
             continue
         step = row["step"] // iterations - 1
         counts = scorer.counts.get(step, Counts())
@@ -260,18 +278,22 @@ class Scorer:
         trainer_state: Any,
         **_: Any,
     ) -> list[float | None]:
-        """Called by TRL with one entry per completion of the step; `prompt_index` is a column of our dataset."""
+        """Called by TRL with one entry per completion that was sampled at once, a step or a part of one;
+        `prompt_index` is a column of our dataset.
+        """
         started = time.perf_counter()
         rollouts = [
             Rollout(self.prompts[index], tuple(ids), completion[0]["content"].strip())
             for completion, ids, index in zip(completions, completion_ids, prompt_index, strict=True)
         ]
         rewards = [rollout.reward for rollout in scored(rollouts, self.reward)]
-        self.counts[trainer_state.global_step // self.config.num_iterations] = Counts(
-            completions=len(rewards),
-            masked=rewards.count(None),
-            tokens=sum(map(len, completion_ids)),
-            seconds=time.perf_counter() - started,
+        step = trainer_state.global_step // self.config.num_iterations
+        before = self.counts.get(step, Counts())
+        self.counts[step] = Counts(
+            completions=before.completions + len(rewards),
+            masked=before.masked + rewards.count(None),
+            tokens=before.tokens + sum(map(len, completion_ids)),
+            seconds=before.seconds + time.perf_counter() - started,
         )
         return rewards
 
@@ -285,8 +307,13 @@ class SkipNonFinite(TrainerCallback):  # type: ignore[misc]  # transformers is u
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Without gradients AdamW leaves weights and moments alone."""
+        from accelerate.utils import reduce
+
         gradients = [p.grad for p in kwargs["model"].parameters() if p.grad is not None]
-        if not all(bool(torch.isfinite(gradient).all()) for gradient in gradients):
+        # Of a sharded gradient every process sees its own part, and all must skip or none.
+        parts = [gradient.to_local() if hasattr(gradient, "to_local") else gradient for gradient in gradients]
+        broken = sum(not torch.isfinite(part).all() for part in parts)
+        if reduce(torch.tensor(float(broken), device=args.device), "sum") > 0:
             step = state.global_step // self.config.num_iterations
             self.skipped[step] = self.skipped.get(step, 0) + 1
             kwargs["model"].zero_grad(set_to_none=True)
@@ -299,12 +326,14 @@ class _Announce(TrainerCallback):  # type: ignore[misc]  # transformers is untyp
         self.config, self.tell = config, tell
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
-        if "reward" in (logs or {}) and state.global_step % self.config.num_iterations == 0:
+        if "loss" in (logs or {}) and state.global_step % self.config.num_iterations == 0:
             self.tell()
 
 
 def _dataset(prompts: Sequence[Prompt], config: GRPOConfig, per_step: int) -> Any:
-    """Rows in the order of training: `per_step` prompts for each step. Images are opened only when they are needed."""
+    """Rows in the order of training: `per_step` prompts for each step. Images are opened only when they are needed, and
+    once for a step: TRL asks for its rows anew for every minibatch, and copies as many pictures as there are objects.
+    """
     from datasets import Dataset
 
     position = {prompt.id: index for index, prompt in enumerate(prompts)}
@@ -314,39 +343,21 @@ def _dataset(prompts: Sequence[Prompt], config: GRPOConfig, per_step: int) -> An
         order += [position[prompt.id] for prompt in prompts_of_step(prompts, config, step)]
         step += 1
     rows = Dataset.from_dict({"prompt_index": order[: config.steps * per_step]})
+    records = {prompt.image.id: prompt.image for prompt in prompts}
+
+    @lru_cache(maxsize=per_step)  # a step has no more pictures than prompts
+    def picture(image_id: str) -> Image:
+        return records[image_id].open()
 
     def opened(batch: dict[str, list[int]]) -> dict[str, list[Any]]:
         chosen = [prompts[index] for index in batch["prompt_index"]]
         return {
             "prompt_index": batch["prompt_index"],
             "prompt": [messages(prompt) for prompt in chosen],
-            "image": [prompt.image.open() for prompt in chosen],
+            "image": [picture(prompt.image.id) for prompt in chosen],
         }
 
     return rows.with_transform(opened)
-
-
-def _prompts_per_step(prompts: Sequence[Prompt], config: GRPOConfig, processes: int) -> int:
-    """As many as are wanted, or as a step's images hold on average; rounded so that their completions can be dealt out
-    evenly to the processes.
-    """
-    images = len({prompt.image.id for prompt in prompts})
-    mean = len(prompts) * min(config.images_per_step, images) / images
-    if config.prompts_per_step is not None:
-        mean = min(config.prompts_per_step, len(prompts))
-    even = processes // math.gcd(processes, config.group_size)
-    return even * max(1, round(mean / even))
-
-
-def _rollouts_per_minibatch(processor: ProcessorMixin, prompt: Prompt, config: GRPOConfig, share: int) -> int:
-    """The largest divisor of a process's rollouts in a step (`share`) whose padded tokens stay within the budget."""
-    text = processor.apply_chat_template(
-        [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": prompt.text}]}],
-        add_generation_prompt=True,
-    )
-    length = processor(text=[text], images=[[prompt.image.open()]], return_tensors="pt")["input_ids"].shape[1]
-    most = max(1, config.tokens_per_minibatch // (length + config.max_new_tokens))
-    return max(size for size in range(1, share + 1) if share % size == 0 and size <= most)
 
 
 def _lora(config: GRPOConfig) -> Any:

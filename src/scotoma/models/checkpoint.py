@@ -100,7 +100,7 @@ def open_checkpoint(
     if device_map is not None and device != "auto":
         raise ModelError("device and device_map contradict each other", hint="give one of them")
     target = _device(device or "auto")
-    gc.collect()  # a model that was let go of, if it hangs in a reference cycle: there may be no room for both
+    release()  # a model that was let go of, if it hangs in a reference cycle: there may be no room for both
     with quiet():
         processor = open_processor(where, chat_template)
         model = _model(where, _dtype(dtype, target), device_map)
@@ -122,6 +122,13 @@ def declared_dtype(model: PreTrainedModel) -> torch.dtype | None:
 def accelerated() -> bool:
     """Whether `device="auto"` means something else than the CPU."""
     return _device("auto").type != "cpu"
+
+
+def release() -> None:
+    """Give back what models that nobody holds any more occupy, also where they hold one another."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def check_checkpoint(source: str | os.PathLike[str]) -> None:
