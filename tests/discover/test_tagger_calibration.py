@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from pathlib import Path
 
 import pytest
 
@@ -12,12 +13,16 @@ from scotoma.discover.settings import TaggingSettings
 from scotoma.discover.tagger_calibration import (
     SAME_SKILL,
     TaggerCalibration,
+    adopt_tagger_calibration,
     calibrate_tagger,
     calibrate_topics,
+    read_tagger_calibration,
+    tagger_of,
 )
 from scotoma.images.worlds.shapes import ShapesWorld
 from scotoma.images.worlds.shapes.language import parse
 from scotoma.models.scripted import ScriptedModel
+from scotoma.store.run import Run
 
 WORDS = TaggingSettings(embedder="words")
 
@@ -90,3 +95,35 @@ def test_a_world_without_tags_measures_nothing() -> None:
 
     with pytest.raises(ConfigError, match="exact tags"):
         calibrate_tagger(Silent(), TaggingSettings(), n=10, seed=0)
+
+
+def test_a_run_says_how_far_its_tags_are_right(tmp_path: Path) -> None:
+    measured = calibrate_tagger(ShapesWorld(), TaggingSettings(), n=60, seed=0)
+    file = tmp_path / "tagger.json"
+    file.write_text(measured.to_json())
+    assert measured.error is not None
+    with Run.open(tmp_path / "run", command="discover", config={}) as run:
+        assert tagger_of(run.ledger) is None
+        adopt_tagger_calibration(run, TaggingSettings(calibration=file))
+        file.unlink()  # the run has its own copy
+        adopt_tagger_calibration(run, TaggingSettings(calibration=file))
+        told = tagger_of(run.ledger)
+    assert told is not None
+    assert (told.tagger, told.questions, told.macro_f1) == ("wording", 60, measured.error.macro_f1)
+    assert told.skills == {name: skill.f1 for name, skill in measured.error.skills.items()}
+
+
+def test_a_calibration_that_is_anothers_or_none_is_refused(tmp_path: Path) -> None:
+    def refused(text: str, says: str, model: str | None = None) -> None:
+        (tmp_path / "tagger.json").write_text(text)
+        with pytest.raises(ConfigError, match=says):
+            read_tagger_calibration(TaggingSettings(model=model, calibration=tmp_path / "tagger.json"))
+
+    measured = calibrate_tagger(ShapesWorld(), TaggingSettings(), n=60, seed=0)
+    spec = "openai:tagger@http://localhost:1/v1"
+    refused(measured.to_json(), "is of wording, and the questions are tagged by openai:tagger", spec)
+    refused(measured.model_copy(update={"tagger": spec, "prompt": "tags-0"}).to_json(), "prompt tags-0", spec)
+    refused(measured.model_copy(update={"error": None}).to_json(), "is of wording")
+    refused("{}", "no calibration of a tagger")
+    with pytest.raises(ConfigError, match=r"cannot read .*nowhere"):
+        read_tagger_calibration(TaggingSettings(calibration=tmp_path / "nowhere.json"))

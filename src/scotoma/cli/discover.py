@@ -96,6 +96,7 @@ def command(
     from scotoma.discover.loop import discover
     from scotoma.discover.pool import check_source, open_source
     from scotoma.discover.questioner import check_questioner
+    from scotoma.discover.tagger_calibration import read_tagger_calibration
     from scotoma.discover.verification import open_interview
 
     source = open_source(settings)
@@ -103,6 +104,7 @@ def command(
     # Refused now, not in a run already begun.
     check_questioner(settings.discover, source, settings.seed)
     read_calibration(settings.judge)
+    read_tagger_calibration(settings.tagging)
     interview = open_interview(settings)
     with (
         Run.open(settings.out, command="discover", config=settings.model_dump(mode="json")) as run,

@@ -18,6 +18,7 @@ from scotoma.diagnose.statistics import clustered_rate, median, wilson
 from scotoma.discover.baseline import kinds_found, stopped, undiscovered_failure_mass
 from scotoma.discover.calibration import calibration_of
 from scotoma.discover.settings import DiscoverySettings
+from scotoma.discover.tagger_calibration import tagger_of
 from scotoma.discover.topics import taxonomy_of, topics_of
 from scotoma.store.ledger import Ledger
 from scotoma.store.rows import skill_combination
@@ -92,6 +93,7 @@ def account_of_discovery(ledger: Ledger) -> DiscoverySummary | None:
         undiscovered=_undiscovered(asked, baseline, ledger.modes()),
         stopped=stopped(ledger),
         tagged=dict(tagged.most_common()),
+        tagger=tagger_of(ledger),
         taxonomy=_taxonomy(ledger),
     )
 

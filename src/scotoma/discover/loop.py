@@ -27,6 +27,7 @@ from scotoma.discover.progress import Progress, silent
 from scotoma.discover.questioner import KEPT, Questioner, open_questioner
 from scotoma.discover.reference import naturalness_of, open_reference
 from scotoma.discover.settings import DiscoverSettings
+from scotoma.discover.tagger_calibration import adopt_tagger_calibration
 from scotoma.discover.topics import find_topics, narrowed, taxonomy_of
 from scotoma.store.run import Run
 from scotoma.verify.consensus import rulings
@@ -49,6 +50,7 @@ def discover(
         ModelError: a server is down: so many questions in a row were lost to errors.
     """
     acquaint(source, run)
+    adopt_tagger_calibration(run, interview.tagger.settings)
     ask_all(run, source, interview, settings, seed, progress)
     ask_uniformly(run, source, interview, settings, seed, progress)
     compare_with_reference(run, source, settings, seed)

@@ -22,6 +22,7 @@ from scotoma.discover.pool import check_source, open_source
 from scotoma.discover.qualification import SHARE
 from scotoma.discover.questioner import check_questioner
 from scotoma.discover.settings import PROPOSED_PER_EXPLORED, DiscoverySettings
+from scotoma.discover.tagger_calibration import read_tagger_calibration
 from scotoma.models.size import parameters
 from scotoma.models.spec import parse_model_spec
 
@@ -117,6 +118,7 @@ def plan_discovery(settings: DiscoverySettings) -> Plan:
     check_source(source, settings.seed, judged=bool(settings.judge.specs))
     check_questioner(settings.discover, source, settings.seed)
     read_calibration(settings.judge)
+    read_tagger_calibration(settings.tagging)
     shown = list(islice(source.images("discover", settings.seed), _SAMPLED))
     return priced(settings, discovery_rows(settings, isinstance(source, World)), shown)
 

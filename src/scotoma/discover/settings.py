@@ -210,6 +210,8 @@ class TaggingSettings(Settings):
         model: model spec of a tagger, asked for each question's skills, objects, attributes and relations; none: the
             wording alone says them. It may be the candidate: whoever tags rules on nothing.
         max_tokens: room for its reply, thinking included.
+        calibration: a file from `scotoma calibrate --tagger`: summary and report say how far the tags are right. It
+            corrects nothing.
         topics: `auto`: topics are found in the questions' text where images carry no facts, beside the other tags;
             `beside`: always; `only`: nothing but topics and image attributes name modes; `never`.
         embedder: of the topics: `minilm` (extra `topics`, with BERTopic), `words` (hashed words, needs nothing), or
@@ -219,6 +221,7 @@ class TaggingSettings(Settings):
 
     model: str | None = None
     max_tokens: int = Field(default=512, ge=16)
+    calibration: HomePath | None = None
     topics: Literal["auto", "beside", "only", "never"] = "auto"
     embedder: Literal["auto", "minilm", "words"] = "auto"
     name_modes: bool = False

@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from scotoma.core import ChatModel, Claim, ConfigError, Tags, Verdict, World, skills_of
 from scotoma.diagnose.tagging_error import TaggingError, TopicAgreement, tagging_error, topic_agreement
@@ -22,6 +22,9 @@ from scotoma.discover.settings import TaggingSettings
 from scotoma.discover.tag_sheet import VERSION
 from scotoma.discover.tagging import Tagger
 from scotoma.discover.topics import assigner, different, embedder_name, fit
+from scotoma.store.ledger import Ledger
+from scotoma.store.run import Run
+from scotoma.store.summary import TaggerSummary
 from scotoma.verify.calibration import picture_stream
 
 SAME_SKILL = {"horizontal": "position", "vertical": "position"}
@@ -30,6 +33,10 @@ SAME_SKILL = {"horizontal": "position", "vertical": "position"}
 FITTED_ON = 3000
 """Questions about other pictures that topics are fitted on, not all different."""
 
+WORDING = "wording"
+"""The tagger where no model tags."""
+
+_STAGE = "tagger-calibration"
 _PER_IMAGE = 6
 _BATCH = 64
 _VALID = Verdict(valid=True, decided_by="facts")
@@ -60,6 +67,55 @@ class TaggerCalibration(BaseModel):
         return self.model_dump_json(by_alias=True, indent=2) + "\n"
 
 
+def read_tagger_calibration(settings: TaggingSettings) -> TaggerCalibration | None:
+    """The calibration that the settings name, if they name one.
+
+    Raises:
+        ConfigError: it cannot be read, measures topics, or is another tagger's or of another prompt.
+    """
+    path = settings.calibration
+    if path is None:
+        return None
+    hint = "write one with `scotoma calibrate --tagger SPEC --out FILE`"
+    try:
+        found = TaggerCalibration.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"tagging.calibration: cannot read {path}: {error.strerror}", hint=hint) from error
+    except ValidationError as error:
+        raise ConfigError(f"{path} is no calibration of a tagger", hint=hint) from error
+    ours = settings.model or WORDING
+    if found.error is None or found.tagger.partition("?")[0] != ours.partition("?")[0]:
+        raise ConfigError(f"{path} is of {found.tagger}, and the questions are tagged by {ours}", hint=hint)
+    if settings.model is not None and found.prompt != VERSION:
+        raise ConfigError(f"{path} was measured with the prompt {found.prompt}, not {VERSION}", hint=hint)
+    return found
+
+
+def adopt_tagger_calibration(run: Run, settings: TaggingSettings) -> None:
+    """Keep it in the run; nothing to do where none is named, or one was kept before.
+
+    Raises:
+        ConfigError: see `read_tagger_calibration`.
+    """
+    if run.ledger.done(_STAGE) is not None or (found := read_tagger_calibration(settings)) is None:
+        return
+    assert found.error is not None
+    kept = TaggerSummary(
+        tagger=found.tagger,
+        measured_on=found.measured_on,
+        questions=found.questions,
+        macro_f1=found.error.macro_f1,
+        skills={name: skill.f1 for name, skill in found.error.skills.items()},
+    )
+    run.ledger.finish(_STAGE, kept.model_dump(mode="json"))
+
+
+def tagger_of(ledger: Ledger) -> TaggerSummary | None:
+    """How well the questions of a run were tagged, where that was measured."""
+    kept = ledger.done(_STAGE)
+    return None if kept is None else TaggerSummary.model_validate(kept)
+
+
 def calibrate_tagger(
     world: World,
     settings: TaggingSettings,
@@ -83,7 +139,7 @@ def calibrate_tagger(
     exact = [frozenset(SAME_SKILL.get(skill, skill) for skill in skills_of(tags)) for _, tags in items]
     images = [claim.image.id for claim, _ in items]
     return TaggerCalibration(
-        tagger=settings.model or "wording",
+        tagger=settings.model or WORDING,
         prompt=VERSION if model is not None else None,
         measured_on=world.spec,
         made=datetime.now(UTC).replace(microsecond=0),

@@ -14,6 +14,7 @@ from scotoma.discover.calibration import read_calibration
 from scotoma.discover.plan import UNCOUNTED, Plan, PlanRow, discovery_rows, memory_of, priced
 from scotoma.discover.pool import check_source, open_source
 from scotoma.discover.questioner import check_questioner
+from scotoma.discover.tagger_calibration import read_tagger_calibration
 from scotoma.evolve.diagnosis import AIMED, ATTRIBUTED, PER_MODE, RENEWED
 from scotoma.evolve.failures import PER_TARGET
 from scotoma.evolve.settings import EvolveSettings
@@ -50,6 +51,7 @@ def plan_spiral(settings: EvolveSettings) -> Plan:
     check_source(source, settings.seed, judged=bool(settings.judge.specs))
     check_questioner(settings.discover, source, settings.seed)
     read_calibration(settings.judge)
+    read_tagger_calibration(settings.tagging)
     shown = list(islice(source.images("discover", settings.seed), 8))
     judged = not isinstance(source, World)
     rulings = max(1, len(settings.judge.specs)) * settings.judge.samples if judged else 0

@@ -18,6 +18,7 @@ from scotoma.discover.loop import discover
 from scotoma.discover.pool import Pool, check_source, open_source
 from scotoma.discover.progress import Progress, silent
 from scotoma.discover.questioner import check_questioner
+from scotoma.discover.tagger_calibration import read_tagger_calibration
 from scotoma.discover.tagging import Tagger
 from scotoma.discover.topics import adopt_topics
 from scotoma.discover.verification import open_tagger
@@ -61,6 +62,7 @@ def means_of(settings: EvolveSettings) -> Means:
     check_questioner(settings.discover, source, settings.seed)
     crew = _crew(source, settings)
     read_calibration(settings.judge)
+    read_tagger_calibration(settings.tagging)
     return Means(source, crew)
 
 

@@ -19,6 +19,7 @@ from scotoma.store.summary.discovery import (
     ImportSummary,
     NaturalnessSummary,
     StopSummary,
+    TaggerSummary,
     TaxonomySummary,
     UndiscoveredSummary,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "StabilitySummary",
     "StopSummary",
     "Summary",
+    "TaggerSummary",
     "TaxonomySummary",
     "UndiscoveredSummary",
 ]

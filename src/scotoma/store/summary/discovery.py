@@ -67,6 +67,16 @@ class StopSummary(Figures):
     undiscovered: Rate = Field(description="the undiscovered failure mass that was estimated then")
 
 
+class TaggerSummary(Figures):
+    """How well whoever tagged this run's questions tags those of a world, whose exact tags it does not see."""
+
+    tagger: str = Field(description="`wording`, or a model spec")
+    measured_on: str = Field(description="the world")
+    questions: int
+    macro_f1: Rate = Field(description="mean over skills of F1, in [0, 1]")
+    skills: dict[str, Rate] = Field(description="F1 of each skill")
+
+
 class NaturalnessSummary(Figures):
     """How far the questions' distribution lies from a reference set: MMD² between sentence embeddings (Gretton et al.
     2012). It is 0 on average where the two are alike (and may fall below), and 2 at the most.
@@ -159,6 +169,9 @@ class DiscoverySummary(Figures):
         default_factory=dict,
         description="different questions that `tagging.model` tagged (`model`), and by error those left to their "
         "wording, and modes left without a name",
+    )
+    tagger: TaggerSummary | None = Field(
+        default=None, description="how far the tags are right, by `tagging.calibration`"
     )
     taxonomy: TaxonomySummary | None = Field(default=None, description="skills, combinations and topics")
 
