@@ -98,6 +98,7 @@ def command(
     from scotoma.discover.questioner import check_questioner
     from scotoma.discover.tagger_calibration import read_tagger_calibration
     from scotoma.discover.verification import open_interview
+    from scotoma.models.spec import check_model
 
     source = open_source(settings)
     check_source(source, settings.seed, judged=bool(settings.judge.specs))
@@ -105,11 +106,14 @@ def command(
     check_questioner(settings.discover, source, settings.seed)
     read_calibration(settings.judge)
     read_tagger_calibration(settings.tagging)
-    interview = open_interview(settings)
+    for spec in filter(None, (settings.candidate, *settings.judge.specs, settings.tagging.model)):
+        check_model(spec)
     with (
         Run.open(settings.out, command="discover", config=settings.model_dump(mode="json")) as run,
         console.progress_bars() as progress,
     ):
+        # Here, and not before: nobody waits for weights of a run that another process is at work in.
+        interview = open_interview(settings)
         adopt_calibration(run, settings.judge)
         discover(run, source, interview, settings.discover, settings.seed, progress)
         summary = summarise(run, settings)
