@@ -124,6 +124,9 @@ def test_a_calibration_that_is_anothers_or_none_is_refused(tmp_path: Path) -> No
     refused(measured.to_json(), "is of wording, and the questions are tagged by openai:tagger", spec)
     refused(measured.model_copy(update={"tagger": spec, "prompt": "tags-0"}).to_json(), "prompt tags-0", spec)
     refused(measured.model_copy(update={"error": None}).to_json(), "is of wording")
+    refused(
+        measured.model_copy(update={"error": None, "tagger": "BERTopic on words"}).to_json(), "BERTopic", spec
+    )
     refused("{}", "no calibration of a tagger")
     with pytest.raises(ConfigError, match=r"cannot read .*nowhere"):
         read_tagger_calibration(TaggingSettings(calibration=tmp_path / "nowhere.json"))

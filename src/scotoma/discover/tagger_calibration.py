@@ -22,6 +22,7 @@ from scotoma.discover.settings import TaggingSettings
 from scotoma.discover.tag_sheet import VERSION
 from scotoma.discover.tagging import Tagger
 from scotoma.discover.topics import assigner, different, embedder_name, fit
+from scotoma.models.spec import same_model
 from scotoma.store.ledger import Ledger
 from scotoma.store.run import Run
 from scotoma.store.summary import TaggerSummary
@@ -84,7 +85,8 @@ def read_tagger_calibration(settings: TaggingSettings) -> TaggerCalibration | No
     except ValidationError as error:
         raise ConfigError(f"{path} is no calibration of a tagger", hint=hint) from error
     ours = settings.model or WORDING
-    if found.error is None or found.tagger.partition("?")[0] != ours.partition("?")[0]:
+    models = WORDING not in (found.tagger, ours)  # topics, of which no error is told, are no model either
+    if found.error is None or not (found.tagger == ours or (models and same_model(found.tagger, ours))):
         raise ConfigError(f"{path} is of {found.tagger}, and the questions are tagged by {ours}", hint=hint)
     if settings.model is not None and found.prompt != VERSION:
         raise ConfigError(f"{path} was measured with the prompt {found.prompt}, not {VERSION}", hint=hint)

@@ -38,7 +38,7 @@ from scotoma.discover.settings import (
 from scotoma.discover.verification import open_tagger, open_verifier
 from scotoma.evolve.paper import Paper
 from scotoma.evolve.standing import SharedMode, phase_of, shared_modes, summarise
-from scotoma.models.spec import check_model, checkpoint_path, load_model, parse_model_spec
+from scotoma.models.spec import check_model, checkpoint_path, load_model, parse_model_spec, same_model
 from scotoma.store.configuration import HomePath, Settings
 from scotoma.store.run import Run
 from scotoma.store.summary import Summary
@@ -102,10 +102,10 @@ class CompareSettings(Settings):
                 "the questions of a run come with its own failure modes",
                 hint="give --from or --modes, not both",
             )
-        if self.tagging.topics in ("beside", "only") or self.tagging.name_modes:
+        if self.tagging.topics in ("beside", "only") or self.tagging.name_modes or self.tagging.calibration:
             raise ConfigError(
-                "tagging: a comparison finds no topics and names no modes",
-                hint="leave tagging.topics and tagging.name_modes out; modes by topic are compared with --from RUN",
+                "tagging: a comparison finds no topics, names no modes and tells no tagger's errors",
+                hint="leave out all but tagging.model and max_tokens; modes by topic are compared with --from RUN",
             )
         for spec in self.candidates:
             self.discovery(spec)
@@ -122,17 +122,7 @@ class CompareSettings(Settings):
         Raises:
             ConfigError: the candidate is to judge itself.
         """
-        shared = (
-            "images",
-            "embedder",
-            "similarity",
-            "out",
-            "seed",
-            "discover",
-            "judge",
-            "answers",
-            "tagging",
-        )
+        shared = DiscoverySettings.model_fields.keys() & type(self).model_fields.keys()
         return DiscoverySettings(candidate=candidate, **{name: getattr(self, name) for name in shared})
 
 
@@ -269,7 +259,7 @@ def _check_tagger(other: Run, settings: CompareSettings) -> None:
         ConfigError: it was another, or nobody.
     """
     theirs, ours = other.settings(TaggingSettings, "tagging").model, settings.tagging.model
-    if theirs != ours:
+    if theirs != ours and not (theirs and ours and same_model(theirs, ours)):
         raise ConfigError(
             f"the questions of {other.path} were tagged by {theirs or 'nobody but their wording'}, and those of this "
             f"comparison would be by {ours or 'nobody but theirs'}: a mode would hold other questions",
