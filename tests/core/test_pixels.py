@@ -14,6 +14,7 @@ from PIL import Image
 
 from scotoma.core import ImageRecord
 from scotoma.core.pixels import Undecodable, decode
+from tests.images.pictures import noise
 
 
 def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
@@ -130,7 +131,7 @@ def test_of_several_frames_the_first_is_shown(kind: str) -> None:
 
 
 def test_a_damaged_later_frame_does_not_cost_the_first() -> None:
-    frames = [Image.effect_noise((64, 64), 90) for _ in range(3)]
+    frames = [noise(number, (64, 64), 90) for number in range(3)]
     data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
     assert decode(data[: len(data) * 2 // 3]).size == (64, 64)
 
@@ -162,7 +163,7 @@ def test_a_decompression_bomb_is_refused_by_our_limit_and_by_pillows_which_stays
 
 
 def test_what_breaks_off_is_told_apart_from_what_is_no_picture() -> None:
-    whole = encoded(Image.effect_noise((64, 64), 90), "PNG")
+    whole = encoded(noise(0, (64, 64), 90), "PNG")
     for data, reason in (
         (whole[:2000], "truncated"),
         (b"", "not an image"),

@@ -18,6 +18,12 @@ def picture(number: int, size: tuple[int, int] = (48, 36)) -> Image.Image:
     return Image.fromarray(blots).resize(size, Image.Resampling.BICUBIC)
 
 
+def noise(number: int, size: tuple[int, int], spread: float) -> Image.Image:
+    """Grey noise about 128, the same each time: `Image.effect_noise` can't be seeded, and no test tosses coins."""
+    grey = np.random.default_rng(number).normal(128, spread, (size[1], size[0]))
+    return Image.fromarray(grey.clip(0, 255).astype(np.uint8))
+
+
 def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)

@@ -21,7 +21,7 @@ from scotoma.images.folder import FolderSource
 from scotoma.images.options import PictureOptions, StreamOptions
 from scotoma.images.stream import Row, StreamSource
 from scotoma.images.worlds.shapes import ShapesWorld
-from tests.images.pictures import encoded, everything, picture, write
+from tests.images.pictures import encoded, everything, noise, picture, write
 
 OFF = PictureOptions(near_duplicates=None)
 
@@ -184,7 +184,7 @@ class Mean:
 
 def test_an_embedder_finds_what_the_hash_does_not(tmp_path: Path) -> None:
     for number in range(80):  # more than fit into the first block of vectors
-        image = Image.effect_noise((32, 32), 60).convert("RGB")
+        image = noise(number, (32, 32), 60).convert("RGB")
         tint = picture(number).resize((1, 1)).resize((32, 32))
         write(tmp_path / f"{number:02}.png", encoded(Image.blend(image, tint, 0.9)))
     crop = Image.open(tmp_path / "07.png").crop((8, 8, 32, 32))
