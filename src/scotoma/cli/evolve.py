@@ -36,8 +36,8 @@ def command(
 ) -> None:
     """Discover, confirm, then rounds of diagnose → generate → reinforce → examine, in every arm at equal volume.
 
-    In a world failing scenes are varied into samples. Of photos, language-model agents make them, and a judge rules:
-    see configs/photos-evolve.yaml.
+    In a world failing scenes are varied into samples, or five agents that know the facts make them (generate.agents:
+    exact). Of photos, language-model agents make them, and a judge rules: see configs/photos-evolve.yaml.
 
     Beside the targeted arm, controls: uniform (template questions; of photos, unaimed samples), random (made alike,
     from questions drawn by chance), targeted-frozen (the first diagnosis in all rounds), dpe (the paper's bands). At

@@ -42,7 +42,7 @@ def command(
         typer.Option(metavar="IDS", help="Only these modes, comma-separated; all confirmed ones by default."),
     ] = None,
     samples: Annotated[int | None, typer.Option(help="Samples wanted for each mode (50).")] = None,
-    agents: Annotated[str | None, typer.Option(help="exact (worlds) or llm.")] = None,
+    agents: Annotated[str | None, typer.Option(help="exact (worlds, the default) or llm.")] = None,
     planner: Annotated[str | None, typer.Option(help="openai:MODEL@BASE_URL or module:Class.")] = None,
     writer: Annotated[str | None, typer.Option(help="The same; it must see.")] = None,
     validator: Annotated[

@@ -45,9 +45,6 @@ from scotoma.generate.planner import Target
 PER_MODE = 40
 """Questions per mode whose pass rate is sampled; more costs time and moves the mixture little."""
 
-ATTRIBUTED = 16
-"""Failures per mode whose parts are asked."""
-
 CATEGORIES = ("type", "skills")
 """The tag whose values are the categories of `dpe` and `random`: a world's types of questions or, where there are none,
 the combinations of skills."""
@@ -137,7 +134,7 @@ def _of_modes(shop: Workshop, asking: Interview, name: str) -> Diagnosis:
         known = [(rate, item.image.id) for rate, item in zip(rates, members, strict=True) if rate is not None]
         answered = asking.ask(asked, f"{name}/diagnose")
         check_answered(answered, MOST_LOST)
-        failures = [o for o in answered if o.outcome == "failure"][:ATTRIBUTED]
+        failures = [o for o in answered if o.outcome == "failure"]
         images = {item.image.id: item.image for item in members}
         attributions = [
             attribute(failure, parts)

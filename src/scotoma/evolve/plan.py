@@ -15,7 +15,7 @@ from scotoma.discover.plan import UNCOUNTED, Plan, PlanRow, discovery_rows, memo
 from scotoma.discover.pool import check_source, open_source
 from scotoma.discover.questioner import check_questioner
 from scotoma.discover.tagger_calibration import read_tagger_calibration
-from scotoma.evolve.diagnosis import AIMED, ATTRIBUTED, PER_MODE, RENEWED
+from scotoma.evolve.diagnosis import AIMED, PER_MODE, RENEWED
 from scotoma.evolve.failures import PER_TARGET
 from scotoma.evolve.settings import EvolveSettings
 from scotoma.evolve.supply import check_makers
@@ -85,13 +85,13 @@ def plan_spiral(settings: EvolveSettings) -> Plan:
     for number in range(1, settings.rounds + 1):
         knowing = sum(arm in AIMED and (number == 1 or arm == "targeted") for arm in settings.arms)
         diagnosed = min(knowing, 1) * modes * PER_MODE
-        # Each is also asked once more, and of some failures every part; `dpe` asks uniform questions.
-        asked = diagnosed * (repair.pass_samples + 1) + min(knowing, 1) * modes * ATTRIBUTED * 3
+        # Each is also asked once more, and of what fails every part, three or so; `dpe` asks uniform questions.
+        asked = diagnosed * (repair.pass_samples + 1 + 3)
         asked += test.retained_questions // 4 if "dpe" in settings.arms else 0
         # After the first round what discovery found is asked again.
         asked += (number > 1) * modes * PER_TARGET * sum(arm in RENEWED for arm in settings.arms)
         rows.append(_row(f"round {number}: diagnose", diagnosed, asked, rulings))
-        if settings.generate.agents == "llm":
+        if settings.generate.agents != "varied":
             rows.append(_agents(settings, f"round {number}: generate"))
         rows += [
             PlanRow(
@@ -122,21 +122,23 @@ def _row(stage: str, images: int, asked: int, rulings: int) -> PlanRow:
 
 
 def _agents(settings: EvolveSettings, stage: str) -> PlanRow:
-    """What the agents of a round are asked at the most, where every sample takes all of its tries."""
+    """What the agents of a round are asked at the most, where every sample takes all of its tries; exact ones, who make
+    the aimed samples alone, are no models."""
     told, volume = settings.generate, settings.repair.samples
+    exact = told.agents == "exact"
     retention = int(volume * settings.repair.mixture.retention)
     aimed = sum(volume - retention for arm in settings.arms if arm not in ("uniform", "dpe"))
     aimed += volume if "dpe" in settings.arms else 0
     # Unaimed ones are shared, and take the place of what a share falls short of.
-    sketches = told.tries * (aimed + volume)
+    sketches = told.tries * (aimed if exact else aimed + volume)
     measured = told.tries * aimed * told.checks.pass_samples if told.checks.band is not None else 0
     return PlanRow(
         stage,
         sketches,
         candidate=measured,
-        planner=told.tries * aimed,  # nobody plans what is unaimed
-        writer=sketches,
-        validator=sketches,
+        planner=0 if exact else told.tries * aimed,  # nobody plans what is unaimed
+        writer=0 if exact else sketches,
+        validator=0 if exact else sketches,
         blind=BLIND_SAMPLES * sketches if told.checks.blind is not None else 0,
     )
 

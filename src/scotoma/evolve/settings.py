@@ -128,8 +128,9 @@ class EvolveSettings(DiscoverySettings):
             (template questions; of photos, what the same agents make unaimed), `random` (made like the targeted ones,
             from questions drawn by chance), `targeted-frozen` (the first diagnosis in all rounds), `dpe` (the paper's
             bands by type of question).
-        generate: who makes the samples. `agents: exact` varies the failing scenes of a world; `llm` has language models
-            plan, search, edit, write and validate, which is the only way with photos.
+        generate: who makes the samples. `agents: varied` varies the failing scenes of a world in bulk, eight questions
+            a picture; `exact` has the five agents of a world plan, search, edit, write and validate, sample by sample;
+            `llm` has language models do it, which is the only way with photos.
         repair: how the candidate is trained.
         test: how it is examined.
         rediscover: afterwards a fresh questioner looks for what is left, and for what the repair opened.
@@ -138,11 +139,16 @@ class EvolveSettings(DiscoverySettings):
 
     rounds: int = Field(default=2, ge=1)
     arms: tuple[Arm, ...] = ("targeted", "uniform")
-    generate: GenerateSettings = GenerateSettings()
+    generate: GenerateSettings = Field(default=GenerateSettings(), validate_default=True)
     repair: RepairSettings = Field(default=RepairSettings(), validate_default=True)
     test: TestSettings = TestSettings()
     rediscover: bool = True
     gate_margin: float = Field(default=0.02, ge=0, le=1)
+
+    @field_validator("generate")
+    @classmethod
+    def _in_bulk(cls, told: GenerateSettings) -> GenerateSettings:
+        return told.chosen("varied")
 
     @field_validator("repair")
     @classmethod
@@ -153,18 +159,18 @@ class EvolveSettings(DiscoverySettings):
     @model_validator(mode="after")
     def _made_by_agents_that_can(self) -> EvolveSettings:
         told = self.generate
+        refuse_the_trained(told, self.candidate)
         if told.agents == "llm":
-            refuse_the_trained(told, self.candidate)
             return self
         if self.tagging.topics in ("beside", "only"):
             raise ConfigError(
                 f"tagging.topics: {self.tagging.topics}: samples are made by exact tags, and no topic is one",
                 hint="use auto or never, or generate.agents: llm; `scotoma discover` can find modes by topics",
             )
-        if told.models or told.checks != CheckSettings():
+        if told.agents == "varied" and (told.models or told.checks != CheckSettings()):
             raise ConfigError(
                 "generate names agents or checks, which a spiral that varies failing scenes does not ask",
-                hint="set generate.agents: llm, or leave them out",
+                hint="set generate.agents: llm, or exact, or leave them out",
             )
         return self
 

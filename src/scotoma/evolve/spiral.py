@@ -107,7 +107,7 @@ def evolve(
 
 def _crew(source: ImageSource, settings: EvolveSettings) -> Crew | None:
     """Who makes samples; None: failing scenes are varied."""
-    if settings.generate.agents == "exact":
+    if settings.generate.agents == "varied":
         return None
     return open_crew(settings.generate, source, pool_of(source, settings.generate, settings.seed))
 

@@ -1,9 +1,10 @@
 """The supply: what an arm trains on in a round, made as its mixture says, and read from the ledger ever after.
 
-There are two ways. In a world failing scenes are varied and asked about (`generate.pipeline`). Of photos agents make
+There are two ways. In a world failing scenes are varied and asked about in bulk (`generate.pipeline`). Or agents make
 samples one by one (`generate.production`), for each share of the mixture and, of the same crew without a word of any
 weakness, the unaimed ones: a targeted arm's retention is the beginning of the uniform arm's samples, so that between
-the two nothing but the aim differs. Every batch of the agents is a stage of the ledger.
+the two nothing but the aim differs. (Exact agents make the aimed ones only: what a world's templates ask of fresh
+pictures needs none.) Every batch of the agents is a stage of the ledger.
 
 Either way a share that falls short is said, and retention takes the place of what is missing, so that volumes stay
 equal across arms.
@@ -15,7 +16,7 @@ equal across arms.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -38,6 +39,7 @@ from scotoma.evolve.workshop import Policy, Workshop
 from scotoma.generate.attempt import Attempt, Tally, attempts_of, tally
 from scotoma.generate.briefing import brief_for, described
 from scotoma.generate.checks import Checks, Draft
+from scotoma.generate.crew import exact_world
 from scotoma.generate.handover import Brief
 from scotoma.generate.pipeline import Made, targeted_samples, uniform_samples
 from scotoma.generate.planner import Structure, Target
@@ -49,10 +51,11 @@ from scotoma.generate.unaimed import UNAIMED, UnaimedPlanner, unaimed
 
 @dataclass(frozen=True)
 class _Work:
-    """What agents made of a brief."""
+    """What was made of a brief. `images`: those that the ledger does not know yet."""
 
     samples: list[Sample]
     tally: Tally
+    images: Mapping[str, ImageRecord] = field(default_factory=dict)
 
 
 def check_makers(source: ImageSource, settings: EvolveSettings) -> None:
@@ -61,7 +64,9 @@ def check_makers(source: ImageSource, settings: EvolveSettings) -> None:
     Raises:
         ConfigError: nobody is.
     """
-    if settings.generate.agents == "exact" and not isinstance(source, EditableWorld):
+    if settings.generate.agents == "exact":
+        exact_world(source)
+    elif settings.generate.agents == "varied" and not isinstance(source, EditableWorld):
         raise ConfigError(
             f"images: {source.spec} has no scenes that can be edited, so somebody must make the samples",
             hint="set generate.agents: llm with a planner, a writer and a validator, or use worlds:shapes",
@@ -176,7 +181,7 @@ def _by_agents(
             wanted=share.samples,
             seed=seed,
             source=shop.source,
-            exact=settings.generate.agents == "exact",
+            exact=settings.generate.agents != "llm",
             by_chance=mixture.kind == "random",
             left=diagnosis.failures,
         )
@@ -197,13 +202,20 @@ def _by_agents(
     made.samples += [sample.model_copy(update={"purpose": purpose, "mode_id": None}) for sample in fresh]
     if len(made.samples) < mixture.volume:
         made.shortfalls[UNAIMED] = mixture.volume - len(made.samples)
-    made.images = pictures_for(shop, made.samples)
+    made.images = pictures_for(shop, [s for s in made.samples if s.image_id not in beside.images])
+    made.images |= {s.image_id: beside.images[s.image_id] for s in fresh if s.image_id in beside.images}
     return made
 
 
 def _unaimed(shop: Workshop, crew: Crew, wanted: int, number: int) -> _Work:
     """The first so many unaimed samples of a round, the same for every arm; no check looks at any arm's policy."""
     settings = shop.settings
+    if settings.generate.agents == "exact":
+        asked = uniform_samples(
+            exact_world(shop.source), wanted, held_out(shop.run), settings.seed * 1000 + number
+        )
+        tried = Tally(kept=len(asked.samples), rejected=dict(asked.rejected))
+        return _Work(asked.samples, tried, asked.images)
     checks = _checks(shop, settings.generate.checks.model_copy(update={"band": None}), settings.candidate)
     plain = replace(crew, planner=UnaimedPlanner(_skills(shop)))
     brief = unaimed(wanted, f"{settings.seed}/{number}")

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from scotoma.core import ConfigError, FailureMode, ImageSource, SpecError, World
 from scotoma.diagnose.proven import proven_modes
@@ -51,7 +51,7 @@ class CommissionSettings(Settings):
         generate: by whom.
 
     Raises:
-        ConfigError: one of the agents is the candidate, or that is no model spec.
+        ConfigError: one of the agents is the candidate, or that is no model spec; or nobody is an agent (`varied`).
     """
 
     run: HomePath
@@ -61,7 +61,17 @@ class CommissionSettings(Settings):
     samples: int = Field(default=50, ge=1)
     out: HomePath = Path("runs/samples")
     seed: int = Field(default=0, ge=0)
-    generate: GenerateSettings = GenerateSettings()
+    generate: GenerateSettings = Field(default=GenerateSettings(), validate_default=True)
+
+    @field_validator("generate")
+    @classmethod
+    def _by_agents(cls, told: GenerateSettings) -> GenerateSettings:
+        if told.agents == "varied":
+            raise ConfigError(
+                "generate.agents: varied is how a spiral makes its samples, and nobody else",
+                hint="take exact, of a world, or llm",
+            )
+        return told.chosen("exact")
 
     @model_validator(mode="after")
     def _nobody_teaches_himself(self) -> CommissionSettings:
@@ -142,7 +152,7 @@ def _delivered(
     brief = brief_for(
         origin, mode.id, described(mode), mode.predicate,
         wanted=settings.samples, seed=str(settings.seed), source=work.source,
-        exact=settings.generate.agents == "exact",
+        exact=settings.generate.agents != "llm",
     )  # fmt: skip
     kept = delivery_of(run.ledger, mode, settings.samples).kept
     phase = f"generate {mode.id}"

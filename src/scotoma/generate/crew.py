@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from scotoma.core import (
     ConfigError,
@@ -36,6 +36,10 @@ _METHODS: dict[Role, str] = {
 _Agent = TypeVar("_Agent")
 
 
+class ExactWorld(RetouchableWorld, EditableWorld, ContrastWorld, Protocol):
+    """All that exact agents ask of a world."""
+
+
 def pool_of(source: ImageSource, settings: GenerateSettings, seed: int) -> tuple[ImageRecord, ...]:
     """The pictures of split `train` that samples may be made from.
 
@@ -57,7 +61,25 @@ def open_crew(settings: GenerateSettings, source: ImageSource, pool: Sequence[Im
         SpecError: an agent of your own cannot be imported, or lacks its method.
         ModelError: a key is missing.
     """
-    return _exact(settings, source, pool) if settings.agents == "exact" else _language(settings, pool)
+    return _language(settings, pool) if settings.agents == "llm" else _exact(settings, source, pool)
+
+
+def exact_world(source: ImageSource) -> ExactWorld:
+    """The world that exact agents work in.
+
+    Raises:
+        ConfigError: it is none, or one whose scenes cannot be edited, varied or asked about in other words.
+    """
+    if (
+        isinstance(source, RetouchableWorld)
+        and isinstance(source, EditableWorld)
+        and isinstance(source, ContrastWorld)
+    ):
+        return cast(ExactWorld, source)
+    raise ConfigError(
+        f"exact agents need a world with facts, which {source.spec} is not",
+        hint="take agents: llm with a planner, a writer and a validator",
+    )
 
 
 def _exact(settings: GenerateSettings, source: ImageSource, pool: Sequence[ImageRecord]) -> Crew:
@@ -65,17 +87,9 @@ def _exact(settings: GenerateSettings, source: ImageSource, pool: Sequence[Image
     from scotoma.generate.exact.planner import ExactPlanner
     from scotoma.generate.exact.searcher import FactsSearcher
     from scotoma.generate.exact.validator import ExactValidator
-    from scotoma.generate.exact.writer import Asking, ExactWriter
+    from scotoma.generate.exact.writer import ExactWriter
 
-    if not (
-        isinstance(source, RetouchableWorld)
-        and isinstance(source, EditableWorld)
-        and isinstance(source, ContrastWorld)
-    ):
-        raise ConfigError(
-            f"exact agents need a world with facts, which {source.spec} is not",
-            hint="take --agents llm with --planner, --writer and --validator",
-        )
+    world = exact_world(source)
     for role in ("planner", "writer", "validator"):
         named = getattr(settings, role)
         if named is not None and parse_model_spec(named).kind != "plugin":
@@ -83,14 +97,13 @@ def _exact(settings: GenerateSettings, source: ImageSource, pool: Sequence[Image
                 f"generate.{role}: {named!r} is a model, and exact agents ask none",
                 hint="take --agents llm, or name a module:Class",
             )
-    world = cast(Asking, source)
     return Crew(
         "agents:exact",
-        _own(settings, "planner", lambda: cast(Planner, ExactPlanner(source))),
+        _own(settings, "planner", lambda: cast(Planner, ExactPlanner(world))),
         _own(settings, "searcher", lambda: cast(Searcher, FactsSearcher(pool))),
-        _own(settings, "editor", lambda: cast(Editor, SceneEditor(source))),
+        _own(settings, "editor", lambda: cast(Editor, SceneEditor(world))),
         _own(settings, "writer", lambda: cast(Writer, ExactWriter(world))),
-        _own(settings, "validator", lambda: cast(Validator, ExactValidator(source))),
+        _own(settings, "validator", lambda: cast(Validator, ExactValidator(world))),
     )
 
 

@@ -91,7 +91,8 @@ class GenerateSettings(Settings):
     """Everything that the making of samples is decided by.
 
     Attributes:
-        agents: `exact` (worlds only, no model) or `llm`.
+        agents: `varied` (a spiral's, in worlds: failing scenes are varied in bulk), `exact` (worlds: five agents that
+            know the facts, and ask no model) or `llm`; `auto`: `varied` in a spiral, `exact` elsewhere.
         planner, writer, validator: of `llm` agents, the models, `openai:MODEL@BASE_URL`; a `module:Class` is your own
             agent in any crew, made without arguments (`generate.handover` has the protocols).
         searcher, editor: a `module:Class` in place of the usual one.
@@ -106,7 +107,7 @@ class GenerateSettings(Settings):
         planner_tools: let the planner look into the pool before it plans; its server must support tool calls.
     """
 
-    agents: Literal["exact", "llm"] = "exact"
+    agents: Literal["auto", "varied", "exact", "llm"] = "auto"
     planner: str | None = None
     searcher: str | None = None
     editor: str | None = None
@@ -122,6 +123,14 @@ class GenerateSettings(Settings):
     max_tokens: int = Field(default=2048, ge=64)
     temperature: float = Field(default=0.7, ge=0, le=2)
     planner_tools: bool = False
+
+    def chosen(self, usual: Literal["varied", "exact"]) -> GenerateSettings:
+        """With `usual` in place of `auto`, so that a run keeps what it meant.
+
+        >>> GenerateSettings().chosen("varied").agents
+        'varied'
+        """
+        return self.model_copy(update={"agents": usual}) if self.agents == "auto" else self
 
     @property
     def models(self) -> dict[str, str]:
