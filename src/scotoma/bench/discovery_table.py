@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from scotoma.bench.average import shown
 from scotoma.bench.methods import METHODS
 from scotoma.bench.study import DiscoveryBenchmark
+from scotoma.diagnose.average import shown
 
 
 def table(result: DiscoveryBenchmark) -> Table:

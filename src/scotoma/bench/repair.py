@@ -18,13 +18,13 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from scotoma.bench.average import geometric_mean, mean, mean_share
 from scotoma.bench.drill import accuracy, answers_to, survey
 from scotoma.bench.plant import plant
 from scotoma.bench.study import planted_in, regions
 from scotoma.bench.truth import Truth
 from scotoma.bench.volume import ARM, CONTROL, Needs, course_of, needs, saved
 from scotoma.core import ConfigError, EditableWorld, Predicate, Rate
+from scotoma.diagnose.average import geometric_mean, mean, mean_share
 from scotoma.diagnose.mixture import TargetedMixture
 from scotoma.diagnose.subgroups import ModeSearch
 from scotoma.discover.settings import ConfirmSettings, DiscoverSettings

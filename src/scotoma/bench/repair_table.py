@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from scotoma.bench.average import shown
 from scotoma.bench.repair import BASE, ROWS, RepairBenchmark
+from scotoma.diagnose.average import shown
 
 
 def curve_table(result: RepairBenchmark) -> Table:

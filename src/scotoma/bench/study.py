@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from scotoma.bench.average import geometric_mean, mean, mean_share
 from scotoma.bench.discovery import Case, Outcome, open_case, run
 from scotoma.bench.draw import draw_regions
 from scotoma.bench.drill import answers_to, right, survey
@@ -24,6 +23,7 @@ from scotoma.bench.methods import METHODS
 from scotoma.bench.plant import plant
 from scotoma.bench.truth import Truth
 from scotoma.core import ConfigError, EditableWorld, Predicate, Rate
+from scotoma.diagnose.average import geometric_mean, mean, mean_share
 from scotoma.images.spec import open_images
 from scotoma.models.spec import load_model
 from scotoma.store.durable import write_durably

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from scotoma.bench.average import geometric_mean
 from scotoma.core import Rate
+from scotoma.diagnose.average import geometric_mean
 from scotoma.evolve.proof import LEVEL
 from scotoma.store.summary import Summary
 

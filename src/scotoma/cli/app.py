@@ -29,6 +29,7 @@ from scotoma.cli import (
     importing,
     plant,
     report,
+    seeds,
 )
 from scotoma.cli.console import complain
 from scotoma.core import Interrupted, ScotomaError, StorageError
@@ -76,6 +77,7 @@ app.command(name="check")(check.command)
 app.command(name="compare")(compare.command)
 app.command(name="calibrate")(calibrate.command)
 app.command(name="report")(report.command)
+app.command(name="seeds")(seeds.command)
 app.command(name="export")(export.command)
 app.command(name="import")(importing.command)
 app.command(name="plant")(plant.command)

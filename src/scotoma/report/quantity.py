@@ -40,15 +40,15 @@ def difference(rate: Rate) -> str:
     return f"{_signed(100 * rate.value)} {points_interval(rate)}"
 
 
-def factor(value: float) -> str:
+def factor(value: float, digits: int = 1) -> str:
     """A ratio: `3.1×`."""
-    return f"{value:.1f}×"
+    return f"{value:.{digits}f}×"
 
 
-def factor_interval(rate: Rate) -> str:
+def factor_interval(rate: Rate, digits: int = 1) -> str:
     """The interval of a ratio; one without an upper end reads `∞`."""
-    high = f"{rate.high:.1f}" if math.isfinite(rate.high) else "∞"
-    return f"[{rate.low:.1f}, {high}]"
+    high = f"{rate.high:.{digits}f}" if math.isfinite(rate.high) else "∞"
+    return f"[{rate.low:.{digits}f}, {high}]"
 
 
 def count(number: int, noun: str = "", plural: str = "") -> str:

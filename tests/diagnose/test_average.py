@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from scotoma.bench.average import geometric_mean, mean, mean_share, shown
+from scotoma.diagnose.average import geometric_mean, mean, mean_share, shown
 
 SHARES = st.lists(st.floats(0, 1), min_size=1, max_size=20)
 
