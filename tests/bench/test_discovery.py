@@ -187,6 +187,31 @@ def test_every_method_is_held_against_the_papers_run_by_run() -> None:
     assert discovery_table.effects_table(alone) is None
 
 
+def test_what_leaves_out_a_part_of_the_harvest_is_held_against_the_harvest() -> None:
+    failures = {"harvest": 900, "harvest-frozen": 800, "paper": 500}
+    outcomes = [
+        outcome(method, seed, [500, 500, None]).model_copy(update={"failures": failed})
+        for method, failed in failures.items()
+        for seed in (0, 1)
+    ]
+    result = study.summarise([truth()], outcomes, tuple(failures), 2000)
+    against = {method: effect.against for method, effect in result.effects.items()}
+    assert against == {"harvest": "paper", "harvest-frozen": "harvest"}
+    assert result.effects["harvest-frozen"].failure_rate.value == pytest.approx(-100 / outcomes[0].queries)
+
+
+def test_every_ablation_of_the_harvest_changes_one_setting() -> None:
+    whole = METHODS["harvest"].settings
+    assert whole is not None
+    for name, method in METHODS.items():
+        if method.against == "harvest":
+            assert method.settings is not None
+            changed = {
+                key for key, value in method.settings.model_dump().items() if value != whole.model_dump()[key]
+            }
+            assert len(changed) == 1, (name, changed)
+
+
 def test_a_study_that_was_stopped_asks_only_what_is_missing(
     case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

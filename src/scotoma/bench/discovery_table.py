@@ -55,18 +55,20 @@ def curve_table(result: DiscoveryBenchmark) -> Table:
 
 
 def effects_table(result: DiscoveryBenchmark) -> Table | None:
-    """Every method against the paper's, for people; None where that was not run, or nothing else."""
+    """Every method against the one it leaves something out of, for people; None where there is no such pair."""
     if not result.effects:
         return None
-    rows = Table(title="Against the paper's method, run by run", title_justify="left")
+    rows = Table(title="What each method changes, run by run", title_justify="left")
     rows.add_column("method", no_wrap=True)
     rows.add_column("what it is")
+    rows.add_column("against", no_wrap=True)
     for column in ("failing", "effective combinations", "recall"):
         rows.add_column(column, justify="right")
     for name, effect in result.effects.items():
         rows.add_row(
             name,
             METHODS[name].about,
+            effect.against,
             shown(effect.failure_rate),
             shown(effect.effective_combinations, 1),
             shown(effect.recall),

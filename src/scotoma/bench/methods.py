@@ -1,7 +1,7 @@
 """Ways of asking that the benchmark of discovery compares, each under the same budget of candidate queries.
 
-All but `uniform` are one `DiscoverSettings`: the paper's method (arXiv 2604.04733) is a harvest with the surrogate off,
-and every other leaves out one thing.
+All but `uniform` are one `DiscoverSettings`. Three are whole: ours, our harvest, and the paper's method (arXiv
+2604.04733), which is a harvest with the surrogate off. Every other leaves one thing out of one of them, `against`.
 
 >>> METHODS["paper"].settings.surrogate
 False
@@ -26,19 +26,40 @@ _PAPER = _HARVEST.model_copy(update={"surrogate": False, "reward": RewardTerms(s
 
 @dataclass(frozen=True)
 class Method:
-    """`settings` None: uniform template questions, about images of their own, and nothing learns."""
+    """`settings` None: uniform template questions, about images of their own, and nothing learns. `against`: the method
+    whose figures say what this one changes."""
 
     about: str
     settings: DiscoverSettings | None
+    against: str = "paper"
 
 
 METHODS: dict[str, Method] = {
     "scotoma": Method("the explorer alone: half blindly, half after odd failures; nothing is trained", OURS),
     "half": Method(
-        "the explorer and the trained questioner, half each", OURS.model_copy(update={"explore": 0.5})
+        "the explorer and the trained questioner, half each",
+        OURS.model_copy(update={"explore": 0.5}),
+        "scotoma",
     ),
-    "no-leads": Method("the explorer without leads", OURS.model_copy(update={"lead_share": 0.0})),
+    "no-leads": Method("the explorer without leads", OURS.model_copy(update={"lead_share": 0.0}), "scotoma"),
     "harvest": Method("our defaults: over-generation, a surrogate's choice, RL under KL", _HARVEST),
+    "harvest-frozen": Method(
+        "our harvest without RL", _HARVEST.model_copy(update={"reinforce": False}), "harvest"
+    ),
+    "harvest-by-chance": Method(
+        "our harvest whose surrogate pays, but picks nothing: as without over-generation",
+        _HARVEST.model_copy(update={"random_share": 1.0}),
+        "harvest",
+    ),
+    "harvest-no-chance": Method(
+        "our harvest without a random share", _HARVEST.model_copy(update={"random_share": 0.0}), "harvest"
+    ),
+    "harvest-unpaid": Method(
+        "our harvest whose surrogate picks, but pays nothing",
+        _HARVEST.model_copy(update={"reward": RewardTerms(surrogate=False)}),
+        "harvest",
+    ),
+    "harvest-no-kl": Method("our harvest without KL", _HARVEST.model_copy(update={"beta": 0.0}), "harvest"),
     "uniform": Method("uniform template questions", None),
     "paper": Method("RL with novelty, no surrogate (arXiv 2604.04733)", _PAPER),
     "frozen": Method(

@@ -30,9 +30,6 @@ from scotoma.store.durable import write_durably
 
 Watch = Callable[[str, int, int], None]
 
-PAPER = "paper"
-"""The method that `effects` are against."""
-
 CURVE = (250, 500, 1000, 2000, 3500, 5000)
 """Candidate queries after which the curve of a method says what share of the regions it had named."""
 
@@ -71,12 +68,13 @@ class MethodResult(BaseModel):
 
 
 class Effect(BaseModel):
-    """What a method changes, paired run by run on the same candidates with the same seeds: its figure less the paper's
-    method's. Of one that leaves out a part of it, that part's effect with its sign turned.
+    """What a method changes, paired run by run on the same candidates with the same seeds: its figure less that of the
+    method `against` which it is held. Of one that leaves out a part of that, the part's effect with its sign turned.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    against: str
     failure_rate: Rate
     effective_combinations: Rate
     recall: Rate
@@ -99,7 +97,8 @@ class PlantedRegion(BaseModel):
 
 class DiscoveryBenchmark(BaseModel):
     """What was measured. `queries_ratio` is another method's queries to 80 % over ours, run by run (geometric mean),
-    `recall_gain` our recall less the other's. `effects` hold every method against the paper's, where that was run.
+    `recall_gain` our recall less the other's. `effects` hold every method against the one that it leaves something out
+    of, or the paper's, where that was run.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -229,9 +228,9 @@ def summarise(
             for method, own in others.items()
         },
         effects={
-            method: _effect(own, by_method[PAPER])
+            method: _effect(own, whole, by_method[whole])
             for method, own in by_method.items()
-            if method != PAPER and PAPER in by_method
+            if (whole := METHODS[method].against) != method and whole in by_method
         },
         planted=tuple(
             PlantedRegion(
@@ -292,9 +291,10 @@ def _result(outcomes: Sequence[Outcome], queries: int) -> MethodResult:
     )
 
 
-def _effect(outcomes: Sequence[Outcome], paper: Sequence[Outcome]) -> Effect:
-    pairs = list(zip(outcomes, paper, strict=True))
+def _effect(outcomes: Sequence[Outcome], against: str, whole: Sequence[Outcome]) -> Effect:
+    pairs = list(zip(outcomes, whole, strict=True))
     return Effect(
+        against=against,
         failure_rate=mean([_failing(own) - _failing(theirs) for own, theirs in pairs]),
         effective_combinations=mean(
             [own.effective_combinations - theirs.effective_combinations for own, theirs in pairs]

@@ -146,8 +146,9 @@ def discovery(
     methods: Annotated[
         str,
         typer.Option(
-            help="Of scotoma, half, no-leads, harvest, uniform, paper, frozen, no-novelty, no-emb, no-ifreq, "
-            "no-curriculum, no-history; or all."
+            help="Of scotoma, half, no-leads; harvest, harvest-frozen, harvest-by-chance, harvest-no-chance, "
+            "harvest-unpaid, harvest-no-kl; paper, frozen, no-novelty, no-emb, no-ifreq, no-curriculum, no-history; "
+            "uniform; or all."
         ),
     ] = "scotoma,uniform,paper",
     out: Annotated[
