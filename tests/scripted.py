@@ -53,3 +53,11 @@ class Questioner:
         wish = next((kind for kind in templates.TYPES if kind in request.text), None)
         question = templates.ask(facts.scene, rng, wish)
         return question if question is not None and rng.random() < 0.9 else "is the purple of the ?"
+
+
+class Mumbler(Questioner):
+    """The same, but of two pictures in three it says nonsense throughout."""
+
+    def _ask(self, request: Request) -> str:
+        mute = int(request.images[0].id[:8], 16) % 3 > 0
+        return "blah blah" if mute else super()._ask(request)

@@ -92,7 +92,14 @@ def test_without_parts_the_answers_form_and_the_skill_decide(
         *((said, "3", ("counting",), "counting")
           for said in ("No stars.", "There are no stars.", "No red circles are visible", "None", "I don't see any.",
                        "The answer is **4**.", "Nothing")),
+        *((said, "yes", ("existence",), "perception")
+          for said in ("There isn't a star in the image.", "There is not a star.", "There aren't any stars.",
+                       "It is not.", "I don't see a star.", "I do not see any star.",
+                       "The image does not show a star.")),
         ("No parking", "stop", ("reading",), "reading"),
+        ("stop", "no parking", ("reading",), "reading"),
+        ("sale", "true love", ("reading",), "reading"),
+        ("Yes.", "no", ("existence", "reading"), "reading"),
         ("*", "+", ("reading",), "reading"),
     ],
 )  # fmt: skip
@@ -108,6 +115,11 @@ def test_an_answer_in_a_sentence_is_as_fair_as_one_in_a_word(
         ("There is no way to tell.", "yes"),
         ("I cannot answer with yes or no.", "yes"),
         ("There is not enough information.", "yes"),
+        ("The image does not show enough detail.", "yes"),
+        ("I don't know.", "yes"),
+        ("It is not clear.", "no"),
+        ("I do not have enough information.", "yes"),
+        ("I don't have any idea.", "no"),
         ("The answer is red.", "yes"),
         ("Red. Yes, I like it.", "yes"),
         ("No", "3"),

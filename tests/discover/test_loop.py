@@ -277,6 +277,25 @@ def test_an_explorer_asks_its_share_beside_the_questioner_and_follows_what_it_fi
     assert explored(tmp_path / "stopped") == whole
 
 
+def test_a_stop_changes_nothing_where_the_questioner_had_nothing_to_ask_in_some_steps(tmp_path: Path) -> None:
+    settings = EXPLORING.model_copy(
+        update={
+            **{"questioner": "tests.scripted:Mumbler", "wishes": (), "curriculum": "off", "explore": 0.8},
+            **{"images": 1, "queries": 25, "block": 3, "steps": 12},
+        }
+    )
+    asked = []
+    for stops in ((12,), (3, 12)):
+        with Run.open(tmp_path / str(stops), command="discover", config={}) as run:
+            for steps in stops:
+                some = settings.model_copy(update={"steps": steps})
+                loop.ask_all(run, ShapesWorld(), Interview(Candidate(), FactsVerifier()), some, seed=0)
+            asked.append(run.ledger.observations("discover"))
+    assert asked[0] == asked[1]
+    steps_asked = {o.step for o in asked[0] if o.asked_by == "questioner"}
+    assert 0 < len(steps_asked) < settings.steps
+
+
 def test_where_all_questions_explore_no_questioner_is_asked_trained_or_kept(tmp_path: Path) -> None:
     settings = EXPLORING.model_copy(update={"explore": 1.0, "steps": 2, "block": 1, "reinforce": True})
     with Run.open(tmp_path / "run", command="discover", config={}) as run:

@@ -281,6 +281,10 @@ def test_a_mode_by_topic_is_found_among_the_questions_of_its_proof_and_refused_e
     given = settings(ONE, SEEING, modes_from=[str(tmp_path / "topics")], questions=200, pool=500)
     with pytest.raises(ConfigError, match=r"tagged with 'topic'.*--from"):
         compared(tmp_path / "other", given)
+    # A command does not go through a whole pool first.
+    with pytest.raises(ConfigError, match="is by topic") as refused:
+        check_before(given)
+    assert f"--from {tmp_path / 'topics'}" in str(refused.value.hint)
 
 
 def test_questions_that_somebody_could_not_answer_count_for_nobody(tmp_path: Path) -> None:

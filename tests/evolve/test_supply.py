@@ -117,6 +117,24 @@ def test_retention_is_the_beginning_of_the_control_and_is_counted_for_its_part_a
     assert {sample.mode_id for sample in targeted.samples} == {MODE.id, None}
 
 
+class Plain(Agents):
+    """Asks the same of every picture, so that the unaimed sample of a picture may be its aimed one."""
+
+    def write(self, sketch: Sketch, edited: Edited, n: int) -> list[Written]:
+        return [Written("How many discs are there?", str(photographs._seen(edited.image)["discs"]))]
+
+
+def test_unaimed_samples_that_equal_aimed_ones_are_replaced_as_long_as_there_are_pictures(
+    shop: Workshop,
+) -> None:
+    plain = replace(shop, crew=crew(Plain(), shop.source))
+    pictures = len(list(shop.source.images("train", 0)))
+    wanted = pictures * 4 // 5
+    targeted = made_for(plain, Diagnosis(mixture=mixtures.targeted([MODE], wanted)), "targeted")
+    assert not targeted.shortfalls
+    assert len({sample.id for sample in targeted.samples}) == len(targeted.samples) == wanted
+
+
 def test_where_pictures_run_out_it_is_said_and_every_arm_is_cut_alike(shop: Workshop) -> None:
     assert shop.crew is not None
     lone = PhotoSearcher(PicturePool([next(shop.source.images("train", 0))]))

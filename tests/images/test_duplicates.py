@@ -172,6 +172,26 @@ def test_a_stream_leaves_out_near_copies_of_what_an_earlier_process_handed_out(c
     assert [record.id for record in told.images("discover", 0)] == [record.id for record in used]
 
 
+def test_a_stream_counts_what_was_converted_alike_with_and_without_a_stop() -> None:
+    rows = []
+    for n in range(40):
+        image = picture(n).convert("RGBA")
+        image.putpixel((0, 0), (0, 0, 0, 0))
+        rows.append(Row(encoded(image, "PNG"), f"/{n}.png"))
+
+    def opened() -> StreamSource:
+        return StreamSource("test:", lambda seed: iter(rows), StreamOptions())
+
+    whole, resumed = opened(), opened()
+    used = list(whole.images("discover", 0))
+    assert whole.converted == {"transparent: on white": len(used)}
+    resumed.remember([*used, *opened().images("confirm", 0)])
+    assert not resumed.converted  # other splits' pictures are not met here
+    list(resumed.images("discover", 0))
+    list(resumed.images("discover", 0))
+    assert resumed.converted == whole.converted
+
+
 class Mean:
     """An embedder for which pictures of the same mean colour are the same."""
 

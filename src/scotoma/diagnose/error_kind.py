@@ -40,10 +40,17 @@ _SENTENCE_END = re.compile(r"[.!?\n]")
 _DECISION = re.compile(r"(?:yes|no|true|false)\b")
 _EVADED = "idea|clue|way|image|picture|information"
 """What answers nothing where it is missing: "there is no way to tell"."""
+_TOO_LITTLE = (
+    r"(?:(?:have|see|contain|show) )?(?:enough|sufficient|any (?:idea|clue|way|information))"
+    r"|clear|possible|certain|sure|know|tell|say|provide|see how"
+)
+"""What follows a "not" that evades the question."""
 _DECIDED = re.compile(
     rf"\b(?:yes(?! or\b)|(?<!or )no(?! (?:{_EVADED})\b)|true|false|none of|there (?:is|are)(?! not?\b))\b"
+    rf"|\b(?:is|are|do|does)(?:n't| not)\b(?! (?:{_TOO_LITTLE})\b)"
 )
-"""Anywhere in the first sentence of the reply to a yes/no question: "there is no star" decides it, rightly or not."""
+"""Anywhere in the first sentence of the reply to a yes/no question: "there is no star" decides it, rightly or not, as
+"there isn't a star" and "I don't see one" do."""
 _NO_SUCH = re.compile(
     rf"\bno (?!(?:{_EVADED}|it|there|they|this|that)\b)\w|\b(?:nothing|nobody)\b|(?:\bnot|n't)(?: see)? any\b"
 )
@@ -131,6 +138,8 @@ def _form(text: str, skills: Sequence[str], asked: str = "") -> str:
         return "nothing"
     if asked == "yes or no":
         decided = _DECIDED.search(_SENTENCE_END.split(said, maxsplit=1)[0])
+    elif "reading" in skills:  # "no parking" is read, and decides nothing
+        decided = _DECISION.fullmatch(said.rstrip(" .!"))
     else:
         decided = None if asked and _NO_SUCH.match(said) else _DECISION.match(said)
     if decided:

@@ -52,6 +52,7 @@ class Baseline:
         self.progress = progress
         self._pool = Pool(source, settings, interview.verifier, tagger=interview.tagger)
         self._stream = self._new(self._pool.questions("discover", seed + 500_009))
+        self._counted_from = self._counters()
 
     def enough(self, steps: int) -> bool:
         """Whether discovery ends after so many steps; asks the uniform questions due until then.
@@ -76,8 +77,11 @@ class Baseline:
     def _ask(self, stage: str, until: int, limit: float | None = None) -> dict[str, Any]:
         """Ask from where the ledger ends up to number `until`; with a limit, decide."""
         earlier = self.run.ledger.observations("baseline")
-        tagged = self.interview.tagger.counted
-        chosen, unjudged = self._draw(until - len(earlier))
+        self._counted_from = self._counters()
+        chosen = list(islice(self._stream, max(0, until - len(earlier))))
+        unjudged, tagged = (
+            now - before for now, before in zip(self._counters(), self._counted_from, strict=True)
+        )
         self.progress("baseline", len(earlier), until)
         observations = self.interview.ask(
             [
@@ -90,7 +94,7 @@ class Baseline:
         check_answered(observations)
         payload: dict[str, Any] = {
             "unjudged": dict(unjudged),
-            "tagged": dict(self.interview.tagger.counted - tagged),
+            "tagged": dict(tagged),
         }
         if limit is not None:
             mass = undiscovered_failure_mass(
@@ -112,14 +116,13 @@ class Baseline:
             question = (item.image.id, item.question)
             if asked[question]:
                 asked[question] -= 1
+                self._counted_from = self._counters()  # what an earlier session counted is not counted again
             else:
                 yield item
 
-    def _draw(self, n: int) -> tuple[list[Candidacy], Counter[str]]:
-        """The next `n` of the stream, and what could not be judged among them."""
-        before = Counter(self._pool.unjudged)
-        chosen = list(islice(self._stream, max(0, n)))
-        return chosen, self._pool.unjudged - before
+    def _counters(self) -> tuple[Counter[str], Counter[str]]:
+        """What could not be judged so far, and what a model tagged."""
+        return Counter(self._pool.unjudged), self.interview.tagger.counted
 
 
 def undiscovered_failure_mass(asked: Iterable[Observation], uniform: Sequence[Observation]) -> Rate:

@@ -373,9 +373,11 @@ class Episodes:
         if self.explorer is not None:
             self.explorer.save(folder)
 
-    def restore(self, folder: Path, observations: Sequence[Observation], pictures: Pictures) -> None:
-        """The state after these observations, exactly: the surrogate sees them in the same portions as
-        before. `pictures` opens earlier ones by their ids.
+    def restore(
+        self, folder: Path, observations: Sequence[Observation], pictures: Pictures, steps: int
+    ) -> None:
+        """The state after so many steps and their observations, exactly: the surrogate sees them in the same portions
+        as before. `pictures` opens earlier ones by their ids.
         """
         self.questioner.restore(folder)
         self.memory = Memory.restore(json.loads((folder / "memory.json").read_text()))
@@ -383,11 +385,12 @@ class Episodes:
         portions: dict[tuple[int, int], list[Observation]] = {}
         for observation in observations:
             portions.setdefault((observation.step, observation.turn), []).append(observation)
-        for portion in portions.values():
-            if portion[0].turn != EXPLORED:
-                first = portion[0]
-                # Fits when it is due, as `choose` did then.
-                self.surrogate.score([first.tags], self._meanings([first.question], [first.tags]))
-            self._teach(portion)
+        for step in range(steps):
+            self._teach(portions.get((step, EXPLORED), []))
+            for turn in range(self.settings.turns if self.settings.looked_at else 0):
+                if self.settings.surrogate:
+                    # Fits when it is due, as in that turn, whether or not there was anything to ask.
+                    self.surrogate.score([])
+                self._teach(portions.get((step, turn), []))
         if self.explorer is not None:
             self.explorer.restore(folder, observations, pictures)

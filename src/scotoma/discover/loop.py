@@ -101,7 +101,8 @@ def ask_all(
     episodes = Episodes(interview, source, settings, seed, reference)
     if remaining[0] > 0:
         before = run.checkpoint(_state(remaining[0] - settings.block))
-        episodes.restore(before, run.ledger.observations("discover"), partial(pictures_of, run, source))
+        known = run.ledger.observations("discover")
+        episodes.restore(before, known, partial(pictures_of, run, source), remaining[0])
     images = islice(endless(source, "discover", seed), remaining[0] * episodes.images_per_step, None)
     outages: defaultdict[str, Outage] = defaultdict(Outage)
     for start in remaining:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from scotoma.core import ConfigError, ImageSource, Predicate, RunError, Split
+from scotoma.core import ConfigError, FailureMode, ImageSource, Predicate, RunError, Split
 from scotoma.diagnose.conditions import Mask, members
 from scotoma.diagnose.modes import suspect
 from scotoma.diagnose.proven import proven_modes
@@ -130,7 +130,7 @@ def check_before(settings: CompareSettings) -> None:
     """Look at the questioner and into the runs that the settings name, before a run of our own is begun.
 
     Raises:
-        ConfigError: another tagger than ours decided what is in a mode.
+        ConfigError: another tagger than ours decided what is in a mode, or topics did, which no comparison finds.
         ConfigError: the embedded questioner is to ask about photos, which it cannot.
         RunError: there is none, it confirmed nothing, or it holds no questions that could be asked again.
     """
@@ -139,9 +139,10 @@ def check_before(settings: CompareSettings) -> None:
         check_questioner(asks, open_source(settings.discovery(settings.candidates[0])), settings.seed)
     for path in (*settings.modes_from, *filter(None, (settings.questions_from,))):
         with Run.read(path) as other:
-            proven_modes(other)
+            proven = proven_modes(other)
             if path in settings.modes_from:
                 _check_tagger(other, settings)
+                _check_named_by_tags(path, proven)
             if path == settings.questions_from and other.header.command not in ("discover", "evolve"):
                 raise RunError(
                     f"{path} is a run of `scotoma {other.header.command}`, whose questions cannot be asked again",
@@ -249,6 +250,20 @@ def _check_told(predicates: Sequence[Predicate], drawn: Drawn) -> None:
             raise ConfigError(
                 f"no question of a comparison is tagged with {unknown[0]!r}, as the mode {str(predicate)!r} needs",
                 hint="ask the questions of the run that found it: --from RUN",
+            )
+
+
+def _check_named_by_tags(path: Path, modes: Sequence[FailureMode]) -> None:
+    """Before a pool is gone through in vain: no question of a comparison has a topic.
+
+    Raises:
+        ConfigError: a mode is by one.
+    """
+    for mode in modes:
+        if any(condition.key == "topic" for condition in mode.predicate.conditions):
+            raise ConfigError(
+                f"the mode {str(mode.predicate)!r} of {path} is by topic, which only its own run can tell",
+                hint=f"ask the questions of that run: --from {path}",
             )
 
 

@@ -15,7 +15,7 @@ equal across arms.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -192,19 +192,29 @@ def _by_agents(
             made.shortfalls[share.name] = share.samples - len(work.samples)
     known = {sample.id for sample in made.samples}
     rest = mixture.volume - len(known)
-    beside = _unaimed(shop, crew, rest, number)
-    # What an aimed sample is already is left out, and as much is made besides.
-    if again := len(known & {sample.id for sample in beside.samples}):
-        beside = _unaimed(shop, crew, rest + again, number)
+    beside = _besides(shop, crew, rest, number, known)
     made.count(beside.tally)
     purpose = "retention" if mixture.shares else "uniform"
-    fresh = [sample for sample in beside.samples if sample.id not in known][:rest]
-    made.samples += [sample.model_copy(update={"purpose": purpose, "mode_id": None}) for sample in fresh]
+    made.samples += [
+        sample.model_copy(update={"purpose": purpose, "mode_id": None}) for sample in beside.samples
+    ]
     if len(made.samples) < mixture.volume:
         made.shortfalls[UNAIMED] = mixture.volume - len(made.samples)
+    shown = {sample.image_id for sample in made.samples}
     made.images = pictures_for(shop, [s for s in made.samples if s.image_id not in beside.images])
-    made.images |= {s.image_id: beside.images[s.image_id] for s in fresh if s.image_id in beside.images}
+    made.images |= {image_id: image for image_id, image in beside.images.items() if image_id in shown}
     return made
+
+
+def _besides(shop: Workshop, crew: Crew, rest: int, number: int, known: Collection[str]) -> _Work:
+    """The first `rest` unaimed samples that no aimed one is already; what is left out is made besides."""
+    wanted = rest
+    while True:
+        work = _unaimed(shop, crew, wanted, number)
+        fresh = [sample for sample in work.samples if sample.id not in known][:rest]
+        if len(fresh) >= rest or len(work.samples) < wanted:
+            return replace(work, samples=fresh)
+        wanted += rest - len(fresh)
 
 
 def _unaimed(shop: Workshop, crew: Crew, wanted: int, number: int) -> _Work:

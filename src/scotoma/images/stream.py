@@ -76,6 +76,8 @@ class StreamSource:
         )
         # What was seen of a picture: its attributes, or why it is skipped.
         self._seen: dict[str, Mapping[str, Tag] | str] = {}
+        # Conversions of remembered pictures, counted when the stream comes to them.
+        self._uncounted: dict[str, tuple[str, ...]] = {}
         # A row without bytes is in no split (None). A row that is met again in a later pass is not counted again.
         self._skipped: dict[Split | None, Counter[str]] = defaultdict(Counter)
 
@@ -132,6 +134,7 @@ class StreamSource:
                     if self._near is not None:
                         self._near.add(record.id, seen.thumbnail, record)
                     self._seen[record.id] = attributes(seen.thumbnail, seen.size)
+                    self._uncounted[record.id] = tuple(seen.conversions)
 
     def split_of(self, image_id: str) -> Split:
         """The split that a picture with this id belongs to."""
@@ -155,6 +158,7 @@ class StreamSource:
     def _look(self, image_id: str, data: bytes) -> Mapping[str, Tag] | str:
         if image_id not in self._seen:
             self._seen[image_id] = self._first_look(image_id, data)
+        self.converted.update(self._uncounted.pop(image_id, ()))
         return self._seen[image_id]
 
     def _first_look(self, image_id: str, data: bytes) -> Mapping[str, Tag] | str:
