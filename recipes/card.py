@@ -144,7 +144,7 @@ def questioner_card() -> str:
 
 PUPIL = """# The Pupil
 
-Scotoma's embedded candidate: a stock Idefics3 of 0.9M parameters, trained from nothing by `recipes/pupil.py` on the
+Scotoma's embedded candidate: a stock Idefics3 of 1.0M parameters, trained from nothing by `recipes/pupil.py` on the
 shapes world. Licence: Apache-2.0. It is here to have blind spots of its own: it was trained on a narrower world than
 it is examined on. This card is written by `recipes/card.py`.
 

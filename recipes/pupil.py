@@ -3,7 +3,7 @@
     python recipes/pupil.py                 # about 40 minutes; writes src/scotoma/models/pupil/
     python recipes/pupil.py --minutes 3 --out /tmp/pupil    # a quick, weaker one
 
-A stock Idefics3 of 0.9M parameters learns in two phases. **See**: every image patch is told what stands on it (colour,
+A stock Idefics3 of 1.0M parameters learns in two phases. **See**: every image patch is told what stands on it (colour,
 shape, size, place, text). **Answer**: questions in a curriculum, twelve to an image in one packed row, with throwaway
 *grounding* labels that say where a noun phrase should look. All extra heads are dropped; the checkpoint is stock.
 It is trained on a narrower world than it is examined on (`scene.TRAINING`, `templates.untaught`), so its blind spots
@@ -113,7 +113,7 @@ def build_processor() -> Idefics3Processor:
 
 
 def build_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> Idefics3ForConditionalGeneration:
-    """A stock Idefics3, 0.9M parameters: 4 vision and 4 text layers, one token per 8 × 8 patch."""
+    """A stock Idefics3, 1.0M parameters: 4 vision and 4 text layers, one token per 8 × 8 patch."""
     torch.manual_seed(seed)
     ids = tokenizer.convert_tokens_to_ids
     config = Idefics3Config(

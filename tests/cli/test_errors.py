@@ -196,3 +196,28 @@ def test_a_seed_that_no_generator_takes(tmp_path: Path) -> None:
 def test_a_benchmark_asks_for_a_place_before_it_plants(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     refused(tmp_path, "bench", "discovery", "--out", "file/x", code=6, says="is no folder")
+
+
+def test_a_spirals_config_in_a_discovery(tmp_path: Path) -> None:
+    name = config(tmp_path, seed=1, rounds=2, arms=["targeted"])
+    says = "is a config of scotoma evolve: arms, rounds"
+    refused(tmp_path, "discover", "--config", name, "--out", "run", code=2, says=says)
+
+
+def test_arms_that_an_empty_variable_names(tmp_path: Path) -> None:
+    refused(
+        tmp_path, "evolve", "--arms", "", "--out", "run", code=2, says="name each arm once, and at least one"
+    )
+
+
+def test_a_tagger_that_is_measured_as_a_judge(tmp_path: Path) -> None:
+    arguments = ("calibrate", "--tagger", "wording", "--samples", "3", "--out", "tagger.json")
+    refused(tmp_path, *arguments, code=2, says="are for a judge")
+
+
+def test_a_suite_that_is_not_there(tmp_path: Path) -> None:
+    refused(tmp_path, "check", "nowhere", code=5, says="there is no folder nowhere")
+
+
+def test_a_report_into_a_folder(tmp_path: Path) -> None:
+    refused(tmp_path, "report", "run", "--out", ".", code=6, says="it is a folder")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
 from scotoma.cli.app import app
-from scotoma.core import FailureMode, ModelError, Observation, Predicate, RunError, Verdict
+from scotoma.core import ConfigError, FailureMode, ModelError, Observation, Predicate, RunError, Verdict
 from scotoma.discover.pool import Pool
 from scotoma.discover.settings import DiscoverSettings
 from scotoma.images.worlds.shapes import ShapesWorld
@@ -46,6 +47,33 @@ def test_what_was_made_is_told_and_where_to_look_at_it(tmp_path: Path) -> None:
     assert ended.exit_code == 0, ended.output
     assert "2 of 2" in ended.stdout
     assert "next: scotoma report" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("document", "says"),
+    [
+        ("generate: {sampels: 3}", "g.yaml: generate.sampels: unknown key"),
+        ("samples: 3", "g.yaml: samples: unknown here"),
+        ("generate: {search: {web: [openverse]}}", "exact agents neither search the web"),
+        ("generate: {agents: varied}", "is how a spiral makes its samples"),
+    ],
+)
+def test_a_config_that_cannot_be_carried_out_is_refused_with_its_key(
+    document: str, says: str, tmp_path: Path
+) -> None:
+    (tmp_path / "g.yaml").write_text(document)
+    ended = generate(tmp_path, "skill=existence", "--config", str(tmp_path / "g.yaml"))
+    assert isinstance(ended.exception, ConfigError)
+    assert says in ended.exception.message
+    assert not (tmp_path / "samples").exists()
+
+
+def test_a_run_of_samples_has_no_failures_to_make_more_of(tmp_path: Path) -> None:
+    assert generate(tmp_path, "skill=existence").exit_code == 0
+    out = str(tmp_path / "more")
+    ended = CliRunner().invoke(app, ["generate", str(tmp_path / "samples"), "--out", out])
+    assert isinstance(ended.exception, ConfigError)
+    assert "it holds samples and no failures" in ended.exception.message
 
 
 def test_a_run_that_makes_nothing_ends_in_an_error_with_the_reasons_counted(tmp_path: Path) -> None:

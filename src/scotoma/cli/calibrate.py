@@ -81,6 +81,11 @@ def command(
         assert tagger is not None  # one of the two is there
         if labels is not None:
             raise ConfigError("--labels are for a judge: they hold no tags", hint="give --images instead")
+        if any(given is not None for given in (samples, agreement, temperature, max_tokens)):
+            raise ConfigError(
+                "--samples, --agreement, --temperature and --max-tokens are for a judge",
+                hint="a tagger is asked once, greedily: leave them out",
+            )
         measured = _measure_tagger(tagger, _world(images), n or 1200, seed)
         write_durably(out, measured.to_json().encode())
         if json:

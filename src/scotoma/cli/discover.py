@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from scotoma.cli import console
+from scotoma.core import ConfigError
 from scotoma.discover.settings import DiscoverySettings
-from scotoma.store.configuration import load_settings
+from scotoma.store.configuration import load_settings, read_yaml
 from scotoma.store.run import Run
 from scotoma.store.summary import Summary
 
@@ -84,6 +85,8 @@ def command(
         "discover.explore": explore,
         "discover.stop_below": stop_below,
     }
+    if config is not None:
+        _refuse_a_spirals(config)
     settings = load_settings(DiscoverySettings, config, overrides)
     if dry_run:
         from scotoma.discover.plan import plan_discovery
@@ -170,3 +173,19 @@ def _show(summary: Summary, settings: DiscoverySettings) -> None:
         )
     else:
         console.out.print("next: more steps (--steps), or --explore 0.5, in another --out")
+
+
+def _refuse_a_spirals(config: Path) -> None:
+    """A config of `scotoma evolve` is half a config of ours.
+
+    Raises:
+        ConfigError: it is one.
+    """
+    from scotoma.evolve.settings import EvolveSettings
+
+    further = EvolveSettings.model_fields.keys() - DiscoverySettings.model_fields.keys()
+    if found := [key for key in read_yaml(config) if key in further]:
+        raise ConfigError(
+            f"{config} is a config of scotoma evolve: {', '.join(found)}",
+            hint=f"run scotoma evolve --config {config}, or leave {'these keys' if len(found) > 1 else 'this key'} out",
+        )

@@ -58,7 +58,7 @@ def command(
         "images": images,
         "out": str(out) if out else None,
         "rounds": rounds,
-        "arms": [arm.strip() for arm in arms.split(",")] if arms else None,
+        "arms": [arm.strip() for arm in arms.split(",") if arm.strip()] if arms is not None else None,
         "seed": seed,
         "repair.accelerate": str(accelerate) if accelerate else None,
     }

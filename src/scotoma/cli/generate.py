@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -17,7 +17,7 @@ from rich.table import Table
 from scotoma.cli import console
 from scotoma.core import ConfigError, ModelError, RunError
 from scotoma.discover.outage import told
-from scotoma.store.configuration import load_settings, read_yaml
+from scotoma.store.configuration import checked, load_settings, read_yaml
 from scotoma.store.run import Run
 
 if TYPE_CHECKING:
@@ -80,6 +80,11 @@ def command(
     from scotoma.generate.standards import Trainee
 
     with Run.read(run_dir) as origin:
+        if origin.header.command == "generate":
+            raise ConfigError(
+                f"{run_dir} was made by scotoma generate: it holds samples and no failures",
+                hint=f"give the run that they were made for: {origin.config.get('run')}",
+            )
         own = {key: origin.config.get(key) for key in ("candidate", "images", "seed")}
         answers = origin.settings(AnswerSettings, "answers")
     if not isinstance(candidate or own["candidate"], str):
@@ -95,7 +100,7 @@ def command(
         "modes": [name.strip() for name in mode.split(",")] if mode else None,
         "samples": samples,
         "seed": seed if seed is not None else own["seed"],
-        "generate": (read_yaml(config).get("generate") or {}) if config else None,
+        "generate": _section(config) if config else None,
     }
     flags = {
         "agents": agents,
@@ -150,6 +155,26 @@ def command(
             markup=False,
             soft_wrap=True,
         )
+
+
+def _section(config: Path) -> dict[str, Any]:
+    """The `generate:` part of a config, which may be that of a spiral.
+
+    Raises:
+        ConfigError: it has a key that no config has.
+    """
+    from scotoma.evolve.settings import EvolveSettings
+    from scotoma.generate.settings import GenerateSettings
+
+    document = read_yaml(config)
+    if unknown := sorted(document.keys() - EvolveSettings.model_fields.keys()):
+        raise ConfigError(
+            f"{config}: {', '.join(map(str, unknown))}: unknown here",
+            hint="only its part `generate:` is read; what else there is to say are flags, like --samples",
+        )
+    section = document.get("generate") or {}
+    checked(GenerateSettings, section, f"{config}: generate.")
+    return dict(section)
 
 
 def _show(made: Sequence[Delivery]) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from scotoma.cli import console
+from scotoma.core import StorageError
 
 
 def command(
@@ -26,4 +27,6 @@ def command(
     """
     from scotoma.report.build import build
 
+    if out is not None and out.is_dir():
+        raise StorageError(f"cannot write {out}: it is a folder", hint=f"name a file: {out / 'report.html'}")
     console.out.print(str(build(run_dir, out)), highlight=False, markup=False, soft_wrap=True)

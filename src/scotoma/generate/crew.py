@@ -90,6 +90,11 @@ def _exact(settings: GenerateSettings, source: ImageSource, pool: Sequence[Image
     from scotoma.generate.exact.writer import ExactWriter
 
     world = exact_world(source)
+    if settings.search.web or settings.edit.model is not None:
+        raise ConfigError(
+            "exact agents neither search the web nor have anything painted",
+            hint="take --agents llm, or leave --web (search.web) and --paint (edit.model) out",
+        )
     for role in ("planner", "writer", "validator"):
         named = getattr(settings, role)
         if named is not None and parse_model_spec(named).kind != "plugin":

@@ -130,9 +130,14 @@ def _check_alike(runs: Sequence[Path], headers: Sequence[RunHeader]) -> None:
                 f"{runs[0]} is a run of scotoma {first.command}, {path} of scotoma {header.command}",
                 hint="put runs of one command together",
             )
-        if different := header.differences(first.config, may_change=_OWN):
+        if different := header.differences(
+            first.config, may_change=_OWN, own=f"in {path}", other=f"in {runs[0]}"
+        ):
+            told_of = ", ".join(different[:3]) + (
+                f" and {len(different) - 3} more" if len(different) > 3 else ""
+            )
             raise ConfigError(
-                f"{path} differs from {runs[0]} in more than its seed: {', '.join(different)}",
+                f"{path} differs from {runs[0]} in more than its seed: {told_of}",
                 hint="put runs of one config together",
             )
         if header.seed in seen:

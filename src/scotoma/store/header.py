@@ -126,16 +126,23 @@ class RunHeader(BaseModel):
         write_durably(run / _FILE, text.encode())
 
     def differences(
-        self, config: Mapping[str, Any], *, may_grow: Collection[str] = (), may_change: Collection[str] = ()
+        self,
+        config: Mapping[str, Any],
+        *,
+        may_grow: Collection[str] = (),
+        may_change: Collection[str] = (),
+        own: str = "there",
+        other: str = "now",
     ) -> list[str]:
         """Where another config would make it another run: `discover.steps (48 there, 7 now)`.
 
         `config` is as `plain_config` makes it. `may_grow` and `may_change` hold top-level or dotted keys: numbers that
-        may get larger, and what changes no result. Nor does what an endpoint may cost.
+        may get larger, and what changes no result. Nor does what an endpoint may cost. `own` and `other` say whose
+        value is whose.
         """
         stored, asked = _flat(self.config), _flat(config)
         return [
-            f"{key} ({_show(stored, key)} there, {_show(asked, key)} now)"
+            f"{key} ({_show(stored, key)} {own}, {_show(asked, key)} {other})"
             for key in sorted({*stored, *asked})
             if _telling(stored.get(key, _ABSENT)) != _telling(asked.get(key, _ABSENT))
             and key not in may_change
