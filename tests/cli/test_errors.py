@@ -216,7 +216,7 @@ def test_a_tagger_that_is_measured_as_a_judge(tmp_path: Path) -> None:
 
 
 def test_a_suite_that_is_not_there(tmp_path: Path) -> None:
-    refused(tmp_path, "check", "nowhere", code=5, says="there is no folder nowhere")
+    refused(tmp_path, "check", "nowhere", code=2, says="there is no folder nowhere")
 
 
 def test_a_report_into_a_folder(tmp_path: Path) -> None:

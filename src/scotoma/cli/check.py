@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from scotoma.cli import console
-from scotoma.core import ConfigError, RunError
+from scotoma.core import ConfigError
 from scotoma.store.durable import write_durably
 from scotoma.store.run import Run
 
@@ -101,7 +101,9 @@ def command(
     if questions is not None or force:
         raise ConfigError("--questions and --force go with --write DIR")
     if not place.is_dir():
-        raise RunError(f"there is no folder {place}", hint="give a suite, or a run to --write one from")
+        raise ConfigError(
+            f"there is no folder {place}", hint="write a suite first: scotoma check RUN --write DIR"
+        )
     if candidate is None:
         hint = f"scotoma check {quote(str(place))} --candidate SPEC"
         if (place / "run.yaml").exists():
