@@ -200,7 +200,10 @@ def _mean(unit: Unit, runs: Sequence[Rate | None]) -> Rate | None:
         return None
     if unit == "ratio":
         return geometric_mean(values) if min(values) > 0 else None
-    return mean_share(values) if unit == "rate" else mean(values)
+    if unit == "rate":
+        return mean_share(values)
+    found = mean(values)
+    return found.model_copy(update={"low": max(0.0, found.low)}) if unit == "count" else found
 
 
 def _modes(summaries: Sequence[Summary]) -> list[SeedMode]:
