@@ -129,10 +129,15 @@ def evened(supplies: Mapping[Arm, Made]) -> dict[Arm, Made]:
     return found
 
 
+def _seed(shop: Workshop, number: int) -> int:
+    """Of a round's template questions: the same in every arm, and however the aimed samples are made."""
+    return shop.settings.seed * 1000 + number
+
+
 def _by_variation(shop: Workshop, diagnosis: Diagnosis, number: int) -> Made:
     world, mixture = shop.source, diagnosis.mixture
     assert isinstance(world, EditableWorld)
-    kept_back, seed = held_out(shop.run), shop.settings.seed * 1000 + number
+    kept_back, seed = held_out(shop.run), _seed(shop, number)
     if not mixture.shares:
         return uniform_samples(world, mixture.volume, kept_back, seed)
     targets = diagnosis.targets(shop.modes)
@@ -221,9 +226,7 @@ def _unaimed(shop: Workshop, crew: Crew, wanted: int, number: int) -> _Work:
     """The first so many unaimed samples of a round, the same for every arm; no check looks at any arm's policy."""
     settings = shop.settings
     if settings.generate.agents == "exact":
-        asked = uniform_samples(
-            exact_world(shop.source), wanted, held_out(shop.run), settings.seed * 1000 + number
-        )
+        asked = uniform_samples(exact_world(shop.source), wanted, held_out(shop.run), _seed(shop, number))
         tried = Tally(kept=len(asked.samples), rejected=dict(asked.rejected))
         return _Work(asked.samples, tried, asked.images)
     checks = _checks(shop, settings.generate.checks.model_copy(update={"band": None}), settings.candidate)

@@ -9,7 +9,8 @@ Student's interval over runs, of ratios the geometric mean; one run says nothing
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -37,6 +38,14 @@ Unit = Literal["rate", "difference", "ratio", "count"]
 
 _OWN = ("seed", "out")
 """Where the runs may differ."""
+
+_WORDS: dict[Unit, tuple[Callable[[float], str], Callable[[Rate], str]]] = {
+    "rate": (percent, percent_interval),
+    "difference": (points, points_interval),
+    "ratio": (partial(factor, digits=2), partial(factor_interval, digits=2)),
+    "count": (lambda value: f"{value:.3g}", lambda rate: f"[{rate.low:.1f}, {rate.high:.1f}]"),
+}
+"""How a figure of each unit is said, and its interval."""
 
 
 class SeedFigure(Figures):
@@ -112,13 +121,8 @@ def told(figure: SeedFigure, rate: Rate | None, interval: bool = False) -> str:
     """
     if rate is None:
         return "–"
-    if figure.unit == "rate":
-        return f"{percent(rate.value)} {percent_interval(rate)}" if interval else percent(rate.value)
-    if figure.unit == "difference":
-        return f"{points(rate.value)} {points_interval(rate)}" if interval else points(rate.value)
-    if figure.unit == "ratio":
-        return f"{factor(rate.value, 2)} {factor_interval(rate, 2)}" if interval else factor(rate.value, 2)
-    return f"{rate.value:.1f} [{rate.low:.1f}, {rate.high:.1f}]" if interval else f"{rate.value:.0f}"
+    value, bounds = _WORDS[figure.unit]
+    return f"{value(rate.value)} {bounds(rate)}" if interval else value(rate.value)
 
 
 def _check_alike(runs: Sequence[Path], headers: Sequence[RunHeader]) -> None:
