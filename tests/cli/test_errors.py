@@ -146,7 +146,7 @@ def test_a_bug_does_not_end_like_a_model_that_fell_back(
     def broken() -> None:
         raise RuntimeError("the plug-in lost its connection")
 
-    app = importlib.import_module("scotoma.cli.app")  # the package names its Typer `app`, too
+    app = importlib.import_module("scotoma.cli.app")
     monkeypatch.setattr(app, "app", broken)
     with pytest.raises(SystemExit) as ended:
         app.main()

@@ -6,7 +6,12 @@ import os
 import signal
 import subprocess
 import sys
+from importlib.abc import MetaPathFinder
 from pathlib import Path
+
+import pytest
+
+import scotoma.cli
 
 COMMAND = (
     *("discover", "--candidate", "tests.scripted:Candidate", "--config", "config.yaml"),
@@ -42,3 +47,20 @@ def test_a_stop_says_how_to_go_on(tmp_path: Path) -> None:
     assert "run the same command again" in said
     assert "Traceback" not in said
     assert (tmp_path / "run" / "ledger.sqlite").is_file()
+
+
+def test_a_stop_before_anything_is_imported_shows_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Impatient(MetaPathFinder):
+        def find_spec(self, fullname: str, *_: object) -> None:
+            if fullname == "scotoma.cli.app":
+                raise KeyboardInterrupt
+
+    monkeypatch.delattr(scotoma.cli, "app", raising=False)
+    monkeypatch.delitem(sys.modules, "scotoma.cli.app", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Impatient(), *sys.meta_path])
+    with pytest.raises(SystemExit) as ended:
+        scotoma.cli.main()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == ""

@@ -345,16 +345,11 @@ def test_whoever_tagged_the_questions_of_a_mode_must_tag_those_of_the_comparison
         (ONE, {"judge": {"model": "no_such_module:Judge"}}, "there is no module 'no_such_module'"),
     ],
 )
-def test_a_candidate_or_judge_that_cannot_be_opened_is_told_before_anybody_is_asked(
+def test_a_candidate_or_judge_that_cannot_be_opened_is_told_before_a_run_is_begun(
     second: str, more: dict[str, object], told: str, tmp_path: Path
 ) -> None:
-    with (
-        Run.open(tmp_path / "run", command="compare", config={}) as opened,
-        pytest.raises((ModelError, SpecError), match=told),
-    ):
-        compare(opened, settings(SEEING, second, **more))
-    with Run.read(tmp_path / "run") as opened:
-        assert not opened.ledger.counts().questions
+    with pytest.raises((ModelError, SpecError), match=told):
+        check_before(settings(SEEING, second, out=tmp_path / "run", **more))
 
 
 def test_who_has_answered_need_not_be_there_any_more(
@@ -363,7 +358,9 @@ def test_who_has_answered_need_not_be_there_any_more(
     shutil.copytree(run, tmp_path / "run")
     monkeypatch.setattr(comparing, "check_model", lambda spec: pytest.fail(f"{spec} was looked at"))
     with Run.open(tmp_path / "run", command="compare", config=None) as opened:
-        assert compare(opened, CompareSettings.model_validate(opened.config)).ranking is not None
+        chosen = CompareSettings.model_validate(opened.config | {"out": tmp_path / "run"})
+        check_before(chosen)
+        assert compare(opened, chosen).ranking is not None
 
 
 def test_the_report_shows_ranking_pairs_skills_and_modes(run: Path, tmp_path: Path) -> None:

@@ -44,3 +44,8 @@ def test_damaged_weights_are_named(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"short")
     with pytest.raises(ModelError, match=r"model\.safetensors"):
         parameters(f"hf:{tmp_path}")
+
+
+def test_a_folder_that_is_not_there_is_no_id_of_the_hub() -> None:
+    with pytest.raises(ModelError, match=r"\./nowhere-7b does not exist"):
+        parameters("hf:./nowhere-7b")

@@ -127,11 +127,13 @@ class CompareSettings(Settings):
 
 
 def check_before(settings: CompareSettings) -> None:
-    """Look at the questioner and into the runs that the settings name, before a run of our own is begun.
+    """Look at the models and into the runs that the settings name, before a run of our own is begun. Whoever has
+    answered all in the run that is resumed need not be there any more.
 
     Raises:
         ConfigError: another tagger than ours decided what is in a mode, or topics did, which no comparison finds.
         ConfigError: the embedded questioner is to ask about photos, which it cannot.
+        SpecError, ModelError: a candidate or judge who is still needed cannot be opened.
         RunError: there is none, it confirmed nothing, or it holds no questions that could be asked again.
     """
     if settings.questions_from is None:
@@ -148,6 +150,22 @@ def check_before(settings: CompareSettings) -> None:
                     f"{path} is a run of `scotoma {other.header.command}`, whose questions cannot be asked again",
                     hint="--from takes a run of `scotoma discover` or `scotoma evolve`; --modes takes any",
                 )
+    for spec in _needed(settings):
+        check_model(spec)
+
+
+def _needed(settings: CompareSettings) -> list[str]:
+    """Who is to be opened: the judges, and the candidates that have not answered in the run that is there."""
+    if not (settings.out / "run.yaml").exists():
+        return [*settings.candidates, *settings.judge.specs]
+    with Run.read(settings.out) as run:
+        if run.ledger.done("compared") is not None:
+            return []
+        phases = [phase_of(number, "test") for number in range(len(settings.candidates))]
+        silent = [
+            s for s, phase in zip(settings.candidates, phases, strict=True) if not run.ledger.stages(phase)
+        ]
+    return [*silent, *settings.judge.specs]
 
 
 def compare(run: Run, settings: CompareSettings, progress: Progress = silent) -> Summary:
@@ -160,14 +178,6 @@ def compare(run: Run, settings: CompareSettings, progress: Progress = silent) ->
     """
     source = open_source(settings.discovery(settings.candidates[0]))
     check_source(source, settings.seed, judged=bool(settings.judge.specs))
-    if run.ledger.done("compared") is None:
-        # Everybody who has not answered yet, before anybody is asked: not when the others are through.
-        answered = [phase_of(i, "test") for i in range(len(settings.candidates))]
-        missing = [
-            s for s, phase in zip(settings.candidates, answered, strict=True) if not run.ledger.stages(phase)
-        ]
-        for spec in (*missing, *settings.judge.specs):
-            check_model(spec)
     adopt_calibration(run, settings.judge)
     acquaint(source, run)
     modes = _modes_of_runs(run, settings, source)

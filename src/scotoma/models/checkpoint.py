@@ -30,6 +30,7 @@ from scotoma.core import ModelError
 from scotoma.models.families import unwrapped
 from scotoma.models.processor import open_processor
 from scotoma.models.quiet import quiet
+from scotoma.models.spec import is_folder
 
 
 @dataclass(frozen=True)
@@ -145,19 +146,14 @@ def _is_adapter(where: str) -> bool:
     return Path(where, "adapter_config.json").is_file() and not Path(where, "config.json").is_file()
 
 
-def _is_path(source: str) -> bool:
-    """Whether this names a place on disk; a Hugging Face id is `name` or `owner/name` and does not exist here."""
-    return Path(source).expanduser().exists() or source.startswith((".", "/", "~")) or source.count("/") > 1
-
-
 def _check(source: str) -> PreTrainedConfig:
     """Its config; what is no vision-language checkpoint is refused before any weight is read."""
-    if _is_path(source) and not Path(source).is_dir():
+    if is_folder(source) and not Path(source).is_dir():
         found = "is a file, not a folder" if Path(source).exists() else "does not exist"
         raise ModelError(
             f"the checkpoint {source} {found}", hint="give a folder that holds config.json and weights"
         )
-    if _is_path(source) and not Path(source, "config.json").is_file():
+    if is_folder(source) and not Path(source, "config.json").is_file():
         raise ModelError(f"{source} holds no checkpoint: there is no config.json in it")
     try:
         with quiet():
@@ -173,7 +169,7 @@ def _check(source: str) -> PreTrainedConfig:
 
 
 def _unreachable(source: str, error: Exception) -> ModelError:
-    if _is_path(source):
+    if is_folder(source):
         return ModelError(f"cannot read {source}/config.json: {_first_line(error)}")
     hint = "check the id and the connection, or give a folder"
     if constants.HF_HUB_OFFLINE:

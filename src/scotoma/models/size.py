@@ -15,7 +15,7 @@ import struct
 from pathlib import Path
 
 from scotoma.core import ModelError
-from scotoma.models.spec import checkpoint_path, parse_model_spec
+from scotoma.models.spec import checkpoint_path, is_folder, parse_model_spec
 
 _IN_NAME = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)\s?([bm])(?![a-z])", re.IGNORECASE)
 _SCALE = {"b": 1e9, "m": 1e6}
@@ -27,7 +27,7 @@ def parameters(spec: str) -> int | None:
 
     Raises:
         SpecError: the spec names no model.
-        ModelError: the weights cannot be read.
+        ModelError: the weights cannot be read, or are in no folder that is there.
     """
     parsed = parse_model_spec(spec)
     if parsed.kind not in ("embedded", "hf"):
@@ -38,6 +38,10 @@ def parameters(spec: str) -> int | None:
             return parameters(f"hf:{based}")
         counts = [_count(file) for file in sorted(source.glob("*.safetensors"))]
         return sum(counts) or None
+    if is_folder(source):
+        raise ModelError(
+            f"the checkpoint {source} does not exist", hint="give a folder that holds a checkpoint"
+        )
     found = _IN_NAME.search(source.rpartition("/")[2].replace("-", " ").replace("_", " "))
     return round(float(found[1]) * _SCALE[found[2].lower()]) if found else None
 

@@ -287,6 +287,15 @@ def _left_out(error: ModuleNotFoundError) -> Exception:
     )
 
 
+def is_folder(target: str) -> bool:
+    """Whether this names a place on disk, which need not be there; a Hugging Face id is `name` or `owner/name`.
+
+    >>> is_folder("./mine"), is_folder("owner/name")
+    (True, False)
+    """
+    return Path(target).expanduser().exists() or target.startswith((".", "/", "~")) or target.count("/") > 1
+
+
 def _source(target: str) -> Path | str:
     path = Path(target).expanduser()
     return path if path.exists() else target
