@@ -25,7 +25,8 @@ from scotoma.core import (
 from scotoma.discover import episodes, loop
 from scotoma.discover.account import account_of_discovery
 from scotoma.discover.confirm import confirm
-from scotoma.discover.episodes import EXPLORED, Episode, Episodes
+from scotoma.discover.episode import Episode
+from scotoma.discover.episodes import EXPLORED, Episodes
 from scotoma.discover.interview import Interview
 from scotoma.discover.questioner import KEPT
 from scotoma.discover.reference import open_reference

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from scotoma.core import ModelError
-from scotoma.discover.outage import Outage, Passage, told
+from scotoma.discover.outage import Outage, Passage, describe_losses
 
 LOST = Passage(0, Counter({"timeout": 20}), {"timeout": "no reply"})
 
@@ -37,7 +37,7 @@ def test_one_picture_of_which_every_question_is_refused_is_no_outage() -> None:
 
 
 def test_long_words_of_a_server_are_cut() -> None:
-    said = told({"crashed": 3, "timeout": 1}, {"crashed": "<html>" + " x" * 500})
+    said = describe_losses({"crashed": 3, "timeout": 1}, {"crashed": "<html>" + " x" * 500})
     assert said.startswith("3 × crashed (<html> x x")
     assert said.endswith("…), 1 × timeout")
     assert len(said) < 260

@@ -17,7 +17,7 @@ from scotoma.evolve.diagnosis import Diagnosis
 from scotoma.evolve.examination import Examination
 from scotoma.evolve.plan import plan_spiral
 from scotoma.evolve.settings import EvolveSettings, RepairSettings
-from scotoma.evolve.spiral import means_of
+from scotoma.evolve.spiral import open_resources
 from scotoma.evolve.supply import supply
 from scotoma.evolve.workshop import Policy, Workshop
 from scotoma.generate.settings import CheckSettings, GenerateSettings
@@ -51,14 +51,14 @@ def shop(tmp_path: Path) -> Iterator[Workshop]:
                         answer="?", verdict=wrong, tags=examined.tags, asked_by="template", candidate="pupil",
                     )
                 )  # fmt: skip
-    means = means_of(SETTINGS)
+    resources = open_resources(SETTINGS)
     with Run.open(tmp_path / "run", command="evolve", config={}) as run:
         run.images.put_all(shown)
         run.ledger.finish("discover/0000", observations=failures, images=shown)
-        leakage = leakage_of(run, means.source, SETTINGS.generate, 0)
+        leakage = leakage_of(run, resources.source, SETTINGS.generate, 0)
         nothing = Examination((), ())
         yield Workshop(
-            run, means.source, SETTINGS, (COUNTING,), nothing, nothing, silent, means.crew, leakage
+            run, resources.source, SETTINGS, (COUNTING,), nothing, nothing, silent, resources.crew, leakage
         )
 
 
@@ -123,6 +123,6 @@ def test_the_plan_has_no_model_make_what_exact_agents_make() -> None:
 def test_a_spiral_varies_in_bulk_unless_told_otherwise() -> None:
     assert EvolveSettings().generate.agents == "varied"
     assert EvolveSettings(generate=GenerateSettings(questions=4)).generate.agents == "varied"
-    assert means_of(EvolveSettings()).crew is None
+    assert open_resources(EvolveSettings()).crew is None
     with pytest.raises((ConfigError, ValidationError), match="does not ask"):
         EvolveSettings(generate=GenerateSettings(checks=CheckSettings(balance=0.5)))

@@ -20,7 +20,7 @@ from scotoma.core import ConfigError
 from scotoma.discover.settings import DiscoverSettings, JudgeSettings
 from scotoma.evolve.plan import plan_spiral
 from scotoma.evolve.settings import EvolveSettings, RepairSettings
-from scotoma.evolve.spiral import means_of
+from scotoma.evolve.spiral import open_resources
 from scotoma.generate.settings import GenerateSettings
 from scotoma.store.run import Run
 from scotoma.store.summary import Summary
@@ -195,7 +195,7 @@ def test_killed_at_any_moment_it_ends_with_the_same_summary(
 
 def test_what_could_not_train_or_ask_is_refused_before_any_work(tmp_path: Path) -> None:
     nowhere = RepairSettings(accelerate=tmp_path / "nowhere.yaml")
-    for refuses in (means_of, plan_spiral):
+    for refuses in (open_resources, plan_spiral):
         with pytest.raises(ConfigError, match="no Accelerate config"):
             refuses(EvolveSettings(repair=nowhere))
         with pytest.raises(ConfigError, match="no weights that could be trained"):
@@ -204,7 +204,7 @@ def test_what_could_not_train_or_ask_is_refused_before_any_work(tmp_path: Path) 
             refuses(EvolveSettings(discover=DiscoverSettings(questioner="openai:q@http://localhost:1/v1")))
     photographs.write(tmp_path / "photos", 8)
     served = "openai:m@http://localhost:1/v1"
-    for refuses in (means_of, plan_spiral):
+    for refuses in (open_resources, plan_spiral):
         with pytest.raises(ConfigError, match="knows worlds:shapes only"):
             refuses(
                 EvolveSettings(
@@ -215,7 +215,7 @@ def test_what_could_not_train_or_ask_is_refused_before_any_work(tmp_path: Path) 
             )
     there = tmp_path / "there.yaml"
     there.write_text("num_processes: 1\n")
-    assert means_of(EvolveSettings(repair=RepairSettings(accelerate=there))).crew is None
+    assert open_resources(EvolveSettings(repair=RepairSettings(accelerate=there))).crew is None
 
 
 def _finished(run: Path, stage: str) -> bool:

@@ -69,11 +69,11 @@ def command(
         console.show_plan(plan_spiral(settings))
         return
 
-    from scotoma.evolve.spiral import evolve, means_of
+    from scotoma.evolve.spiral import evolve, open_resources
     from scotoma.report.build import build
     from scotoma.report.headline import headline
 
-    means = means_of(settings)
+    resources = open_resources(settings)
     # How fast, not what; but with `auto` they also choose the engine.
     fast = ("repair.accelerate", "repair.vllm") if settings.repair.engine == "trl" else ()
     with (
@@ -85,7 +85,7 @@ def command(
         ) as run,
         console.progress_bars() as progress,
     ):
-        summary = evolve(run, settings, progress, means)
+        summary = evolve(run, settings, progress, resources)
     report = build(settings.out)
     if json:
         typer.echo(summary.to_json())

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from scotoma.cli import console
 from scotoma.core import ConfigError, ModelError, RunError
-from scotoma.discover.outage import told
+from scotoma.discover.outage import describe_losses
 from scotoma.store.configuration import checked, load_settings, read_yaml
 from scotoma.store.run import Run
 
@@ -140,7 +140,7 @@ def command(
         if lost and not any(each.tally.rejected for each in made):
             words = {reason: said for each in made for reason, said in each.tally.said.items()}
             raise ModelError(
-                f"not one sample was made: {told(lost, words)}",
+                f"not one sample was made: {describe_losses(lost, words)}",
                 hint="are the agents' servers well? With more tries (generate.tries) the same command goes on",
             )
         raise RunError(

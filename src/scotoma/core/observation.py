@@ -98,6 +98,11 @@ class Observation(BaseModel):
             return "infrastructure"
         return "correct" if self.verdict.correct >= 0.5 else "failure"
 
+    @property
+    def answered(self) -> bool:
+        """Whether a valid question got an answer that was judged, right or wrong: all that rates count."""
+        return self.outcome in ("correct", "failure")
+
 
 class Claim(BaseModel):
     """What a verifier is asked to judge: a question about an image and, once there is one, the candidate's answer.

@@ -1,8 +1,8 @@
-"""Somebody else's code, named `module:Class`: found, made, and its mistakes told in a line, not as a traceback through
-ours.
+"""Somebody else's code, named `module:Class`: imported, started, and its mistakes told in a line, not as a
+traceback through ours.
 
-    make = found("mine:Model")                      # SpecError: "mine has no 'Model' (did you mean 'Modell'?)"
-    model = made("mine:Model", ModelError)          # ModelError: "mine:Model could not be started: OSError: no licence"
+    make = import_plugin("mine:Model")              # SpecError: "mine has no 'Model' (did you mean 'Modell'?)"
+    model = start_plugin("mine:Model", ModelError)  # ModelError: "mine:Model could not be started: OSError: no licence"
     failure("mine:Model", model, KeyError("x"))     # "mine:Model failed: KeyError: 'x' (mine.py:12)"
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 from scotoma.core.errors import ScotomaError, SpecError
 
 
-def found(target: str) -> Callable[..., Any]:
+def import_plugin(target: str) -> Callable[..., Any]:
     """The class or function that a target names.
 
     Raises:
@@ -46,14 +46,14 @@ def found(target: str) -> Callable[..., Any]:
     return made_by
 
 
-def made(target: str, failing: type[ScotomaError], **options: Any) -> Any:
+def start_plugin(target: str, failing: type[ScotomaError], **options: Any) -> Any:
     """What it makes, called with these options.
 
     Raises:
-        SpecError: see `found`.
+        SpecError: see `import_plugin`.
         ScotomaError: of the type `failing`, or one of ours that it raised: it could not be started.
     """
-    factory = found(target)
+    factory = import_plugin(target)
     try:
         return factory(**options)
     except ScotomaError:

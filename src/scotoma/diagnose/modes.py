@@ -148,7 +148,7 @@ def _proved(mode: FailureMode, q_value: float, alpha: float) -> bool:
 
 
 def _answered(observations: Iterable[Observation]) -> list[Observation]:
-    return [row for row in observations if row.outcome in ("correct", "failure")]
+    return [row for row in observations if row.answered]
 
 
 def _skills(failures: Sequence[Observation]) -> tuple[str, ...]:

@@ -57,7 +57,7 @@ def taxonomy(observations: Iterable[Observation], groups: Mapping[str, str] | No
         observations: of one candidate.
         groups: topic → the wider topic that holds it (`TopicModel.groups`).
     """
-    rows = [row for row in observations if row.outcome in ("correct", "failure")]
+    rows = [row for row in observations if row.answered]
     by_skill = [(row, path) for row in rows for path in _skill_paths(row.tags, groups or {})]
     by_topic = [(row, topic_path(row.tags, groups or {})) for row in rows]
     leaves = {path[-1] for _, path in by_topic} - {NO_TOPIC}

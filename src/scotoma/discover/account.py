@@ -70,7 +70,7 @@ def account_of_discovery(ledger: Ledger) -> DiscoverySummary | None:
     return DiscoverySummary(
         questions=len(asked),
         queries=sum(len(o.samples) or int(o.outcome != "invalid") for o in asked),
-        valid=sum(o.outcome in ("correct", "failure") for o in asked),
+        valid=sum(o.answered for o in asked),
         failures=len(failures),
         empty_answers=sum(not failure.answer.strip() for failure in failures),
         infrastructure_errors=sum(o.outcome == "infrastructure" for o in asked),

@@ -21,7 +21,7 @@ from scotoma.core import ImageSource, Observation, Rate
 from scotoma.diagnose.richness import missing_mass
 from scotoma.discover.interview import Asked, Interview
 from scotoma.discover.outage import check_answered
-from scotoma.discover.pool import Candidacy, Pool
+from scotoma.discover.pool import Pool, ValidQuestion
 from scotoma.discover.progress import Progress, silent
 from scotoma.discover.settings import DiscoverSettings
 from scotoma.store.ledger import Ledger
@@ -107,7 +107,7 @@ class Baseline:
         self.progress("baseline", until, until)
         return payload
 
-    def _new(self, stream: Iterator[Candidacy]) -> Iterator[Candidacy]:
+    def _new(self, stream: Iterator[ValidQuestion]) -> Iterator[ValidQuestion]:
         """What an earlier session has not asked: told by the questions, not by how many, for what an error had lost
         then may come through now. Templates may ask the same of a picture twice.
         """

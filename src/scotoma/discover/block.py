@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scotoma.core import ConfigError, ImageRecord, ModelError, Observation
-from scotoma.discover.episodes import Episode
-from scotoma.discover.outage import told
+from scotoma.discover.episode import Episode
+from scotoma.discover.outage import describe_losses
 from scotoma.discover.settings import DiscoverSettings
 from scotoma.store.ledger import CurvePoint
 
@@ -70,7 +70,7 @@ class Block:
         """
         if not settings.looked_at or any(o.asked_by == "questioner" for o in self.observations):
             return
-        if lost := told(self.lost, self.words):
+        if lost := describe_losses(self.lost, self.words):
             raise ModelError(
                 f"not one question of {settings.questioner} could be put to the candidate: {lost}",
                 hint="are the servers of questioner and judge well? The same command goes on",

@@ -198,7 +198,7 @@ def summarise(checked: Sequence[Checked]) -> Checks:
             [
                 (one, float(one.again["paraphrase"].outcome == "failure"))
                 for one in checked
-                if "paraphrase" in one.again and one.again["paraphrase"].outcome in ("correct", "failure")
+                if "paraphrase" in one.again and one.again["paraphrase"].answered
             ]
         ),
         paraphrase_agreement=_rate([(one, float(same)) for one, same in _kept(checked, "paraphrase")]),

@@ -20,7 +20,7 @@ from scotoma.discover.calibration import calibration_of
 from scotoma.discover.interview import Asked, Interview
 from scotoma.discover.outage import MOST_LOST, check_answered
 from scotoma.discover.pictures import acquaint
-from scotoma.discover.pool import Candidacy, Pool
+from scotoma.discover.pool import Pool, ValidQuestion
 from scotoma.discover.progress import Progress, silent
 from scotoma.discover.qualification import qualify
 from scotoma.discover.settings import ConfirmSettings, DiscoverSettings
@@ -32,8 +32,8 @@ from scotoma.store.run import Run
 class Drawn:
     """Questions of one split: up to so many from each mode, and a uniform sample; none is in both."""
 
-    modes: tuple[Candidacy, ...]
-    uniform: tuple[Candidacy, ...]
+    modes: tuple[ValidQuestion, ...]
+    uniform: tuple[ValidQuestion, ...]
     looked_through: int
 
     @property
@@ -62,8 +62,8 @@ def draw(
     `uniform` of the stream: nothing selects them.
     """
     wanted: Counter[int] = Counter(dict.fromkeys(range(len(predicates)), each))
-    members: list[Candidacy] = []
-    base: list[Candidacy] = []
+    members: list[ValidQuestion] = []
+    base: list[ValidQuestion] = []
     looked = 0
     for item in islice(pool.questions(split, seed), limit):
         looked += 1
@@ -120,7 +120,7 @@ def _prove(
         settings.questions, settings.base_questions, settings.pool,
     )  # fmt: skip
 
-    def ask(phase: str, items: Sequence[Candidacy]) -> list[Asked]:
+    def ask(phase: str, items: Sequence[ValidQuestion]) -> list[Asked]:
         return [
             Asked(f"{phase}/{i}", item.image, item.question, pool.asked_by, verdict=item.verdict)
             for i, item in enumerate(items)

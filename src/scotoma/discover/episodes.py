@@ -13,19 +13,18 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from statistics import fmean
 
 import numpy as np
 
-from scotoma.core import Claim, ImageRecord, ImageSource, Observation, Tags, Verdict
-from scotoma.discover.curriculum import Curriculum, complexity
+from scotoma.core import Claim, ImageRecord, ImageSource, Observation, Tags
+from scotoma.discover.curriculum import Curriculum
+from scotoma.discover.episode import Episode, Explored, Proposal, Turn
 from scotoma.discover.explorer import Explorer
 from scotoma.discover.interview import Asked, Interview
-from scotoma.discover.novelty import Embedder, HashedWords, Memory, Novelty, Vectors, terms
-from scotoma.discover.outage import Passage
+from scotoma.discover.novelty import Embedder, HashedWords, Memory, Vectors, terms
 from scotoma.discover.pictures import Pictures
 from scotoma.discover.pool import Pool
 from scotoma.discover.questioner import Questioner, open_questioner, prompt_for, prompt_style
@@ -38,45 +37,6 @@ from scotoma.models.sentences import SentenceEmbedder
 
 EXPLORED = -1
 """The turn of an explorer's question, which comes before the questioner's turns."""
-
-
-@dataclass(frozen=True)
-class Episode:
-    """What one step found, and its figures for the learning curve."""
-
-    observations: tuple[Observation, ...]
-    figures: dict[str, float]
-    unjudged: Counter[str]
-    """Proposals that were lost or that nobody could judge, by error: neither paid nor asked."""
-    invalid: Counter[str]
-    """Proposals that were judged invalid, by reason, as whoever ruled named it."""
-    proposed: int
-    """Proposals whose validity was decided."""
-    beside: int = 0
-    """Valid proposals that were not about what was wished."""
-    passages: dict[str, Passage] = field(default_factory=dict)
-    """By who asked, what got past the servers."""
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """A proposed question: who proposed it, V_Q and truth before anybody was asked, its tags, its novelty, and how
-    typical it is of the reference set (0 where that is not paid).
-    """
-
-    rollout: Rollout
-    verdict: Verdict
-    tags: Tags
-    novelty: Novelty
-    typicality: float
-
-    @property
-    def eligible(self) -> bool:
-        """Whether it may be put to the candidate: valid, and about what was wished."""
-        wish = self.rollout.prompt.meta["wish"]
-        return bool(self.verdict.valid) and (
-            wish is None or "type" not in self.tags or self.tags["type"] == wish
-        )
 
 
 def question_embedder(settings: DiscoverSettings) -> Embedder:
@@ -114,82 +74,70 @@ class Episodes:
         self.style = prompt_style(settings)
 
     def step(self, step: int, images: Sequence[ImageRecord]) -> Episode:
-        """One look at a few images: `turns` times propose, pick, ask, pay, learn."""
-        earlier: dict[str, list[tuple[str, str]]] = {}
-        found: list[Observation] = []
-        paid: list[float] = []
-        validity: list[bool] = []
-        kl: list[float] = []
-        unjudged: Counter[str] = Counter()
-        invalid: Counter[str] = Counter()
-        reasons: Counter[str] = Counter()
-        terms_paid: dict[str, list[float]] = {}
-        beside = 0
-        words: dict[str, str] = {}
-        passages: dict[str, Passage] = {}
+        """One look at a few images: the explorer's questions about its own, then the questioner's turns."""
+        explored = None
         if self.explorer is not None:
-            pool = self.explorer.pool
-            ruled, unruled = pool.ruled, Counter(pool.unjudged)
-            found += self._explore(self.explorer, step, images[self.settings.looked_at :])
-            unjudged.update(pool.unjudged - unruled)
-            passages["explorer"] = Passage.of(found, pool.ruled - ruled, unjudged, pool.words)
-        explored, unexplored = len(found), Counter(unjudged)
-        for turn in range(self.settings.turns if self.settings.looked_at else 0):
-            prompts = self._prompts(step, turn, images[: self.settings.looked_at], earlier)
-            rollouts = self.questioner.propose(
-                prompts, self.settings.group_size, f"{self.seed}/{step}/{turn}"
-            )
-            unjudged.update(self.questioner.lost)
-            self.questioner.lost.clear()
-            words |= self.questioner.words
-            proposals = self._weigh(rollouts)
-            verdicts = [proposal.verdict for proposal in proposals]
-            unjudged.update(v.error or v.reason or "undecided" for v in verdicts if v.valid is None)
-            invalid.update(v.reason or "unnamed" for v in verdicts if v.valid is False)
-            words |= {v.error: v.reason for v in verdicts if v.error and v.reason}
-            beside += sum(bool(p.verdict.valid) and not p.eligible for p in proposals)
-            observations = self._ask(step, turn, proposals, reasons)
-            scores = self._scores(proposals)
-            for term, values in self._terms(proposals, scores).items():
-                terms_paid.setdefault(term, []).extend(values)
-            rewards = self._pay(proposals, observations, scores)
-            update = self.questioner.learn(
-                [replace(p.rollout, reward=value) for p, value in zip(proposals, rewards, strict=True)]
-            )
-            self._remember(proposals, observations)
-            for observation in observations.values():
-                if observation.outcome in ("correct", "failure"):
-                    earlier.setdefault(observation.image_id, []).append(
-                        (observation.question, observation.answer)
-                    )
-            found += observations.values()
-            paid += [value for value in rewards if value is not None]
-            validity += [v.valid for v in verdicts if v.valid is not None]
-            kl += [update.kl] if update is not None else []
-        answered = [o for o in found if o.outcome in ("correct", "failure")]
-        figures = {
-            "reward": fmean(paid) if paid else 0.0,
-            "valid_rate": fmean(validity) if validity else 0.0,
-            "failure_rate": fmean(o.outcome == "failure" for o in answered) if answered else 0.0,
-            "kl": fmean(kl) if kl else 0.0,
-            "complexity": fmean(complexity(o.tags) for o in answered) if answered else 0.0,
-            **{term: fmean(values) for term, values in terms_paid.items() if values},
+            explored = self._explore(self.explorer, step, images[self.settings.looked_at :])
+        earlier: dict[str, list[tuple[str, str]]] = {}
+        turns: list[Turn] = []
+        for number in range(self.turns):
+            turn = self._turn(step, number, images[: self.settings.looked_at], earlier)
+            for o in turn.observations:
+                if o.answered:
+                    earlier.setdefault(o.image_id, []).append((o.question, o.answer))
+            turns.append(turn)
+        level = None if self.settings.curriculum == "off" else float(self.curriculum.level)
+        return Episode.of(explored, turns, level)
+
+    def _turn(
+        self,
+        step: int,
+        turn: int,
+        images: Sequence[ImageRecord],
+        earlier: Mapping[str, list[tuple[str, str]]],
+    ) -> Turn:
+        """Propose, pick, ask, pay, learn."""
+        prompts = self._prompts(step, turn, images, earlier)
+        rollouts = self.questioner.propose(prompts, self.settings.group_size, f"{self.seed}/{step}/{turn}")
+        lost, words = Counter(self.questioner.lost), dict(self.questioner.words)
+        self.questioner.lost.clear()
+        proposals = self._weigh(rollouts)
+        words |= {
+            p.verdict.error: p.verdict.reason for p in proposals if p.verdict.error and p.verdict.reason
         }
-        if reasons:
-            figures["random_share"] = reasons["random"] / reasons.total()
-        if self.settings.curriculum != "off":
-            figures["level"] = float(self.curriculum.level)
-        if self.settings.looked_at:
-            passages["questioner"] = Passage.of(found[explored:], len(validity), unjudged - unexplored, words)
-        return Episode(tuple(found), figures, unjudged, invalid, len(validity), beside, passages)
+        picked: Counter[str] = Counter()
+        observations = self._ask(step, turn, proposals, picked)
+        scores = self._scores(proposals)
+        rewards = self._pay(proposals, observations, scores)
+        update = self.questioner.learn(
+            [replace(p.rollout, reward=value) for p, value in zip(proposals, rewards, strict=True)]
+        )
+        self._remember(proposals, observations)
+        return Turn(
+            proposals=proposals,
+            observations=list(observations.values()),
+            rewards=rewards,
+            terms=self._terms(proposals, scores),
+            picked=picked,
+            kl=None if update is None else update.kl,
+            lost=lost,
+            words=words,
+        )
+
+    @property
+    def turns(self) -> int:
+        """The questioner's turns about every image that it looks at; none where the explorer asks everything."""
+        return self.settings.turns if self.settings.looked_at else 0
 
     @property
     def images_per_step(self) -> int:
         """New images that a step takes: the questioner's, then the explorer's."""
         return self.settings.looked_at + self.settings.explored_images
 
-    def _explore(self, explorer: Explorer, step: int, images: Sequence[ImageRecord]) -> list[Observation]:
+    def _explore(self, explorer: Explorer, step: int, images: Sequence[ImageRecord]) -> Explored:
         """The explorer's questions of this step; the surrogate learns of them too."""
+        pool = explorer.pool
+        ruled, unjudged = pool.ruled, Counter(pool.unjudged)
         picks = explorer.pick(images, step)
         asked = [
             Asked(
@@ -207,10 +155,14 @@ class Episodes:
         observations = self.interview.ask(asked, "discover", self.settings.samples)
         explorer.observe(picks, observations)
         self._teach(observations)
-        return observations
+        return Explored(observations, pool.ruled - ruled, pool.unjudged - unjudged, dict(pool.words))
 
     def _prompts(
-        self, step: int, turn: int, images: Sequence[ImageRecord], earlier: dict[str, list[tuple[str, str]]]
+        self,
+        step: int,
+        turn: int,
+        images: Sequence[ImageRecord],
+        earlier: Mapping[str, list[tuple[str, str]]],
     ) -> list[Prompt]:
         rng = random.Random(f"{self.seed}/{step}/{turn}/wishes")
         count = min(self.settings.wishes_per_image, len(self.settings.wishes))
@@ -244,9 +196,9 @@ class Episodes:
         return [Proposal(*parts) for parts in zip(rollouts, verdicts, tags, novelties, typical, strict=True)]
 
     def _ask(
-        self, step: int, turn: int, proposals: Sequence[Proposal], reasons: Counter[str]
+        self, step: int, turn: int, proposals: Sequence[Proposal], picked: Counter[str]
     ) -> dict[int, Observation]:
-        """Pick among the eligible proposals (each question once per image) and put them to the candidate; `reasons`
+        """Pick among the eligible proposals (each question once per image) and put them to the candidate; `picked`
         counts by which rule the surrogate picked.
         """
         distinct: dict[tuple[str, str], int] = {}
@@ -260,7 +212,7 @@ class Episodes:
         chances: dict[int, float] = {}
         for portion in self.curriculum.portions([proposals[i].tags for i in eligible], budget):
             part = [eligible[index] for index in portion.indices]
-            chances |= self._pick(proposals, part, portion.count, rng, reasons)
+            chances |= self._pick(proposals, part, portion.count, rng, picked)
         asked = [
             Asked(
                 key=f"discover/{step}/{turn}/{n}",
@@ -283,15 +235,15 @@ class Episodes:
         part: Sequence[int],
         count: int,
         rng: np.random.Generator,
-        reasons: Counter[str],
+        picked: Counter[str],
     ) -> dict[int, float]:
         """`count` of these proposals, each with the probability with which it was picked among them."""
         if self.settings.surrogate:
             tags = [proposals[i].tags for i in part]
             meanings = self._meanings([proposals[i].rollout.text for i in part], tags)
-            picked = self.surrogate.choose(tags, count, rng, meanings)
-            reasons.update(picked.reasons)
-            return {part[i]: chance for i, chance in zip(picked.indices, picked.probabilities, strict=True)}
+            choice = self.surrogate.choose(tags, count, rng, meanings)
+            picked.update(choice.reasons)
+            return {part[i]: chance for i, chance in zip(choice.indices, choice.probabilities, strict=True)}
         count = min(count, len(part))
         indices = rng.choice(len(part), count, replace=False) if part else ()
         return {part[int(i)]: count / len(part) for i in indices}
@@ -350,12 +302,12 @@ class Episodes:
             [
                 (o.tags, (1 - o.verdict.correct) * proposals[i].novelty.mean)
                 for i, o in observations.items()
-                if o.verdict.correct is not None and o.outcome in ("correct", "failure")
+                if o.verdict.correct is not None and o.answered
             ],
         )
 
     def _teach(self, observations: Sequence[Observation]) -> None:
-        answered = [o for o in observations if o.outcome in ("correct", "failure")]
+        answered = [o for o in observations if o.answered]
         tags = [o.tags for o in answered]
         meanings = self._meanings([o.question for o in answered], tags)
         self.surrogate.observe(tags, [o.outcome == "failure" for o in answered], meanings)
@@ -387,7 +339,7 @@ class Episodes:
             portions.setdefault((observation.step, observation.turn), []).append(observation)
         for step in range(steps):
             self._teach(portions.get((step, EXPLORED), []))
-            for turn in range(self.settings.turns if self.settings.looked_at else 0):
+            for turn in range(self.turns):
                 if self.settings.surrogate:
                     # Fits when it is due, as in that turn, whether or not there was anything to ask.
                     self.surrogate.score([])

@@ -22,7 +22,7 @@ from pydantic import BaseModel
 from scotoma.core import ImageRecord, Observation, Tag, Verdict
 from scotoma.discover.leads import Leads, Numbers
 from scotoma.discover.pictures import Pictures
-from scotoma.discover.pool import Candidacy, Pool
+from scotoma.discover.pool import Pool, ValidQuestion
 from scotoma.discover.settings import DiscoverSettings
 
 RESERVOIR = 4000
@@ -37,7 +37,7 @@ class Pick:
     which nothing random decides.
     """
 
-    item: Candidacy
+    item: ValidQuestion
     selection: float
     led: bool
 
@@ -50,7 +50,7 @@ class Explorer:
         self.leads = Leads(seed)
         self._settings = settings
         self._seed = seed
-        self._reservoir: list[Candidacy] = []
+        self._reservoir: list[ValidQuestion] = []
         self._cells: list[Numbers] = []
         self._asked: set[tuple[str, str]] = set()
 
@@ -86,7 +86,7 @@ class Explorer:
     def learn(self, observations: Sequence[Observation], random: bool = False) -> None:
         """What was answered to anybody's questions."""
         self._asked |= {(o.image_id, o.question) for o in observations}
-        answered = [o for o in observations if o.outcome in ("correct", "failure")]
+        answered = [o for o in observations if o.answered]
         self.leads.observe([o.tags for o in answered], [o.outcome == "failure" for o in answered], random)
 
     def save(self, folder: Path) -> None:
@@ -102,13 +102,14 @@ class Explorer:
         """As it was when it was saved, after these observations."""
         state = _State.model_validate_json((folder / _STATE).read_text())
         self._asked = {(o.image_id, o.question) for o in observations}
-        answered = [o for o in observations if o.outcome in ("correct", "failure")]
+        answered = [o for o in observations if o.answered]
         self.leads.restore(
             state.leads, [o.tags for o in answered], [o.outcome == "failure" for o in answered]
         )
         images = pictures([kept.image for kept in state.reservoir])
         self._reservoir = [
-            Candidacy(images[kept.image], kept.question, kept.tags, kept.verdict) for kept in state.reservoir
+            ValidQuestion(images[kept.image], kept.question, kept.tags, kept.verdict)
+            for kept in state.reservoir
         ]
         self._cells = [self.leads.encode(item.tags) for item in self._reservoir]
 
@@ -127,5 +128,5 @@ class _State(BaseModel):
     leads: dict[str, Any]
 
 
-def _name(item: Candidacy) -> tuple[str, str]:
+def _name(item: ValidQuestion) -> tuple[str, str]:
     return item.image.id, item.question

@@ -25,10 +25,10 @@ LONGEST = 200
 """Characters of a server's own words that a message shows."""
 
 
-def told(lost: Mapping[str, int], words: Mapping[str, str | None]) -> str:
+def describe_losses(lost: Mapping[str, int], words: Mapping[str, str | None]) -> str:
     """The commonest errors, each with what its server said, where it said something.
 
-    >>> told({"refused": 46}, {"refused": "401: Incorrect API key provided"})
+    >>> describe_losses({"refused": 46}, {"refused": "401: Incorrect API key provided"})
     '46 × refused (401: Incorrect API key provided)'
     """
     return ", ".join(
@@ -59,7 +59,7 @@ class Passage:
         Judged ones count where nothing was asked.
         """
         lost = [o for o in observations if o.outcome == "infrastructure"]
-        answered = sum(o.outcome in ("correct", "failure") for o in observations)
+        answered = sum(o.answered for o in observations)
         return cls(
             answered or (0 if observations else judged),
             Counter(unjudged) + Counter(o.verdict.error or "undecided" for o in lost),
@@ -93,8 +93,9 @@ class Outage:
         self._words.update(passage.words)
         self._images += images
         if self._lost.total() >= ENOUGH_LOST and self._images >= ENOUGH_IMAGES:
+            losses = describe_losses(self._lost, self._words)
             raise ModelError(
-                f"the last {self._lost.total()} questions all came to nothing: {told(self._lost, self._words)}",
+                f"the last {self._lost.total()} questions all came to nothing: {losses}",
                 hint="are the servers of candidate, questioner and judge well, and can their replies be read? "
                 "The same command goes on",
             )
@@ -125,7 +126,7 @@ def check_answered(observations: Sequence[Observation], most_lost: float = 1.0, 
         else f"none of {len(observations)} questions was"
     )
     raise ModelError(
-        f"{who + ': ' if who else ''}{many} answered and judged: {told(errors, words)}",
+        f"{who + ': ' if who else ''}{many} answered and judged: {describe_losses(errors, words)}",
         hint="does the candidate take images, and is its server well? The same command goes on",
     )
 

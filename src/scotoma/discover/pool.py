@@ -7,7 +7,6 @@ questioner where the images have none. Facts say which are valid, or the judge.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +25,8 @@ from scotoma.core import (
     Verifier,
     World,
 )
-from scotoma.discover.outage import told
+from scotoma.core.seed import seed_of
+from scotoma.discover.outage import describe_losses
 from scotoma.discover.questioner import FrozenQuestioner, prompt_for, prompt_style
 from scotoma.discover.settings import PER_IMAGE, DiscoverSettings, DiscoverySettings
 from scotoma.discover.tagging import Tagger
@@ -41,7 +41,7 @@ SILENT = 2 * LOOK
 
 
 @dataclass(frozen=True)
-class Candidacy:
+class ValidQuestion:
     """A valid question about an image, with its tags and the verdict that called it valid; not asked yet."""
 
     image: ImageRecord
@@ -54,7 +54,7 @@ class Candidacy:
         return [self.image.id, self.question, self.verdict.model_dump(), dict(self.tags)]
 
     @classmethod
-    def read(cls, line: Sequence[Any], images: Mapping[str, ImageRecord]) -> Candidacy:
+    def read(cls, line: Sequence[Any], images: Mapping[str, ImageRecord]) -> ValidQuestion:
         """What was kept; JSON has no tuples."""
         image, question, verdict, tags = line
         told = {key: tuple(tag) if isinstance(tag, list) else tag for key, tag in tags.items()}
@@ -91,7 +91,7 @@ class Pool:
         """`template`, or `questioner` where the images come with no question language."""
         return "template" if isinstance(self.source, World) else "questioner"
 
-    def questions(self, split: Split, seed: int) -> Iterator[Candidacy]:
+    def questions(self, split: Split, seed: int) -> Iterator[ValidQuestion]:
         """Valid questions, image after image, without end.
 
         Raises:
@@ -113,28 +113,30 @@ class Pool:
             if silent >= SILENT and self.unjudged:
                 raise ModelError(
                     f"not one question about the last {silent} images could be judged: "
-                    + told(self.unjudged, self.words),
+                    + describe_losses(self.unjudged, self.words),
                     hint="are the servers of questioner and judge well? The same command goes on",
                 )
             if barren >= 50 * LOOK:
                 raise ConfigError(
                     f"no valid question came of the last {barren} images of {self.source.spec}"
-                    + (f"; not judged: {told(self.unjudged, self.words)}" if self.unjudged else ""),
+                    + (
+                        f"; not judged: {describe_losses(self.unjudged, self.words)}" if self.unjudged else ""
+                    ),
                     hint="look at the questioner's prompts and at the judge: "
                     "`scotoma calibrate --judge …` measures it",
                 )
 
-    def about(self, images: Sequence[ImageRecord], keys: Sequence[str]) -> list[Candidacy]:
+    def about(self, images: Sequence[ImageRecord], keys: Sequence[str]) -> list[ValidQuestion]:
         """Valid questions about these images; each image's key fixes what is proposed about it."""
         return list(self._valid(self._propose(images, keys))) if images else []
 
-    def _valid(self, proposed: Sequence[tuple[ImageRecord, str]]) -> Iterator[Candidacy]:
+    def _valid(self, proposed: Sequence[tuple[ImageRecord, str]]) -> Iterator[ValidQuestion]:
         claims = [Claim(image=record, question=question) for record, question in proposed]
         verdicts = self._verifier.judge(claims)
         for claim, verdict, tags in zip(claims, verdicts, self._tagger.tags(claims, verdicts), strict=True):
             self.ruled += verdict.valid is not None
             if verdict.valid:
-                yield Candidacy(claim.image, claim.question, tags, verdict)
+                yield ValidQuestion(claim.image, claim.question, tags, verdict)
             elif verdict.valid is None:
                 self.unjudged[verdict.error or verdict.reason or "undecided"] += 1
                 if verdict.error and verdict.reason:
@@ -146,7 +148,7 @@ class Pool:
                 (record, question)
                 for record, key in zip(images, keys, strict=True)
                 if record.facts is not None
-                for question in self.source.questions(record.facts, _number(key), self.per_image)
+                for question in self.source.questions(record.facts, seed_of(key), self.per_image)
             ]
         if self._frozen is None:
             self._frozen = FrozenQuestioner(self._settings.questioner, self._settings)
@@ -221,7 +223,3 @@ def check_source(source: ImageSource, seed: int, judged: bool = False) -> None:
                 hint="name a judge (--judge SPEC, or judge.model in the config), use worlds:shapes, or put a "
                 "facts.jsonl beside the images",
             )
-
-
-def _number(key: str) -> int:
-    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big")

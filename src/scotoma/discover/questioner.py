@@ -9,7 +9,6 @@ row. `FrozenQuestioner` is any chat model, and the ablation; it needs no torch.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -32,6 +31,7 @@ from scotoma.core import (
     Turn,
     World,
 )
+from scotoma.core.seed import seed_of
 from scotoma.discover.settings import WISHES, DiscoverSettings
 from scotoma.grpo.config import GRPOConfig
 from scotoma.grpo.report import Update
@@ -121,7 +121,7 @@ class TrainedQuestioner:
 
     def propose(self, prompts: Sequence[Prompt], n: int, seed: str) -> list[Rollout]:
         """`n` questions per prompt, prompt after prompt."""
-        return self._trainer.sample(prompts, n, seed=_number(seed))
+        return self._trainer.sample(prompts, n, seed=seed_of(seed))
 
     def learn(self, rollouts: Sequence[Rollout]) -> Update | None:
         """One GRPO update on scored rollouts."""
@@ -170,7 +170,7 @@ class FrozenQuestioner:
                 Sampling(
                     temperature=self._settings.temperature,
                     max_tokens=self._settings.max_new_tokens,
-                    seed=_number(f"{seed}/{prompt.id}/{copy}"),
+                    seed=seed_of(f"{seed}/{prompt.id}/{copy}"),
                 ),
             )
             for prompt in prompts
@@ -305,7 +305,3 @@ def prompt_for(
 def _one_line(text: str) -> str:
     """A chat model's question without its thinking, its quotes and its line breaks."""
     return " ".join(text.rpartition("</think>")[2].split()).strip('"“”')
-
-
-def _number(text: str) -> int:
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")

@@ -141,7 +141,7 @@ def ask(suite: Suite, candidate: str, judge: JudgeSettings, progress: Progress =
         portion = suite.questions[start : start + PORTION]
         rows += interview.ask([_asked(suite, question) for question in portion], "check")
     progress(phase, len(suite.questions), len(suite.questions))
-    lost = {row.key: _reason(row) for row in rows if row.outcome not in ("correct", "failure")}
+    lost = {row.key: _reason(row) for row in rows if not row.answered}
     _check_answered(suite, candidate, lost)
     return Answered(candidate, {row.key: baseline_of(row) for row in rows}, dict(Counter(lost.values())))
 

@@ -36,7 +36,7 @@ from scotoma.diagnose.mixture import Mixture
 from scotoma.diagnose.statistics import clustered_rate
 from scotoma.discover.interview import Asked, Interview
 from scotoma.discover.outage import MOST_LOST, check_answered
-from scotoma.discover.pool import Candidacy
+from scotoma.discover.pool import ValidQuestion
 from scotoma.evolve.failures import failures_left
 from scotoma.evolve.settings import Arm
 from scotoma.evolve.workshop import Workshop
@@ -189,12 +189,12 @@ def _by_category(shop: Workshop, weights: str, name: str, key: str) -> dict[str,
     check_answered(answered, MOST_LOST)
     scores: dict[str, list[bool]] = {}
     for o in answered:
-        if o.outcome in ("correct", "failure"):
+        if o.answered:
             scores.setdefault(str(o.tags[key]), []).append(o.outcome == "correct")
     return {category: fmean(right) for category, right in sorted(scores.items())}
 
 
-def _asked(key: str, item: Candidacy) -> Asked:
+def _asked(key: str, item: ValidQuestion) -> Asked:
     return Asked(key, item.image, item.question, verdict=item.verdict, tags=item.tags)
 
 

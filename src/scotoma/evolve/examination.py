@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from scotoma.core import FailureMode, ImageRecord, ImageSource, Observation, Rate, Split
-from scotoma.diagnose.statistics import clustered_rate, paired_difference
+from scotoma.diagnose.statistics import clustered_rate, paired_difference, paired_test
 from scotoma.discover.confirm import draw
 from scotoma.discover.interview import Asked, Interview
 from scotoma.discover.outage import MOST_LOST, check_answered
 from scotoma.discover.pictures import pictures_of
-from scotoma.discover.pool import Candidacy, Pool
+from scotoma.discover.pool import Pool, ValidQuestion
 from scotoma.store.run import Run
 
 _PARTS = ("modes", "retained", "uniform")
@@ -32,9 +32,9 @@ class Examination:
     sample of it; later ones were kept for the sake of others (`discover.confirm.draw`).
     """
 
-    modes: tuple[Candidacy, ...]
-    retained: tuple[Candidacy, ...]
-    uniform: tuple[Candidacy, ...] = ()
+    modes: tuple[ValidQuestion, ...]
+    retained: tuple[ValidQuestion, ...]
+    uniform: tuple[ValidQuestion, ...] = ()
     each: int | None = None
 
     @classmethod
@@ -76,7 +76,7 @@ class Examination:
             ImageError: a picture is missing or damaged.
         """
         images = pictures_of(run, source, [line[0] for name in _PARTS for line in payload[name]])
-        parts = {name: tuple(Candidacy.read(line, images) for line in payload[name]) for name in _PARTS}
+        parts = {name: tuple(ValidQuestion.read(line, images) for line in payload[name]) for name in _PARTS}
         return cls(**parts, each=payload.get("each"))
 
     def ask(self, interview: Interview, phase: str) -> list[Observation]:
@@ -92,7 +92,9 @@ class Examination:
         return self._part(interview, phase, "retained", self.retained)
 
     @staticmethod
-    def _part(interview: Interview, phase: str, name: str, items: Sequence[Candidacy]) -> list[Observation]:
+    def _part(
+        interview: Interview, phase: str, name: str, items: Sequence[ValidQuestion]
+    ) -> list[Observation]:
         asked = [
             Asked(f"{phase}/{name}/{i}", item.image, item.question, verdict=item.verdict, tags=item.tags)
             for i, item in enumerate(items)
@@ -104,24 +106,43 @@ class Examination:
 
 def accuracy(observations: Iterable[Observation]) -> Rate:
     """Share of right answers with its interval, clustered by image; infrastructure errors aside."""
-    answered = [o for o in observations if o.outcome in ("correct", "failure")]
+    answered = [o for o in observations if o.answered]
     return clustered_rate([o.outcome == "correct" for o in answered], [o.image_id for o in answered])
 
 
-def change(after: Sequence[Observation], before: Sequence[Observation], seed: int = 0) -> Rate:
+@dataclass(frozen=True)
+class Paired:
+    """The questions that two models answered: right or wrong `now` and `before`, about which `images`."""
+
+    now: tuple[bool, ...]
+    before: tuple[bool, ...]
+    images: tuple[str, ...]
+
+    @classmethod
+    def of(cls, after: Sequence[Observation], before: Sequence[Observation]) -> Paired:
+        """Question by question, in the order of `after`; those that an error took from one of them are left out."""
+        earlier = {question_of(o): o for o in before if o.answered}
+        pairs = [(o, earlier[question_of(o)]) for o in after if o.answered and question_of(o) in earlier]
+        return cls(
+            tuple(new.outcome == "correct" for new, _ in pairs),
+            tuple(old.outcome == "correct" for _, old in pairs),
+            tuple(new.image_id for new, _ in pairs),
+        )
+
+    @property
+    def difference(self) -> Rate:
+        """Of the accuracies, in [-1, 1], clustered by image."""
+        return paired_difference(self.now, self.before, self.images)
+
+    @property
+    def p_value(self) -> float:
+        """Of "both are right equally often": exact, two-sided, clustered by image."""
+        return paired_test(self.now, self.before, self.images)
+
+
+def change(after: Sequence[Observation], before: Sequence[Observation]) -> Rate:
     """Paired difference of accuracy on the questions that both answered, in [-1, 1], clustered by image."""
-    earlier = {question_of(o): o for o in before if o.outcome in ("correct", "failure")}
-    pairs = [
-        (o, earlier[question_of(o)])
-        for o in after
-        if o.outcome in ("correct", "failure") and question_of(o) in earlier
-    ]
-    return paired_difference(
-        [a.outcome == "correct" for a, _ in pairs],
-        [b.outcome == "correct" for _, b in pairs],
-        [a.image_id for a, _ in pairs],
-        seed,
-    )
+    return Paired.of(after, before).difference
 
 
 def members_of(mode: FailureMode, observations: Iterable[Observation], each: int | None) -> list[Observation]:

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scotoma.core import Observation, skills_of
-from scotoma.diagnose.statistics import benjamini_hochberg, paired_test
-from scotoma.evolve.examination import change
+from scotoma.diagnose.statistics import benjamini_hochberg
+from scotoma.evolve.examination import Paired
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,11 @@ def decide(
     Exact paired tests on the same questions, clustered by image (`paired_test`); Benjamini–Hochberg over the types.
     """
     types = sorted({name for o in before for name in _types(o)})
-    falls = []
-    for name in types:
-        old = [o for o in before if name in _types(o)]
-        keys = {o.key.rsplit("/", 1)[1] for o in old}
-        new = [o for o in after if o.key.rsplit("/", 1)[1] in keys]
-        difference = change(new, old)
-        falls.append((name, difference, _p_value(new, old)))
+    pairs = [
+        Paired.of([o for o in after if name in _types(o)], [o for o in before if name in _types(o)])
+        for name in types
+    ]
+    falls = [(name, pair.difference, pair.p_value) for name, pair in zip(types, pairs, strict=True)]
     q_values = benjamini_hochberg([p for _, _, p in falls])
     worse = [
         f"{name} fell by {-100 * difference.value:.1f} points (n={difference.n}, q={q:.3f})"
@@ -52,17 +50,3 @@ def decide(
 def _types(observation: Observation) -> tuple[str, ...]:
     kind = observation.tags.get("type")
     return (str(kind),) if kind is not None else (*skills_of(observation.tags), "everything retained")
-
-
-def _p_value(after: Sequence[Observation], before: Sequence[Observation]) -> float:
-    earlier = {o.key.rsplit("/", 1)[1]: o for o in before if o.outcome in ("correct", "failure")}
-    pairs = [
-        (o, earlier[key])
-        for o in after
-        if o.outcome in ("correct", "failure") and (key := o.key.rsplit("/", 1)[1]) in earlier
-    ]
-    return paired_test(
-        [a.outcome == "correct" for a, _ in pairs],
-        [b.outcome == "correct" for _, b in pairs],
-        [a.image_id for a, _ in pairs],
-    )

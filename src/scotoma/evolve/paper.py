@@ -22,7 +22,7 @@ from scotoma.core import (
 from scotoma.diagnose.proven import how_to_prove
 from scotoma.discover.interview import Asked
 from scotoma.discover.pictures import pictures_of
-from scotoma.discover.pool import Candidacy
+from scotoma.discover.pool import ValidQuestion
 from scotoma.discover.settings import ConfirmSettings
 from scotoma.store.run import Run
 
@@ -35,8 +35,8 @@ class Paper:
     fair sample (`discover.confirm.draw`). `asked_by` says who wrote them.
     """
 
-    uniform: tuple[Candidacy, ...]
-    members: tuple[Candidacy, ...]
+    uniform: tuple[ValidQuestion, ...]
+    members: tuple[ValidQuestion, ...]
     asked_by: str
     each: int
 
@@ -80,7 +80,7 @@ class Paper:
         kept = run.ledger.done(stage)
         assert kept is not None
         images = pictures_of(run, source, [line[0] for part in _PARTS for line in kept[part]])
-        uniform, members = (tuple(Candidacy.read(line, images) for line in kept[part]) for part in _PARTS)
+        uniform, members = (tuple(ValidQuestion.read(line, images) for line in kept[part]) for part in _PARTS)
         return cls(uniform, members, kept["asked_by"], kept["each"])
 
     @classmethod
@@ -100,7 +100,7 @@ class Paper:
         images = pictures_of(run, source, [row.image_id for row in (*uniform, *members)])
         drawn = [
             tuple(
-                Candidacy(
+                ValidQuestion(
                     images[row.image_id],
                     row.question,
                     row.tags,  # as the proof told them: topics and what a model says cannot be told again

@@ -111,7 +111,7 @@ class Course:
         that, so its interval is one of all answers' together (Bonferroni).
         """
         before, after = (
-            {question_of(o): o for o in part(self.tests[name], "retained") if _answered(o)}
+            {question_of(o): o for o in part(self.tests[name], "retained") if o.answered}
             for name in (self.stations[arm][0], self.stations[arm][-1])
         )
         both = [question for question in before if question in after]
@@ -139,7 +139,7 @@ class Course:
 
     def _means(self, names: Sequence[str]) -> _Means | None:
         """Accuracy on the modes of several checkpoints, on the questions that all of them answered."""
-        answers = [{question_of(o): o for o in part(self.tests[n], "modes") if _answered(o)} for n in names]
+        answers = [{question_of(o): o for o in part(self.tests[n], "modes") if o.answered} for n in names]
         shared = [question for question in answers[0] if all(question in each for each in answers[1:])]
         if not shared:
             return None
@@ -166,10 +166,6 @@ class _Means:
     whole: Floats
     drawn: Floats
     n: int
-
-
-def _answered(observation: Observation) -> bool:
-    return observation.outcome in ("correct", "failure")
 
 
 def _said(observation: Observation) -> str:

@@ -124,7 +124,7 @@ def _opened(
     modes: Sequence[FailureMode], pairs: Sequence[Sequence[Observation]], before: Mapping[str, Observation]
 ) -> list[OpenedSummary]:
     """The modes in which the repaired model fails significantly more than the untrained one, on the same questions."""
-    both = [[(o, before[o.key]) for o in pair if _answered(o) and _answered(before[o.key])] for pair in pairs]
+    both = [[(o, before[o.key]) for o in pair if o.answered and before[o.key].answered] for pair in pairs]
     tests = [
         paired_test([_wrong(new) for new, _ in pair], [_wrong(old) for _, old in pair], _images(pair))
         for pair in both
@@ -147,10 +147,6 @@ def _opened(
 
 def _images(pair: list[tuple[Observation, Observation]]) -> list[str]:
     return [new.image_id for new, _ in pair]
-
-
-def _answered(observation: Observation) -> bool:
-    return observation.outcome in ("correct", "failure")
 
 
 def _wrong(observation: Observation) -> bool:

@@ -1,7 +1,7 @@
 """The spiral, from the top: discover, confirm, then rounds × arms, and what came of it.
 
     with Run.open(settings.out, command="evolve", config=settings.model_dump(mode="json")) as run:
-        summary = evolve(run, settings, progress, means_of(settings))
+        summary = evolve(run, settings, progress, open_resources(settings))
 
 Read `evolve` first: it is the picture at the top of docs/concepts.md.
 """
@@ -40,14 +40,14 @@ from scotoma.store.summary import Summary
 
 
 @dataclass(frozen=True)
-class Means:
+class Resources:
     """The pictures, and who makes samples of them (None: failing scenes are varied)."""
 
     source: ImageSource
     crew: Crew | None
 
 
-def means_of(settings: EvolveSettings) -> Means:
+def open_resources(settings: EvolveSettings) -> Resources:
     """Open them, and refuse what could not be mended: before an hour's work, and before any run is begun.
 
     Raises:
@@ -63,20 +63,20 @@ def means_of(settings: EvolveSettings) -> Means:
     crew = _crew(source, settings)
     read_calibration(settings.judge)
     read_tagger_calibration(settings.tagging)
-    return Means(source, crew)
+    return Resources(source, crew)
 
 
 def evolve(
-    run: Run, settings: EvolveSettings, progress: Progress = silent, means: Means | None = None
+    run: Run, settings: EvolveSettings, progress: Progress = silent, resources: Resources | None = None
 ) -> Summary:
     """Find, prove and mend, every arm at equal volume; resumes where it was stopped.
 
     Raises:
-        ConfigError: see `means_of`.
+        ConfigError: see `open_resources`.
         ModelError, BudgetError, StorageError: see `scotoma.core.errors`.
     """
-    means = means or means_of(settings)
-    source, crew = means.source, means.crew
+    resources = resources or open_resources(settings)
+    source, crew = resources.source, resources.crew
     tagger = open_tagger(settings.tagging)
     asking = interview(settings.candidate, settings.answers, settings.judge, tagger)
     adopt_calibration(run, settings.judge)

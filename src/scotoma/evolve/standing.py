@@ -122,11 +122,7 @@ def _ranking(
 
 
 def _answered_by_all(rows: Sequence[Mapping[str, Observation]]) -> list[str]:
-    return [
-        key
-        for key in rows[0]
-        if all(key in own and own[key].outcome in ("correct", "failure") for own in rows)
-    ]
+    return [key for key in rows[0] if all(key in own and own[key].answered for own in rows)]
 
 
 def _correct(rows: Mapping[str, Observation], keys: Sequence[str]) -> list[bool]:

@@ -156,7 +156,7 @@ def _structures(
         asked = [
             o
             for o in shop.run.ledger.observations("baseline")
-            if o.outcome in ("correct", "failure") and any(t.predicate.matches(o.tags) for t in targets)
+            if o.answered and any(t.predicate.matches(o.tags) for t in targets)
         ]
     else:
         asked = failures_of(shop.run, targets, diagnosis.failures)

@@ -67,7 +67,7 @@ def _examples(
     ledger = run.ledger
     asked = ledger.observations("baseline") if by_chance else ledger.each_observation(outcome="failure")
     for item in asked:
-        if item.outcome not in ("correct", "failure") or not predicate.matches(item.tags):
+        if not item.answered or not predicate.matches(item.tags):
             continue
         if left is not None and item.key not in left:
             continue

@@ -19,7 +19,7 @@ from scotoma.core import (
     RetouchableWorld,
     SpecError,
 )
-from scotoma.core.plugin import made
+from scotoma.core.plugin import start_plugin
 from scotoma.generate.handover import Editor, Planner, Role, Searcher, Validator, Writer
 from scotoma.generate.production import Crew
 from scotoma.generate.settings import GenerateSettings
@@ -187,7 +187,7 @@ def _own(settings: GenerateSettings, role: Role, usual: Callable[[], _Agent]) ->
         if spec is not None and role in ("searcher", "editor"):
             raise SpecError(f"generate.{role}: {spec!r} is no {role}", hint="name a module:Class")
         return usual()
-    agent = made(spec, SpecError)
+    agent = start_plugin(spec, SpecError)
     if not callable(getattr(agent, _METHODS[role], None)):
         raise SpecError(f"generate.{role}: {spec} has no method {_METHODS[role]}()")
     return cast(_Agent, agent)

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import cast
 
 from scotoma.core import ConfigError, ImageError, ImageSource, SpecError, World
-from scotoma.core.plugin import found, made
+from scotoma.core.plugin import import_plugin, start_plugin
 from scotoma.images.duplicates import Embedder
 from scotoma.images.folder import FolderSource
 from scotoma.images.options import (
@@ -113,7 +113,7 @@ def _own_world(name: str) -> ImageSource:
             f"there is no world {name!r}",
             hint=f"did you mean worlds:{near[0]}?" if near else f"there is {known}",
         )
-    source: ImageSource = made(WORLDS[name], ImageError)
+    source: ImageSource = start_plugin(WORLDS[name], ImageError)
     return source
 
 
@@ -123,14 +123,14 @@ def _own_source(spec: str, module: str, attribute: str) -> ImageSource:
         hint = f"did you mean {near[0]}:{attribute}?" if near else f"an image spec is {_KINDS}"
         raise SpecError(f"{spec!r} is no image spec", hint=hint)
     try:
-        inspect.signature(found(spec)).bind()
+        inspect.signature(import_plugin(spec)).bind()
     except ValueError:
         pass  # A builtin does not say what it needs.
     except TypeError as error:
         raise SpecError(
             f"{spec!r}: {attribute} cannot be made without arguments", hint="name a class that needs none"
         ) from error
-    source = made(spec, ImageError)
+    source = start_plugin(spec, ImageError)
     if not isinstance(getattr(source, "spec", None), str) or not callable(getattr(source, "images", None)):
         raise SpecError(
             f"{spec!r} is no image source: it needs `spec` and a method images(split, seed)",

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from scotoma.core import ChatModel, ModelError, SpecError
-from scotoma.core.plugin import found, made
+from scotoma.core.plugin import import_plugin, start_plugin
 from scotoma.models.options import CheckpointOptions, EndpointOptions, read_options, write_options
 from scotoma.models.plugin import PluginModel
 
@@ -239,7 +239,7 @@ def check_model(spec: str) -> None:
     """
     parsed = parse_model_spec(spec)
     if parsed.kind == "plugin":
-        found(parsed.target)
+        import_plugin(parsed.target)
         return
     if parsed.kind == "openai":
         load_model(spec)
@@ -316,7 +316,7 @@ def _folder(name: str) -> Path:
 
 
 def _plugin(target: str, options: dict[str, Any]) -> ChatModel:
-    model = made(target, ModelError, **options)
+    model = start_plugin(target, ModelError, **options)
     if not callable(getattr(model, "answer", None)) or not isinstance(getattr(model, "name", None), str):
         raise SpecError(f"{target} gives no ChatModel", hint="it needs `name` and `answer(requests)`")
     return PluginModel(target, model)

@@ -4,7 +4,7 @@ All that compares answers (`rules`, `choices`) reads them through here, and so d
 
 >>> normalise("<think>two … no, three</think> The answer is \\\\boxed{three}.")
 '3'
->>> undressed("So the answer is: **> 5**"), denies(["it", "isn't", "red"])
+>>> without_wrapping("So the answer is: **> 5**"), denies(["it", "isn't", "red"])
 ('> 5', True)
 """
 
@@ -62,7 +62,7 @@ def normalise(text: str) -> str:
 
     Idempotent. An opened but never closed `<think>` leaves nothing: the model did not get to an answer.
     """
-    text = undone(text)
+    text = without_thinking(text)
     # A model that got into a loop says "the answer is" a thousand times: they come off before the rest is read.
     while (shorter := _strip_lead(text)) != text:
         text = shorter
@@ -71,12 +71,12 @@ def normalise(text: str) -> str:
     return text
 
 
-def undressed(text: str) -> str:
+def without_wrapping(text: str) -> str:
     """Without thinking, box and lead-in, but with its signs: what numbers, units and formulas are read from."""
-    return _strip_lead(undone(text))
+    return _strip_lead(without_thinking(text))
 
 
-def undone(text: str) -> str:
+def without_thinking(text: str) -> str:
     """Without thinking and box."""
     return _unbox(THINKING.sub(" ", text))
 

@@ -13,7 +13,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from scotoma.verify.bare import MARKUP, OPEN, REFUSAL, Match, contains, denies, normalise, undone, undressed
+from scotoma.verify.bare import (
+    MARKUP,
+    OPEN,
+    REFUSAL,
+    Match,
+    contains,
+    denies,
+    normalise,
+    without_thinking,
+    without_wrapping,
+)
 
 _OPTION = re.compile(r"^(?:option |choice )?\(?([a-z])\)?(?:[.:)\s]|$)", re.IGNORECASE)
 _A_WORD = re.compile(
@@ -58,7 +68,7 @@ def match_option(answer: str, truth: str, options: Mapping[str, str]) -> Match:
         return "undecided"  # an option whose text is the letter of another one
     if not same and told is None:
         same = _mentioned(answer, texts)
-        if _letters(undone(answer), texts) - set(same):
+        if _letters(without_thinking(answer), texts) - set(same):
             return "undecided"
     # Two options of one text are both right.
     alike = same if same and len({_squeezed(texts[key]) for key in same}) == 1 else []
@@ -96,7 +106,7 @@ def _has(text: str, part: str) -> bool:
 
 def _chosen(answer: str, texts: Mapping[str, str]) -> str | None:
     """The letter that an answer decides for; None where it weighs several, or denies the one it names."""
-    text = undone(answer)
+    text = without_thinking(answer)
     for found in reversed(list(_CHOSEN.finditer(text))):
         letter, after = found["letter"].upper(), text[found.end() :]
         if letter not in texts or _A_WORD.match(text[found.start("letter") :]):
@@ -104,7 +114,7 @@ def _chosen(answer: str, texts: Mapping[str, str]) -> str | None:
         clause = re.split(r"[.!?,;:\n]", text[: found.start()])[-1].lower().split()
         unsure = denies(clause) or bool(OPEN & set(clause))
         return letter if not unsure and _stays(letter, after, texts) else None
-    bare = undressed(answer)
+    bare = without_wrapping(answer)
     marked = _OPTION.match(bare)
     if not marked or marked[1].upper() not in texts or _A_WORD.match(bare):
         return None
@@ -136,12 +146,12 @@ def _without_text(after: str, text: str) -> str:
 
 def _squeezed(text: str) -> str:
     """A text with all its signs, but without clothes, case and spaces."""
-    return "".join(undressed(text).casefold().split()).strip("$").rstrip(".!") or text.strip()
+    return "".join(without_wrapping(text).casefold().split()).strip("$").rstrip(".!") or text.strip()
 
 
 def _cleaned(text: str) -> str:
     """A text with its signs, but without those that mean nothing: hyphens, emphasis, markup."""
-    bare = _MEANINGLESS.sub(" ", MARKUP.sub("", undressed(text)).strip("$ "))
+    bare = _MEANINGLESS.sub(" ", MARKUP.sub("", without_wrapping(text)).strip("$ "))
     return " ".join(bare.casefold().split()).rstrip(" .!")
 
 

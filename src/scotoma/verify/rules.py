@@ -21,7 +21,17 @@ from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
 
 from scotoma.verify import formulas, quantities
-from scotoma.verify.bare import MARKUP, OPEN, REFUSAL, Match, contains, denies, normalise, undone, undressed
+from scotoma.verify.bare import (
+    MARKUP,
+    OPEN,
+    REFUSAL,
+    Match,
+    contains,
+    denies,
+    normalise,
+    without_thinking,
+    without_wrapping,
+)
 from scotoma.verify.choices import match_option
 
 _YES, _NO = {"yes", "yeah", "yep", "true", "correct"}, {"no", "nope", "false", "incorrect"}
@@ -92,9 +102,9 @@ def match(
         return match_option(answer, truth, options)
     if said and said == right and _is_plain(answer) and _is_plain(truth):
         return "correct"
-    raw, spoken, meant = undone(answer).strip(), undressed(answer), undressed(truth)
+    raw, spoken, meant = without_thinking(answer).strip(), without_wrapping(answer), without_wrapping(truth)
     # "+", "♥": what is all signs has no words to compare.
-    if (raw and raw == undone(truth).strip()) or spoken.rstrip(" .!") == meant.rstrip(" .!") != "":
+    if (raw and raw == without_thinking(truth).strip()) or spoken.rstrip(" .!") == meant.rstrip(" .!") != "":
         return "correct"
     if not said:
         return "incorrect" if closed or not raw else "undecided"

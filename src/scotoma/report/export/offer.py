@@ -104,7 +104,7 @@ def offered_answers(
     training. `failures`: only those answered wrongly. `inside`: only those in one of the modes.
     """
     for item in ledger.each_observation(outcome="failure" if failures else None):
-        if item.outcome not in ("correct", "failure") or _named(_ANSWERED, item.phase) != checkpoint:
+        if not item.answered or _named(_ANSWERED, item.phase) != checkpoint:
             continue
         if _DERIVED.match(item.phase):
             continue

@@ -235,7 +235,7 @@ def _too_many_values(observations: Sequence[Observation]) -> frozenset[str]:
 
 def _summarise(run: Run, logs: Sequence[Log], candidate: str) -> Summary:
     rows = [row for phase in PHASES.values() for row in run.ledger.observations(phase)]
-    decided = [row for row in rows if row.outcome in ("correct", "failure")]
+    decided = [row for row in rows if row.answered]
     skipped: Counter[str] = Counter()
     where: dict[str, list[str]] = {}
     for stage in run.ledger.stages("import/"):
