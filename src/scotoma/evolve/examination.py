@@ -13,8 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scotoma.core import FailureMode, ImageRecord, ImageSource, Observation, Rate, Split
-from scotoma.diagnose.statistics import clustered_rate, paired_difference
+from scotoma.core import FailureMode, ImageRecord, ImageSource, Observation, Split
 from scotoma.discover.confirm import draw
 from scotoma.discover.interview import Asked, Interview
 from scotoma.discover.outage import MOST_LOST, check_answered
@@ -102,28 +101,6 @@ class Examination:
         return answered
 
 
-def accuracy(observations: Iterable[Observation]) -> Rate:
-    """Share of right answers with its interval, clustered by image; infrastructure errors aside."""
-    answered = [o for o in observations if o.outcome in ("correct", "failure")]
-    return clustered_rate([o.outcome == "correct" for o in answered], [o.image_id for o in answered])
-
-
-def change(after: Sequence[Observation], before: Sequence[Observation], seed: int = 0) -> Rate:
-    """Paired difference of accuracy on the questions that both answered, in [-1, 1], clustered by image."""
-    earlier = {question_of(o): o for o in before if o.outcome in ("correct", "failure")}
-    pairs = [
-        (o, earlier[question_of(o)])
-        for o in after
-        if o.outcome in ("correct", "failure") and question_of(o) in earlier
-    ]
-    return paired_difference(
-        [a.outcome == "correct" for a, _ in pairs],
-        [b.outcome == "correct" for _, b in pairs],
-        [a.image_id for a, _ in pairs],
-        seed,
-    )
-
-
 def members_of(mode: FailureMode, observations: Iterable[Observation], each: int | None) -> list[Observation]:
     """The mode's fair sample among the questions of all modes, lost ones too (`Examination.each`)."""
     return [o for o in part(observations, "modes") if mode.predicate.matches(o.tags)][:each]
@@ -132,8 +109,3 @@ def members_of(mode: FailureMode, observations: Iterable[Observation], each: int
 def part(observations: Iterable[Observation], name: str) -> list[Observation]:
     """The observations of one part, `modes` or `retained`."""
     return [o for o in observations if o.phase.endswith(f"/{name}")]
-
-
-def question_of(observation: Observation) -> str:
-    """The same for the same question in every phase: `modes/17`."""
-    return "/".join(observation.key.rsplit("/", 2)[-2:])

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scotoma.core import Observation, skills_of
+from scotoma.diagnose.change import change
 from scotoma.diagnose.statistics import benjamini_hochberg, paired_test
-from scotoma.evolve.examination import change
 
 
 @dataclass(frozen=True)
