@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from scotoma.core import FailureMode, ModelError, Predicate, Reply, ReplyError
+from scotoma.diagnose.change import accuracy, change
 from scotoma.discover.interview import Interview
 from scotoma.discover.pool import Pool
 from scotoma.discover.settings import DiscoverSettings
-from scotoma.evolve.examination import Examination, accuracy, change, members_of, part
+from scotoma.evolve.examination import Examination, members_of, part
 from scotoma.images.worlds.shapes import ShapesWorld
 from scotoma.models.scripted import ScriptedModel
 from scotoma.verify.facts import FactsVerifier

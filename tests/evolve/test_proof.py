@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from scotoma.core import Observation, Verdict
-from scotoma.evolve.examination import accuracy, change, part
+from scotoma.diagnose.change import accuracy, change
+from scotoma.evolve.examination import part
 from scotoma.evolve.proof import Course, outcome_of
 from scotoma.store.summary import ModeAccuracy
 

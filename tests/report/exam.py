@@ -1,7 +1,10 @@
 """A realistic run in a second: real pictures and questions of the shapes world, a candidate with known blind spots.
 
+The summary is written when a spiral writes it: after the proof, after every arm, and at the end.
+
 exam(tmp_path / "demo")                              # every stage
-exam(tmp_path / "demo", until="confirm")             # stopped after confirmation
+exam(tmp_path / "demo", until="baseline")            # stopped before the proof: no summary
+exam(tmp_path / "demo", until="round1/targeted")     # stopped when the first arm had ended
 """
 
 from __future__ import annotations
@@ -13,13 +16,15 @@ from functools import cache
 from pathlib import Path
 
 from scotoma.core import FailureMode, ImageRecord, Observation, Predicate, Rate, Split, Tags, Verdict
+from scotoma.diagnose import mixture as mixtures
 from scotoma.diagnose.statistics import clustered_rate, excess_test
+from scotoma.evolve.account import summarise
+from scotoma.evolve.diagnosis import Diagnosis
+from scotoma.evolve.settings import Arm, EvolveSettings
 from scotoma.images.worlds.shapes import ShapesWorld
-from scotoma.report.account import account
-from scotoma.report.measurement import Measurements
 from scotoma.store import CurvePoint, Run
 
-STAGES = ("begin", "discover", "baseline", "confirm", "round1", "round2", "summary")
+STAGES = ("begin", "discover", "baseline", "confirm", "round1/targeted", "round1", "round2", "summary")
 SPOTS = {
     "m1": ("skill=counting and count>=4", "counting questions when the answer is 4 or more", 0.25),
     "m2": (
@@ -38,7 +43,6 @@ CONFIG = {
     "images": "worlds:shapes",
     "seed": 7,
     "rounds": 2,
-    "arms": ["targeted", "uniform"],
     "discover": {"questions": 800, "group": 8, "kl": 0.02},
 }
 _ANSWERS = {"yes": ("no",), "no": ("yes",), "small": ("large",), "large": ("small",)}
@@ -50,12 +54,13 @@ def exam(
     until: str = "summary",
     images: int = 60,
     hostile: str = "",
-    arms: Sequence[str] = ("targeted", "uniform"),
+    arms: Sequence[Arm] = ("targeted", "uniform"),
 ) -> Path:
     """Make the run up to a stage. `hostile` is put into every question, answer, truth, reason and description."""
     rng = random.Random(7)
-    last = STAGES.index(until)
-    with Run.open(path, command="evolve", config=CONFIG) as run:
+    reached = STAGES[: STAGES.index(until) + 1]
+    settings = EvolveSettings(candidate="pupil", seed=7, rounds=2, arms=tuple(arms))
+    with Run.open(path, command="evolve", config={**CONFIG, "arms": list(arms)}) as run:
 
         def ask(
             stage: str,
@@ -93,52 +98,51 @@ def exam(
         def blind(tags: Tags) -> bool:
             return any(region.matches(tags) for name, region in REGIONS.items() if CHANCES[name] < 0.9)
 
-        if last >= 1:
+        if "discover" in reached:
             asked = ask("discover", "discover", "discover", pick=blind, junk=0.08)
             run.ledger.finish("discover/curves", curve=_learning("discover", rng))
             suspects = [_suspect(name, asked, hostile) for name in SPOTS]
             run.ledger.put_modes(suspects)
-        if last >= 2:
+        if "baseline" in reached:
             ask("baseline", "baseline", "discover", seed=1000, junk=0.01)
-        if last >= 3:
+        if "confirm" in reached:
             fresh = ask("confirm", "confirm", "confirm", pick=blind, seed=2000)
             uniform = ask("confirm-base", "confirm-base", "confirm", seed=3000)
             run.ledger.put_modes([_judged(mode, fresh, uniform) for mode in suspects])
+            run.write_summary(summarise(run, settings))
+
+        def examine(name: str, gain: float = 0.0) -> None:
+            modes, retained = f"test/{name}/modes", f"test/{name}/retained"
+            ask(modes, modes, "test", pick=blind, gain=gain, seed=4000)
+            ask(retained, retained, "test", pick=lambda tags: not blind(tags), gain=gain, seed=5000)
+            run.ledger.finish(f"examine/{name}")
+
+        if "round1/targeted" in reached:
+            examine("base")
         for turn in (1, 2):
-            if last < 3 + turn:
-                break
-            if turn == 1:
-                ask("test/base/modes", "test/base/modes", "test", pick=blind, seed=4000)
-                ask(
-                    "test/base/retained",
-                    "test/base/retained",
-                    "test",
-                    pick=lambda tags: not blind(tags),
-                    seed=5000,
-                )
             for arm in arms:
-                gain = (0.4 if arm == "targeted" else 0.12) * turn
                 name = f"round{turn}/{arm}"
-                for part, seed, pick in (
-                    ("modes", 4000, blind),
-                    ("retained", 5000, lambda tags: not blind(tags)),
-                ):
-                    ask(f"test/{name}/{part}", f"test/{name}/{part}", "test", pick=pick, gain=gain, seed=seed)
+                if not {name, f"round{turn}"} & set(reached):
+                    continue
+                diagnosis = _diagnosis(arm, run.ledger.modes())
+                run.ledger.finish(f"{name}/diagnose", diagnosis.model_dump(mode="json"))
                 run.ledger.finish(f"{name}/generate", {"samples": 600})
-                run.ledger.finish(f"{name}/reinforce", {"steps": 60}, curve=_learning(name, rng))
+                examine(name, gain=(0.4 if arm == "targeted" else 0.12) * turn)
+                run.ledger.finish(
+                    f"{name}/reinforce", {"samples": 600, "steps": 60}, curve=_learning(name, rng)
+                )
                 refused = name == "round2/uniform"
                 reason = "size fell by 3 points" if refused else "no retained skill fell"
                 run.ledger.finish(f"{name}/gate", {"accepted": not refused, "reason": reason})
-        if last >= 5:
+                run.write_summary(summarise(run, settings))
+        if "summary" in reached:
             states = {"m1": "repaired", "m2": "open", "m3": "repaired", "m4": "repaired"}
             run.ledger.put_modes(
                 mode.model_copy(update={"status": states[mode.id]})
                 for mode in run.ledger.modes()
                 if mode.id in states and mode.status == "confirmed"
             )
-        if last >= 6:
-            modes = [mode.predicate for mode in run.ledger.modes() if mode.status != "rejected"]
-            run.write_summary(account(run, Measurements.read(run.ledger, modes)))
+            run.write_summary(summarise(run, settings))
     return path
 
 
@@ -218,6 +222,11 @@ def _judged(mode: FailureMode, fresh: Sequence[Observation], uniform: Sequence[O
             "prevalence": sum(mode.predicate.matches(item.tags) for item in uniform) / len(uniform),
         }
     )
+
+
+def _diagnosis(arm: Arm, modes: Sequence[FailureMode]) -> Diagnosis:
+    proved = [mode for mode in modes if mode.proved]
+    return Diagnosis(mixture=mixtures.targeted(proved, 600) if arm == "targeted" else mixtures.uniform(600))
 
 
 def _failing(asked: Sequence[Observation], predicate: Predicate) -> Rate:

@@ -1,7 +1,8 @@
 """Ways of asking that the benchmark of discovery compares, each under the same budget of candidate queries.
 
 All but `uniform` are one `DiscoverSettings`. Three are whole: ours, our harvest, and the paper's method (arXiv
-2604.04733): no surrogate, so every valid proposal is asked and paid, and novelty by sentence embeddings. Every other leaves one thing out of one of them, `against`.
+2604.04733): no surrogate, so every valid proposal is asked and paid, and novelty by sentence embeddings. Every other
+leaves one thing out of one of them, `against`.
 
 >>> METHODS["paper"].settings.surrogate
 False

@@ -9,14 +9,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from scotoma.core import FailureMode, Observation, Rate, skills_of
+from scotoma.diagnose.change import accuracy, change
 from scotoma.diagnose.mixture import Mixture
 from scotoma.diagnose.statistics import noninferiority
 from scotoma.discover.account import account_of_discovery, account_of_shrinking, proof_finished
 from scotoma.evolve.diagnosis import Diagnosis
-from scotoma.evolve.examination import accuracy, change, members_of, part
+from scotoma.evolve.examination import members_of, part
 from scotoma.evolve.proof import Course
 from scotoma.evolve.rediscovery import account_of_rediscovery
-from scotoma.evolve.settings import EvolveSettings
+from scotoma.evolve.settings import Arm, EvolveSettings
 from scotoma.generate.unaimed import UNAIMED
 from scotoma.store.run import Run
 from scotoma.store.summary import (
@@ -49,8 +50,8 @@ def summarise(run: Run, settings: EvolveSettings) -> Summary:
     proven = [mode for mode in modes if mode.status not in ("suspected", "rejected")]
     stations = _stations(run, settings, tests)
     last = {arm: names[-1] for arm, names in stations.items()}
-    course = Course(tests, stations, settings.repair.samples)
-    ours = course if "targeted" in stations else None
+    course = Course(tests, _abreast(stations, settings.arms), settings.repair.samples)
+    ours = course if "targeted" in course.stations else None
     return Summary(
         command="evolve",
         seed=settings.seed,
@@ -61,10 +62,10 @@ def summarise(run: Run, settings: EvolveSettings) -> Summary:
         modes=[ModeSummary.of(mode, test_accuracy=_by_arm(mode, tests, last, each)) for mode in modes],
         shrunk=account_of_shrinking(modes),
         rounds=_rounds(run, settings, tests, proven, each),
-        comparison=_comparison(course, last),
+        comparison=_comparison(course),
         efficiency={
             f"targeted_vs_{arm}": found
-            for arm in stations
+            for arm in course.stations
             if ours and arm != "targeted" and (found := ours.efficiency("targeted", arm))
         },
         stability=_stability(course) if ours else None,
@@ -84,6 +85,12 @@ def _stations(run: Run, settings: EvolveSettings, tests: dict[str, Any]) -> dict
                 names = found.setdefault(arm, [BASE])
                 names.append(name if gate["accepted"] else names[-1])
     return found
+
+
+def _abreast(stations: dict[str, list[str]], arms: Sequence[Arm]) -> dict[str, list[str]]:
+    """The rounds that every arm has ended: what an arm that is a round ahead has learnt there would pass for a lead."""
+    ended = min(len(stations.get(arm, ())) for arm in arms)
+    return {arm: names[:ended] for arm, names in stations.items()} if ended else {}
 
 
 def _stability(course: Course) -> StabilitySummary:
@@ -200,8 +207,9 @@ def _skills(observations: Sequence[Observation]) -> list[str]:
     return sorted({skill for o in part(observations, "retained") for skill in skills_of(o.tags)})
 
 
-def _comparison(course: Course, last: dict[str, str]) -> ComparisonSummary | None:
+def _comparison(course: Course) -> ComparisonSummary | None:
     """Arm against arm and against the base, on the same questions, with the weights each arm ended with."""
+    last = {arm: names[-1] for arm, names in course.stations.items()}
     if not last:
         return None
 

@@ -3,7 +3,8 @@
     policies = turn(workshop, 1, {"targeted": Policy("base", "pupil"), "uniform": Policy("base", "pupil")})
 
 Diagnosis and samples are made one arm after another, by the process that has the ledger; training and examination,
-which take the time, side by side.
+which take the time, side by side. The summary is written whenever an arm has ended, so that a spiral that was stopped
+tells all but the arms it was at.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Mapping
 
 from scotoma.core import Sample
 from scotoma.diagnose.mixture import Mixture
+from scotoma.evolve.account import summarise
 from scotoma.evolve.diagnosis import AIMED, diagnose
 from scotoma.evolve.gate import decide
 from scotoma.evolve.lesson import Examined, Learnt, Lesson, examine
@@ -32,6 +34,7 @@ def examine_base(shop: Workshop, base: Policy) -> None:
         asking = shop.interview(base.weights)
         examined = examine(asking, base.name, shop.held_back, shop.test, shop.progress)
         _write_down(shop, base.name, examined)
+        _tell(shop)
 
 
 def turn(shop: Workshop, number: int, policies: Mapping[Arm, Policy]) -> dict[Arm, Policy]:
@@ -42,6 +45,7 @@ def turn(shop: Workshop, number: int, policies: Mapping[Arm, Policy]) -> dict[Ar
     """
     ledger = shop.run.ledger
     lessons: dict[str, Lesson] = {}
+    arms: dict[str, Arm] = {f"round{number}/{arm}": arm for arm in policies}
     # Those that know the modes first: what they find decides the others' warm start, and the frozen arm's mixture.
     for arm in sorted(policies, key=lambda arm: (arm not in AIMED, arm != "targeted")):
         diagnose(shop, arm, policies[arm].weights, number)
@@ -82,7 +86,8 @@ def turn(shop: Workshop, number: int, policies: Mapping[Arm, Policy]) -> dict[Ar
         if ledger.done(f"{name}/reinforce") is None:
             _note_training(shop, lessons[name], learnt)
         _write_down(shop, name, learnt.examined)
-    return {arm: _gated(shop, f"round{number}/{arm}", policy) for arm, policy in policies.items()}
+        _gated(shop, name, policies[arms[name]])
+    return {arm: _gated(shop, name, policies[arm]) for name, arm in arms.items()}
 
 
 def _gated(shop: Workshop, name: str, before: Policy) -> Policy:
@@ -93,6 +98,7 @@ def _gated(shop: Workshop, name: str, before: Policy) -> Policy:
         gate = decide(old, ledger.observations(f"gate/{name}/retained"), shop.settings.gate_margin)
         done = {"accepted": gate.accepted, "reason": gate.reason}
         ledger.finish(f"{name}/gate", done)
+        _tell(shop)
     if not done["accepted"]:
         return before
     return Policy(name, trained(before.weights, shop.run.path / "checkpoints" / name / "policy"))
@@ -100,6 +106,10 @@ def _gated(shop: Workshop, name: str, before: Policy) -> Policy:
 
 def _write_down(shop: Workshop, name: str, examined: Examined) -> None:
     shop.run.ledger.finish(f"examine/{name}", observations=[*examined.gate, *examined.test])
+
+
+def _tell(shop: Workshop) -> None:
+    shop.run.write_summary(summarise(shop.run, shop.settings))
 
 
 def _note_training(shop: Workshop, lesson: Lesson, learnt: Learnt) -> None:

@@ -13,8 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scotoma.core import FailureMode, ImageRecord, ImageSource, Observation, Rate, Split
-from scotoma.diagnose.statistics import clustered_rate, paired_difference, paired_test
+from scotoma.core import FailureMode, ImageRecord, ImageSource, Observation, Split
 from scotoma.discover.confirm import draw
 from scotoma.discover.interview import Asked, Interview
 from scotoma.discover.outage import MOST_LOST, check_answered
@@ -104,47 +103,6 @@ class Examination:
         return answered
 
 
-def accuracy(observations: Iterable[Observation]) -> Rate:
-    """Share of right answers with its interval, clustered by image; infrastructure errors aside."""
-    answered = [o for o in observations if o.answered]
-    return clustered_rate([o.outcome == "correct" for o in answered], [o.image_id for o in answered])
-
-
-@dataclass(frozen=True)
-class Paired:
-    """The questions that two models answered: right or wrong `now` and `before`, about which `images`."""
-
-    now: tuple[bool, ...]
-    before: tuple[bool, ...]
-    images: tuple[str, ...]
-
-    @classmethod
-    def of(cls, after: Sequence[Observation], before: Sequence[Observation]) -> Paired:
-        """Question by question, in the order of `after`; those that an error took from one of them are left out."""
-        earlier = {question_of(o): o for o in before if o.answered}
-        pairs = [(o, earlier[question_of(o)]) for o in after if o.answered and question_of(o) in earlier]
-        return cls(
-            tuple(new.outcome == "correct" for new, _ in pairs),
-            tuple(old.outcome == "correct" for _, old in pairs),
-            tuple(new.image_id for new, _ in pairs),
-        )
-
-    @property
-    def difference(self) -> Rate:
-        """Of the accuracies, in [-1, 1], clustered by image."""
-        return paired_difference(self.now, self.before, self.images)
-
-    @property
-    def p_value(self) -> float:
-        """Of "both are right equally often": exact, two-sided, clustered by image."""
-        return paired_test(self.now, self.before, self.images)
-
-
-def change(after: Sequence[Observation], before: Sequence[Observation]) -> Rate:
-    """Paired difference of accuracy on the questions that both answered, in [-1, 1], clustered by image."""
-    return Paired.of(after, before).difference
-
-
 def members_of(mode: FailureMode, observations: Iterable[Observation], each: int | None) -> list[Observation]:
     """The mode's fair sample among the questions of all modes, lost ones too (`Examination.each`)."""
     return [o for o in part(observations, "modes") if mode.predicate.matches(o.tags)][:each]
@@ -153,8 +111,3 @@ def members_of(mode: FailureMode, observations: Iterable[Observation], each: int
 def part(observations: Iterable[Observation], name: str) -> list[Observation]:
     """The observations of one part, `modes` or `retained`."""
     return [o for o in observations if o.phase.endswith(f"/{name}")]
-
-
-def question_of(observation: Observation) -> str:
-    """The same for the same question in every phase: `modes/17`."""
-    return "/".join(observation.key.rsplit("/", 2)[-2:])

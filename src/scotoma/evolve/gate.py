@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scotoma.core import Observation, skills_of
+from scotoma.diagnose.change import Paired
 from scotoma.diagnose.statistics import benjamini_hochberg
-from scotoma.evolve.examination import Paired
 
 
 @dataclass(frozen=True)

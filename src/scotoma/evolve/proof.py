@@ -19,8 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from scotoma.core import Observation, Rate
+from scotoma.diagnose.change import change, question_of
 from scotoma.diagnose.statistics import bounds, paired_difference, resampled_means
-from scotoma.evolve.examination import change, part, question_of
+from scotoma.evolve.examination import part
 from scotoma.store.summary import BiasSummary, DropSummary, EfficiencySummary, ModeAccuracy
 
 Floats = npt.NDArray[np.float64]

@@ -95,7 +95,6 @@ def evolve(
     policies: dict[Arm, Policy] = dict.fromkeys(settings.arms, base)
     for number in range(1, settings.rounds + 1):
         policies = turn(shop, number, policies)
-        run.write_summary(summarise(run, settings))
     if settings.rediscover and "targeted" in policies and policies["targeted"] != base:
         rediscover(run, source, settings, policies["targeted"], progress)
     summary = summarise(run, settings)

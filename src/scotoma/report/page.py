@@ -21,7 +21,6 @@ from scotoma.report.curves import Panel, panels
 from scotoma.report.exhibit import Exhibit, Gallery, Pair
 from scotoma.report.headline import confirmed
 from scotoma.report.logs.intake import PHASES
-from scotoma.report.measurement import Measurements
 from scotoma.report.progress import Change, Grid, arms, changes, grid
 from scotoma.report.samples import Lot, lots
 from scotoma.report.tally import Tally
@@ -143,10 +142,8 @@ class Page:
             RunError, RunVersion: the ledger or the summary is damaged or of another version.
         """
         modes = {mode.id: mode for mode in run.ledger.modes()}
-        proved = {name: mode.predicate for name, mode in modes.items() if mode.proved}
-        measured = Measurements.read(run.ledger, proved.values())
-        summary = account(run, measured)
-        rows = changes(summary, measured, proved)
+        summary = account(run)
+        rows = changes(summary, run.ledger)
         gallery = Gallery(run)
         halves = PHASES.values() if run.header.command == "import" else ("discover",)
         asked, uniform = Tally.of(run.ledger, *halves), Tally.of(run.ledger, "baseline")

@@ -1,6 +1,6 @@
 """What the rounds changed: accuracy per mode and arm as rows with marks, and modes and skills × rounds as a grid.
 
-for row in changes(summary, measured, predicates):
+for row in changes(summary, run.ledger):
     row.title, row.marks
 """
 
@@ -9,10 +9,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from scotoma.core import Predicate, Rate
+from scotoma.core import Rate
+from scotoma.diagnose.change import change
 from scotoma.report.headline import confirmed
-from scotoma.report.measurement import Checkpoint, Measurements, Part
-from scotoma.store import ArmSummary, ModeAccuracy, Summary
+from scotoma.store import ArmSummary, Ledger, ModeAccuracy, Summary
+
+
+@dataclass(frozen=True, order=True)
+class Checkpoint:
+    """The model that left training in `round` (from 1) and `arm`; round 0 is the base model."""
+
+    round: int = 0
+    arm: str = ""
+
+    @property
+    def name(self) -> str:
+        """As the phases of the ledger call it: `base`, `round1/targeted`."""
+        return f"round{self.round}/{self.arm}" if self.round else "base"
 
 
 @dataclass(frozen=True)
@@ -73,47 +86,39 @@ def arms(summary: Summary) -> list[str]:
     return sorted(names, key=lambda name: (name == "targeted", name))
 
 
-def changes(summary: Summary, measured: Measurements, predicates: Mapping[str, Predicate]) -> list[Change]:
+def changes(summary: Summary, ledger: Ledger) -> list[Change]:
     """One row for all confirmed modes, one per mode, one for the retained skills; [] before any round."""
-    turns = {arm: _turns(summary, arm) for arm in arms(summary)}
-    endings = {arm: _ending(taken) for arm, taken in turns.items()}
-
-    def row(
-        kind: str,
-        title: str,
-        found: Mapping[str, ModeAccuracy],
-        part: Part,
-        identity: str = "",
-    ) -> list[Change]:
-        if not found:
-            return []
-        marks = [Mark("base", next(iter(found.values())).before)]
-        for arm, accuracy in found.items():
-            ending = Checkpoint(endings[arm], arm) if endings[arm] else Checkpoint()
-            change = measured.change(ending, Checkpoint(), part=part, predicate=predicates.get(identity))
-            marks.append(Mark(arm, accuracy.after, change))
-        return [Change(kind, title, identity, tuple(marks))]
-
-    def overall(part: str) -> dict[str, ModeAccuracy]:
-        found = {}
-        for arm, taken in turns.items():
-            before = getattr(taken[0][1], f"{part}_accuracy_before")
-            after = next(
-                (getattr(a, f"{part}_accuracy_after") for n, a in taken if n == endings[arm]), before
-            )
-            if before is not None and after is not None:
-                found[arm] = ModeAccuracy(before=before, after=after)
-        return found
-
-    rows = row("all", "All confirmed modes", overall("modes"), "modes")
+    rows = _overall("all", "All confirmed modes", "modes", summary, ledger)
     for mode in confirmed(summary):
-        of_mode = {
-            arm: accuracy
-            for arm, taken in turns.items()
-            if (accuracy := mode.test_accuracy.get(arm) or _of_mode(taken, mode.id, endings[arm])) is not None
-        }
-        rows += row("mode", mode.description, of_mode, "modes", mode.id)
-    return rows + row("retained", "Retained: questions outside every mode", overall("retained"), "retained")
+        of_mode = {arm: mode.test_accuracy[arm] for arm in arms(summary) if arm in mode.test_accuracy}
+        rows += _change("mode", mode.description, of_mode, mode.id)
+    return rows + _overall("retained", "Retained: questions outside every mode", "retained", summary, ledger)
+
+
+def _overall(kind: str, title: str, part: str, summary: Summary, ledger: Ledger) -> list[Change]:
+    """Base model against the checkpoint that each arm ended with. The summary has the accuracy of both but, of an arm
+    that nothing is held against, no change over several rounds: the ledger has the answers.
+    """
+    found: dict[str, ModeAccuracy] = {}
+    for arm in arms(summary):
+        taken = _turns(summary, arm)
+        ending = _ending(taken)
+        before = getattr(taken[0][1], f"{part}_accuracy_before")
+        after = next((getattr(a, f"{part}_accuracy_after") for n, a in taken if n == ending), before)
+        if before is None or after is None:
+            continue
+        ended = Checkpoint(ending, arm).name
+        moved = change(ledger.observations(f"test/{ended}/{part}"), ledger.observations(f"test/base/{part}"))
+        found[arm] = ModeAccuracy(before=before, after=after, change=moved if moved.n else None)
+    return _change(kind, title, found)
+
+
+def _change(kind: str, title: str, found: Mapping[str, ModeAccuracy], identity: str = "") -> list[Change]:
+    if not found:
+        return []
+    base = Mark("base", next(iter(found.values())).before)
+    marks = (Mark(arm, accuracy.after, accuracy.change) for arm, accuracy in found.items())
+    return [Change(kind, title, identity, (base, *marks))]
 
 
 def grid(summary: Summary) -> Grid | None:
@@ -152,12 +157,3 @@ def _turns(summary: Summary, arm: str) -> list[tuple[int, ArmSummary]]:
 def _ending(taken: Sequence[tuple[int, ArmSummary]]) -> int:
     """The last round whose checkpoint no gate refused; 0 where the base model stayed."""
     return max((number for number, arm in taken if arm.gate != "kept_old"), default=0)
-
-
-def _of_mode(taken: Sequence[tuple[int, ArmSummary]], mode_id: str, ending: int) -> ModeAccuracy | None:
-    """Base model against the checkpoint the arm ended with, on one mode."""
-    measured = {number: arm.per_mode[mode_id] for number, arm in taken if mode_id in arm.per_mode}
-    if not measured:
-        return None
-    before = measured[min(measured)].before
-    return ModeAccuracy(before=before, after=measured[ending].after if ending in measured else before)

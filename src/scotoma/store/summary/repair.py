@@ -112,7 +112,7 @@ class AgainstSummary(Figures):
 
 
 class ComparisonSummary(Figures):
-    """Paired differences of accuracy on the `test` split after the last round, each in [-1, 1]."""
+    """Paired differences of accuracy on the `test` split, each in [-1, 1], after the last round that all arms ended."""
 
     targeted_minus_uniform: Rate | None = Field(
         default=None, description="on questions from the confirmed modes"

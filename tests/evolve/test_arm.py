@@ -1,0 +1,77 @@
+"""A round that is stopped has told, in the summary, of every arm that had ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scotoma.core import FailureMode, Predicate
+from scotoma.diagnose import mixture as mixtures
+from scotoma.discover.progress import Progress, silent
+from scotoma.evolve import arm as arms
+from scotoma.evolve.diagnosis import Diagnosis
+from scotoma.evolve.examination import Examination
+from scotoma.evolve.lesson import Examined, Learnt, Lesson
+from scotoma.evolve.settings import Arm, EvolveSettings, RepairSettings
+from scotoma.evolve.workshop import Policy, Workshop
+from scotoma.grpo.report import TrainingReport
+from scotoma.images.worlds.shapes import ShapesWorld
+from scotoma.store.run import Run
+from tests.evolve.test_proof import answers
+
+SETTINGS = EvolveSettings(rounds=1, repair=RepairSettings(samples=24))
+MODE = FailureMode(id="m", predicate=Predicate(), description="anything", status="confirmed")
+UNIFORM = Diagnosis(mixture=mixtures.uniform(24))
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Workshop]:
+    """A round whose arms were diagnosed; both train on uniform questions."""
+    with Run.open(tmp_path / "run", command="evolve", config={}) as run:
+        run.ledger.finish("confirm", modes=[MODE])
+        run.ledger.finish("examine/base", observations=answers("base", 0.2))
+        for arm in SETTINGS.arms:
+            run.ledger.finish(f"round1/{arm}/diagnose", UNIFORM.model_dump(mode="json"))
+        nothing = Examination((), ())
+        yield Workshop(run, ShapesWorld(), SETTINGS, (MODE,), nothing, nothing, silent)
+
+
+def taught(name: str) -> Learnt:
+    report = TrainingReport(engine="shared", checkpoint=Path("policy"), steps=(), seconds=1.0, steps_kept=2)
+    return Learnt(report, Examined([], answers(name, 0.6)), 1.0)
+
+
+def test_the_summary_is_one_arm_old_at_the_most(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(lessons: Mapping[str, Lesson], at_once: int, progress: Progress) -> Iterator[tuple[str, Any]]:
+        first = next(iter(lessons))
+        yield first, taught(first)
+        raise KeyboardInterrupt
+
+    def going_on(
+        lessons: Mapping[str, Lesson], at_once: int, progress: Progress
+    ) -> Iterator[tuple[str, Any]]:
+        yield from ((name, taught(name)) for name in lessons)
+
+    policies: dict[Arm, Policy] = dict.fromkeys(SETTINGS.arms, Policy("base", "pupil"))
+    monkeypatch.setattr(arms, "side_by_side", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        arms.turn(shop, 1, policies)
+    told = shop.run.summary()
+    assert told is not None
+    assert [set(turn.arms) for turn in told.rounds] == [{"targeted"}]
+    gain = told.rounds[0].arms["targeted"].modes_change
+    assert gain is not None
+    assert gain.value == pytest.approx(0.4)
+    monkeypatch.setattr(arms, "side_by_side", going_on)
+    after = arms.turn(shop, 1, policies)
+    assert {arm: policy.name for arm, policy in after.items()} == {
+        "targeted": "round1/targeted",
+        "uniform": "round1/uniform",
+    }
+    told = shop.run.summary()
+    assert told is not None
+    assert [set(turn.arms) for turn in told.rounds] == [{"targeted", "uniform"}]
+    assert told.comparison is not None
