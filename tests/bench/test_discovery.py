@@ -224,6 +224,22 @@ def test_a_study_that_was_stopped_asks_only_what_is_missing(
     assert len(opened) == 1
 
 
+def test_a_candidate_without_a_sharp_region_is_left_out_and_told(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(study, "open_case", lambda spec, known: case)
+    sighted, blind = ("tests.scripted:Candidate", truth(after=0.9)), ("tests.scripted:Candidate", truth())
+    result = study.examine([sighted, blind], tmp_path, seeds=1, queries=500, methods=("uniform",))
+    assert (result.sets, result.left_out) == (1, 1)
+    assert {region.planted_set for region in result.planted} == {1}
+    console = Console(width=120)
+    with console.capture() as capture:
+        console.print(discovery_table.table(result))
+    assert "1 planted sets (1 more without a sharp region)" in " ".join(capture.get().split())
+    with pytest.raises(ConfigError, match="nothing to find"):
+        study.examine([sighted], tmp_path, seeds=1, queries=500, methods=("uniform",))
+
+
 def test_a_method_that_does_not_exist(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no method 'luck'"):
         study.examine([], tmp_path, seeds=1, queries=500, methods=("luck",))
@@ -232,11 +248,20 @@ def test_a_method_that_does_not_exist(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_the_paper_s_method_is_our_default_with_the_surrogate_off() -> None:
+def test_the_paper_s_method_asks_all_that_it_proposes_and_has_no_surrogate() -> None:
     default, paper = METHODS["harvest"].settings, METHODS["paper"].settings
     assert default is not None
     assert paper is not None
-    assert default.surrogate
-    assert not paper.surrogate
     assert paper.reinforce
-    assert default.model_copy(update={"surrogate": False, "reward": paper.reward}) == paper
+    assert paper.embedder == "minilm"  # the paper's novelty is one of meaning
+    # Nothing is proposed that is not asked: a reward that is missing teaches nothing.
+    assert paper.images * paper.wishes_per_image * paper.group_size * paper.turns == paper.queries
+    assert paper == default.model_copy(
+        update={
+            "surrogate": False,
+            "reward": default.reward.model_copy(update={"surrogate": False}),
+            "embedder": "minilm",
+            "images": paper.images,
+            "wishes_per_image": paper.wishes_per_image,
+        }
+    )

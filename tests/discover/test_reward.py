@@ -64,7 +64,7 @@ def test_an_infrastructure_error_pays_nothing_at_all(
 @given(novelties, terms)
 def test_what_nobody_could_decide_is_masked(novelty: Novelty, settings: RewardTerms) -> None:
     assert reward(Verdict(), novelty, settings) is None
-    assert reward(Verdict(valid=True), novelty, settings) is None
+    assert (reward(Verdict(valid=True), novelty, settings) is None) is settings.failure
 
 
 @given(share, novelties, terms, share | st.none(), share)
@@ -126,3 +126,10 @@ def test_a_config_that_names_one_term_keeps_the_others() -> None:
     told = DiscoverSettings.model_validate({"reward": {"penalty": 0.5}})
     assert told == default.model_copy(update={"reward": default.reward.model_copy(update={"penalty": 0.5})})
     assert told.reward.surrogate
+
+
+def test_where_failure_is_not_paid_for_a_question_need_not_have_been_asked() -> None:
+    new = Novelty(emb=0.5, ifreq=0.25)
+    unasked = Verdict(valid=True, decided_by="facts")
+    assert reward(unasked, new, RewardTerms(failure=False, surrogate=False)) == 0.75
+    assert reward(unasked, new, RewardTerms(surrogate=False)) is None

@@ -35,8 +35,9 @@ def table(result: DiscoveryBenchmark) -> Table:
         f"{name} needs {shown(ratio)} times our queries" for name, ratio in result.queries_ratio.items()
     ]
     gained = [f"our recall less that of {name}: {shown(gain)}" for name, gain in result.recall_gain.items()]
+    left_out = f" ({result.left_out} more without a sharp region)" if result.left_out else ""
     rows.caption = (
-        f"{result.sets} planted sets × {result.seeds} seeds, {len(result.planted)} regions, of which "
+        f"{result.sets} planted sets{left_out} × {result.seeds} seeds, {len(result.planted)} regions, of which "
         f"{sum(not region.sharp for region in result.planted)} spilled over and count only under “all” · "
         "95 % intervals · " + "; ".join([*ratios, *gained])
     )

@@ -27,7 +27,8 @@ Progression = Literal["off", "progressive"]
 
 def complexity(tags: Tags) -> int:
     """Skills composed (at least 1) and fine details: a small thing is named; something in the image is occluded; a
-    thing is named by three attributes or is tagged `rare`. From 1 upwards; each counts by the tags that there are.
+    thing is named by three attributes. From 1 upwards; each counts by the tags that there are: of photos nothing but the
+    wording tags, so there it is the number of skills.
 
     >>> complexity({"skill": ("counting", "horizontal"), "size": ("small",), "occluded": True})
     4
@@ -35,8 +36,8 @@ def complexity(tags: Tags) -> int:
     skills, size, attributes = tags.get("skill", ()), tags.get("size", ()), tags.get("attributes", 0)
     composed = len(skills) if isinstance(skills, tuple) else 1
     small = "small" in size if isinstance(size, tuple | str) else False
-    rare = tags.get("rare") is True or (isinstance(attributes, int) and attributes >= 3)
-    return max(1, composed) + small + (tags.get("occluded") is True) + rare
+    detailed = isinstance(attributes, int) and attributes >= 3
+    return max(1, composed) + small + (tags.get("occluded") is True) + detailed
 
 
 @dataclass(frozen=True)

@@ -60,8 +60,8 @@ def reward(
 ) -> float | None:
     """R_Q of one question, in [−penalty, 2 · scale + naturalness]; None masks the rollout.
 
-    None after an infrastructure error, where nobody could decide validity, and where a valid question has no C_Q
-    (and no surrogate score to stand for it): no reward at all, never 0.
+    None after an infrastructure error, where nobody could decide validity, and where failure is paid for and a valid
+    question has no C_Q (and no surrogate score to stand for it): no reward at all, never 0.
 
     Args:
         verdict: V_Q and C_Q (`correct`: the mean over k sampled answers).
@@ -75,14 +75,14 @@ def reward(
     if not verdict.valid:
         return -terms.penalty if terms.validity else 0.0
     guide = score if terms.surrogate and score is not None else None
-    if verdict.correct is not None:
+    if not terms.failure:
+        failing = 1.0
+    elif verdict.correct is not None:
         failing = (1 - verdict.correct) * (1.0 if guide is None else guide)
     elif guide is not None:
         failing = guide
     else:
         return None
-    if not terms.failure:
-        failing = 1.0
     return terms.scale * _novelty(novelty, terms) * failing + terms.naturalness * typicality
 
 

@@ -46,7 +46,7 @@ class RepairSettings(Settings):
             which it is still below `mixture.warm_start_below`.
         rehearsal: uniform questions of the `train` split that the untouched candidate is asked; the right answers are
             shown to every arm beside the samples of the supervised steps, and cost no sample (`evolve.rehearsal`).
-        frozen: regular expressions of parameters that are not trained, e.g. `vision_model` (engines `shared`, `stock`).
+        frozen: regular expressions of parameters that are not trained, e.g. `vision_model`.
         look_every: after so many steps, and again, the retained questions of the gate are asked; training ends early
             with the weights before if any skill fell (0: nobody looks; under engine `trl` nobody does).
         mixture: of the targeted arm.
