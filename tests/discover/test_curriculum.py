@@ -37,7 +37,6 @@ COMPOSED: Tags = {"skill": ("counting", "horizontal", "reading")}
         ({"skill": ("counting",), "size": ("small",)}, 2),
         ({"skill": ("counting",), "occluded": True}, 2),
         ({"skill": ("counting",), "attributes": 3}, 2),
-        ({"skill": ("counting",), "attributes": 3}, 2),
         ({"skill": ("a", "b", "c"), "size": ("large", "small"), "occluded": True, "attributes": 3}, 6),
     ],
 )

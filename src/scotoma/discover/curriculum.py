@@ -27,7 +27,7 @@ Progression = Literal["off", "progressive"]
 
 def complexity(tags: Tags) -> int:
     """Skills composed (at least 1) and fine details: a small thing is named; something in the image is occluded; a
-    thing is named by three attributes. From 1 upwards; each counts by the tags that there are: of photos nothing but the
+    thing is named by three attributes. From 1 upwards; each counts by the tags that there are: of photos only the
     wording tags, so there it is the number of skills.
 
     >>> complexity({"skill": ("counting", "horizontal"), "size": ("small",), "occluded": True})
