@@ -63,3 +63,17 @@ def test_without_types_every_skill_counts_and_all_questions_together() -> None:
     assert not gate.accepted
     assert "counting fell by 20.0 points" in gate.reason
     assert "everything retained fell by 20.0 points" in gate.reason
+
+
+def test_a_fall_spread_over_all_types_is_seen_where_no_type_has_questions_enough() -> None:
+    types = [f"type{i}" for i in range(11)]
+    before = [o for kind in types for o in _about_its_own(kind, answers("before", kind, 22, 23))]
+    after = [o for kind in types for o in _about_its_own(kind, answers("after", kind, 20, 23))]
+    gate = decide(before, after, margin=0.02)
+    assert not gate.accepted
+    assert "everything retained fell by 8.7 points" in gate.reason
+    assert "type" not in gate.reason
+
+
+def _about_its_own(kind: str, observations: list[Observation]) -> list[Observation]:
+    return [o.model_copy(update={"image_id": f"{kind}/{o.image_id}"}) for o in observations]

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from scotoma.core import Claim, ImageRecord, ImageSource, Observation, Tags
+from scotoma.core import Claim, ImageRecord, ImageSource, Observation, Tags, World
 from scotoma.discover.curriculum import Curriculum
 from scotoma.discover.episode import Episode, Explored, Proposal, Turn
 from scotoma.discover.explorer import Explorer
@@ -60,6 +60,7 @@ class Episodes:
         reference: Reference | None = None,
     ) -> None:
         self.interview = interview
+        self.source = source
         self.settings = settings
         self.seed = seed
         self.questioner: Questioner = open_questioner(settings, seed)
@@ -132,7 +133,7 @@ class Episodes:
     @property
     def images_per_step(self) -> int:
         """New images that a step takes: the questioner's, then the explorer's."""
-        return self.settings.looked_at + self.settings.explored_images
+        return self.settings.looked_at + self.settings.explored_images(isinstance(self.source, World))
 
     def _explore(self, explorer: Explorer, step: int, images: Sequence[ImageRecord]) -> Explored:
         """The explorer's questions of this step; the surrogate learns of them too."""

@@ -43,7 +43,7 @@ class Pick:
 
 
 class Explorer:
-    """`explored_images` new images per step, of which the pool proposes questions."""
+    """`settings.explored_images` new images per step, about which the pool proposes questions."""
 
     def __init__(self, pool: Pool, settings: DiscoverSettings, seed: int) -> None:
         self.pool = pool

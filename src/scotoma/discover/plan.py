@@ -127,7 +127,7 @@ def discovery_rows(settings: DiscoverySettings, world: bool) -> list[PlanRow]:
     """The stages of a discovery and its proof; `world`: questions come from templates and are judged by facts."""
     asking, proof = settings.discover, settings.confirm
     wishes = min(asking.wishes_per_image, max(1, len(asking.wishes)))
-    looks = asking.steps * (asking.looked_at + asking.explored_images)
+    looks = asking.steps * (asking.looked_at + asking.explored_images(world))
     proposals = asking.steps * asking.looked_at * asking.turns * wishes * asking.group_size
     if not world:  # else the explorer's are templates
         proposals += asking.steps * asking.explored * PROPOSED_PER_EXPLORED

@@ -7,6 +7,7 @@ questioner where the images have none. Facts say which are valid, or the judge.
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -156,13 +157,20 @@ class Pool:
         prompts = [
             prompt_for(record, wish=wish, earlier=(), style=style, name=f"{key}/{wish}")
             for record, key in zip(images, keys, strict=True)
-            for wish in (self._settings.wishes or (None,))[: self.per_image]
+            for wish in self._wishes(key)
         ]
         rollouts = self._frozen.propose(prompts, 1, keys[0])
         self.unjudged.update(self._frozen.lost)
         self._frozen.lost.clear()
         self.words |= self._frozen.words
         return [(rollout.prompt.image, rollout.text) for rollout in rollouts]
+
+    def _wishes(self, key: str) -> Sequence[str | None]:
+        """What is asked about an image: every wish or, where they are more than its questions, some by chance."""
+        wishes = self._settings.wishes or (None,)
+        most = min(self.per_image, len(wishes))
+        chosen = random.Random(seed_of(key)).sample(range(len(wishes)), most)
+        return [wishes[i] for i in sorted(chosen)]
 
 
 def endless(source: ImageSource, split: Split, seed: int) -> Iterator[ImageRecord]:

@@ -131,10 +131,12 @@ class DiscoverSettings(Settings):
         """Whether a questioner is trained: one that is never asked learns nothing."""
         return self.reinforce and self.looked_at > 0
 
-    @property
-    def explored_images(self) -> int:
-        """Images per step that the exploring questions are proposed about."""
-        return math.ceil(self.explored * PROPOSED_PER_EXPLORED / PER_IMAGE)
+    def explored_images(self, world: bool) -> int:
+        """Images per step that the exploring questions are proposed about; of a world templates propose, else the
+        questioner, one question for each wish.
+        """
+        per_image = PER_IMAGE if world else min(PER_IMAGE, max(1, len(self.wishes)))
+        return math.ceil(self.explored * PROPOSED_PER_EXPLORED / per_image)
 
 
 class ConfirmSettings(Settings):

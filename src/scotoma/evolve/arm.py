@@ -156,8 +156,15 @@ def _taught_first(shop: Workshop, arm: Arm, made: Made, number: int) -> list[Sam
 def _new_without_signal(shop: Workshop, arm: Arm, number: int) -> set[str]:
     modes = _without_signal(shop, arm, number)
     if shop.settings.repair.warm_start_once:
-        modes = modes.difference(*(_without_signal(shop, arm, n) for n in range(1, number)))
+        earlier = (n for n in range(1, number) if _kept(shop, arm, n))
+        modes = modes.difference(*(_without_signal(shop, arm, n) for n in earlier))
     return modes
+
+
+def _kept(shop: Workshop, arm: Arm, number: int) -> bool:
+    """Whether the weights of a round went on: what the gate threw away has taught nothing."""
+    gate = shop.run.ledger.done(f"round{number}/{arm}/gate")
+    return gate is None or bool(gate.get("accepted"))
 
 
 def _without_signal(shop: Workshop, arm: Arm, number: int) -> set[str]:

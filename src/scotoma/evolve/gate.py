@@ -25,10 +25,11 @@ class Gate:
 def decide(
     before: Sequence[Observation], after: Sequence[Observation], margin: float, alpha: float = 0.05
 ) -> Gate:
-    """Per question type (tag `type`): a fall beyond `margin` that is significant at q ≤ `alpha` keeps the old weights.
-    Photos have no types; there it is every skill by itself, and all questions together, since a skill may have few.
+    """A fall beyond `margin` that is significant at q ≤ `alpha` keeps the old weights: of a question type (tag `type`;
+    photos have none, there of a skill), or of all questions together, where a broad fall shows that no type has
+    questions enough to tell.
 
-    Exact paired tests on the same questions, clustered by image (`paired_test`); Benjamini–Hochberg over the types.
+    Exact paired tests on the same questions, clustered by image (`paired_test`); Benjamini–Hochberg over all of them.
     """
     types = sorted({name for o in before for name in _types(o)})
     pairs = [
@@ -49,4 +50,5 @@ def decide(
 
 def _types(observation: Observation) -> tuple[str, ...]:
     kind = observation.tags.get("type")
-    return (str(kind),) if kind is not None else (*skills_of(observation.tags), "everything retained")
+    own = (str(kind),) if kind is not None else skills_of(observation.tags)
+    return (*own, "everything retained")

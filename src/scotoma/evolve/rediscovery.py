@@ -81,7 +81,7 @@ def rediscover(
         "before",
     )
     check_answered(before, MOST_LOST)
-    opened = _opened(confirmed, pairs, {o.key: o for o in before})
+    opened = _opened(confirmed, pairs, {o.key: o for o in before}, suspected=len(modes))
     first = run.ledger.observations("discover")
     judge = fallible(run.ledger, [*now, *first])
     after, once = failure_rate(now), failure_rate(first)
@@ -121,16 +121,22 @@ def _settings(settings: EvolveSettings, policy: Policy, out: Path) -> DiscoveryS
 
 
 def _opened(
-    modes: Sequence[FailureMode], pairs: Sequence[Sequence[Observation]], before: Mapping[str, Observation]
+    modes: Sequence[FailureMode],
+    pairs: Sequence[Sequence[Observation]],
+    before: Mapping[str, Observation],
+    suspected: int,
 ) -> list[OpenedSummary]:
-    """The modes in which the repaired model fails significantly more than the untrained one, on the same questions."""
+    """The modes in which the repaired model fails significantly more than the untrained one, on the same questions.
+    The answers that confirmed a mode are among them, so all that were suspected count as tests (Holm).
+    """
     both = [[(o, before[o.key]) for o in pair if o.answered and before[o.key].answered] for pair in pairs]
     tests = [
         paired_test([_wrong(new) for new, _ in pair], [_wrong(old) for _, old in pair], _images(pair))
         for pair in both
     ]
     found = []
-    for mode, pair, p in zip(modes, both, holm(tests), strict=True):
+    unconfirmed = [1.0] * (suspected - len(tests))
+    for mode, pair, p in zip(modes, both, holm([*tests, *unconfirmed]), strict=False):
         now, then = (clustered_rate([_wrong(side[i]) for side in pair], _images(pair)) for i in (0, 1))
         if p <= ALPHA and now.value > then.value:
             found.append(
