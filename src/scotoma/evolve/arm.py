@@ -16,6 +16,7 @@ from scotoma.evolve.diagnosis import AIMED, diagnose
 from scotoma.evolve.gate import decide
 from scotoma.evolve.lesson import Examined, Learnt, Lesson, examine
 from scotoma.evolve.rehearsal import rehearsal
+from scotoma.evolve.repair_job import RepairJob
 from scotoma.evolve.settings import Arm
 from scotoma.evolve.supply import evened, pictures_for, supply
 from scotoma.evolve.worker import processes_for, side_by_side
@@ -59,17 +60,19 @@ def turn(shop: Workshop, number: int, policies: Mapping[Arm, Policy]) -> dict[Ar
         name, made, policy = f"round{number}/{arm}", supplies[arm], policies[arm]
         lessons[name] = Lesson(
             name=name,
-            before=policy.weights,
-            samples=made.samples,
-            images=made.images | familiar,
-            taught_first=taught[arm],
-            rehearsal=rehearsed,
-            settings=shop.settings.repair,
-            seed=shop.settings.seed + number,
-            out=shop.run.path / "checkpoints" / name,
+            repair=RepairJob(
+                policy=policy.weights,
+                samples=made.samples,
+                images=made.images | familiar,
+                settings=shop.settings.repair,
+                seed=shop.settings.seed + number,
+                out=shop.run.path / "checkpoints" / name,
+                warm_start=taught[arm],
+                rehearsal=rehearsed,
+                answers=shop.settings.answers,
+            ),
             held_back=shop.held_back,
             test=shop.test,
-            answers=shop.settings.answers,
             judge=shop.settings.judge,
             retained_before=ledger.observations(f"gate/{policy.name}/retained"),
             margin=shop.settings.gate_margin,
@@ -80,7 +83,7 @@ def turn(shop: Workshop, number: int, policies: Mapping[Arm, Policy]) -> dict[Ar
     for name, learnt in side_by_side(lessons, at_once, shop.progress):
         # A stop may have come between the two: then only the examination is new.
         if ledger.done(f"{name}/reinforce") is None:
-            _note_training(shop, lessons[name], learnt)
+            _note_training(shop, name, lessons[name].repair, learnt)
         _write_down(shop, name, learnt.examined)
     return {arm: _gated(shop, f"round{number}/{arm}", policy) for arm, policy in policies.items()}
 
@@ -102,33 +105,33 @@ def _write_down(shop: Workshop, name: str, examined: Examined) -> None:
     shop.run.ledger.finish(f"examine/{name}", observations=[*examined.gate, *examined.test])
 
 
-def _note_training(shop: Workshop, lesson: Lesson, learnt: Learnt) -> None:
+def _note_training(shop: Workshop, name: str, job: RepairJob, learnt: Learnt) -> None:
     curve: list[CurvePoint] = []
     for step in learnt.report.steps:
         if step.reward_mean is not None:
             curve.append(CurvePoint(step.step, "reward", step.reward_mean))
         curve.append(CurvePoint(step.step, "kl", step.kl))
     shop.run.ledger.finish(
-        f"{lesson.name}/reinforce",
+        f"{name}/reinforce",
         {
             "engine": learnt.report.engine,
             "steps": learnt.report.steps_kept,
             "stopped": learnt.report.stopped,
-            "samples": len(lesson.samples),
-            "warm_start_steps": shop.settings.repair.warm_start_steps if lesson.taught_first else 0,
-            "taught_first": _aims(lesson),
-            "rehearsed": len(lesson.rehearsal),
+            "samples": len(job.samples),
+            "warm_start_steps": job.settings.warm_start_steps if job.warm_start else 0,
+            "taught_first": _aims(job),
+            "rehearsed": len(job.rehearsal),
             "seconds": learnt.seconds,
         },
         curve=curve,
     )
 
 
-def _aims(lesson: Lesson) -> list[str]:
+def _aims(job: RepairJob) -> list[str]:
     """The modes that the warm start was aimed at: none where it took any of the samples."""
-    if len(lesson.taught_first) == len(lesson.samples):
+    if len(job.warm_start) == len(job.samples):
         return []
-    return sorted({sample.mode_id for sample in lesson.taught_first if sample.mode_id is not None})
+    return sorted({sample.mode_id for sample in job.warm_start if sample.mode_id is not None})
 
 
 def _taught_first(shop: Workshop, arm: Arm, made: Made, number: int) -> list[Sample]:
