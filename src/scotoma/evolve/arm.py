@@ -53,8 +53,8 @@ def turn(shop: Workshop, number: int, policies: Mapping[Arm, Policy]) -> dict[Ar
         }
     )
     due = [arm for arm in policies if ledger.done(f"examine/round{number}/{arm}") is None]
-    taught = {arm: _taught_first(shop, arm, supplies[arm], number) for arm in due}
-    rehearsed = rehearsal(shop) if any(taught.values()) else []
+    warm_starts = {arm: _warm_start(shop, arm, supplies[arm], number) for arm in due}
+    rehearsed = rehearsal(shop) if any(warm_starts.values()) else []
     familiar = pictures_for(shop, rehearsed)
     for arm in due:
         name, made, policy = f"round{number}/{arm}", supplies[arm], policies[arm]
@@ -67,7 +67,7 @@ def turn(shop: Workshop, number: int, policies: Mapping[Arm, Policy]) -> dict[Ar
                 settings=shop.settings.repair,
                 seed=shop.settings.seed + number,
                 out=shop.run.path / "checkpoints" / name,
-                warm_start=taught[arm],
+                warm_start=warm_starts[arm],
                 rehearsal=rehearsed,
                 answers=shop.settings.answers,
             ),
@@ -134,7 +134,7 @@ def _aims(job: RepairJob) -> list[str]:
     return sorted({sample.mode_id for sample in job.warm_start if sample.mode_id is not None})
 
 
-def _taught_first(shop: Workshop, arm: Arm, made: Made, number: int) -> list[Sample]:
+def _warm_start(shop: Workshop, arm: Arm, made: Made, number: int) -> list[Sample]:
     """The samples of the warm start, if the round has one: where the arm that knows the modes has some without signal,
     by default each mode once in a run, since every such start costs its neighbours a little. Then every arm takes as
     many steps: with the samples of its own modes without signal, or where it has none with any.

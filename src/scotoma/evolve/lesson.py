@@ -62,17 +62,17 @@ class Lesson:
     margin: float
     """By how much a retained skill may fall."""
 
-    def __call__(self, report: Progress) -> Learnt:
+    def __call__(self, progress: Progress) -> Learnt:
         """Train, then examine."""
         started = time.monotonic()
 
         def on_step(step: StepReport) -> None:
-            report(f"train {self.name}", step.step + 1, self.repair.settings.steps)
+            progress(f"train {self.name}", step.step + 1, self.repair.settings.steps)
 
         training = reinforce(self.repair, on_step=on_step, keep_going=self._good)
         seconds = time.monotonic() - started
         asking = self._interview(self.repair.out / "policy")
-        return Learnt(training, examine(asking, self.name, self.held_back, self.test, report), seconds)
+        return Learnt(training, examine(asking, self.name, self.held_back, self.test, progress), seconds)
 
     def _good(self, checkpoint: Path) -> bool:
         """Whether no retained skill has fallen so far."""
