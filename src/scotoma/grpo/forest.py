@@ -19,6 +19,7 @@ from transformers import ProcessorMixin
 from scotoma.grpo.budget import fits, positions_of
 from scotoma.grpo.encoding import Tokens, encode_prompts
 from scotoma.grpo.rollout import Prompt
+from scotoma.models.batching import within_budget
 from scotoma.models.families import Pixels
 from scotoma.models.prompts import (
     Encoded,
@@ -113,26 +114,19 @@ class Forest:
         self, trees: Sequence[Tree], rows: Sequence[ImageTree], budget: int, lengths: dict[int, int]
     ) -> Iterator[Grove]:
         device = next(self.model.parameters()).device
-        sizes = [_size(tree) for tree in trees]
-        start = 0
-        while start < len(trees):
-            end, longest = start + 1, sizes[start]
-            while end < len(trees) and max(longest, sizes[end]) * (end + 1 - start) <= budget:
-                longest = max(longest, sizes[end])
-                end += 1
-            chosen = rows[start:end]
-            members = tuple(branch for row in chosen for branch in row.members)
+        grown = list(zip(trees, rows, strict=True))
+        for batch in within_budget(grown, [_size(tree) for tree in trees], budget):
+            members = tuple(branch for _, row in batch for branch in row.members)
             order = tuple(i for branch in members for i in branch)
             yield Grove(
-                trees=tuple(trees[start:end]),
-                pixels=stack([image for row in chosen for image in row.pixels], device),
+                trees=tuple(tree for tree, _ in batch),
+                pixels=stack([image for _, row in batch for image in row.pixels], device),
                 members=members,
                 order=order,
                 lengths=tuple(lengths.get(i, 0) for i in order),
                 pad_id=self.pad_id,
                 device=device,
             )
-            start = end
 
 
 def _size(tree: Tree) -> int:

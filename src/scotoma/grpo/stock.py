@@ -27,10 +27,11 @@ from scotoma.grpo.config import GRPOConfig
 from scotoma.grpo.encoding import Tokens, encode_prompts
 from scotoma.grpo.rollout import Prompt, Rollout
 from scotoma.grpo.trainer import Trainer, seed_of
+from scotoma.models.batching import within_budget
 from scotoma.models.growth import Decoding
 from scotoma.models.quiet import quiet
 from scotoma.models.rows import Row, RowEncoder, completion_batch
-from scotoma.models.stock import complete, within_budget
+from scotoma.models.stock import complete
 
 _ALL_BUT_LORA = r"^(?!.*lora_)"
 """A `frozen` pattern: every parameter that is no adapter's."""
