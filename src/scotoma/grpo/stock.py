@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, ProcessorMixin
 
+from scotoma.grpo.adapters import lora
 from scotoma.grpo.budget import fits, positions_of
 from scotoma.grpo.checkpoint import save_checkpoint
 from scotoma.grpo.config import GRPOConfig
@@ -162,9 +163,8 @@ class StockTrainer(Trainer):
 
 def _with_adapters(model: PreTrainedModel, config: GRPOConfig) -> Any:
     """The model with fresh LoRA adapters on its linear layers, the same ones for the same seed."""
-    from peft import LoraConfig, get_peft_model
+    from peft import get_peft_model
 
-    lora = LoraConfig(r=config.lora_rank, lora_alpha=2 * config.lora_rank, target_modules="all-linear")
     with quiet(), torch.random.fork_rng():
         torch.manual_seed(config.seed)
-        return get_peft_model(model, lora)
+        return get_peft_model(model, lora(config))
