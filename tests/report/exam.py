@@ -125,7 +125,8 @@ def exam(
                 ):
                     ask(f"test/{name}/{part}", f"test/{name}/{part}", "test", pick=pick, gain=gain, seed=seed)
                 run.ledger.finish(f"{name}/generate", {"samples": 600})
-                run.ledger.finish(f"{name}/reinforce", {"steps": 60}, curve=_learning(name, rng))
+                trained = {"steps": 60, "skipped_updates": 3 if name == "round2/uniform" else 0}
+                run.ledger.finish(f"{name}/reinforce", trained, curve=_learning(name, rng))
                 refused = name == "round2/uniform"
                 reason = "size fell by 3 points" if refused else "no retained skill fell"
                 run.ledger.finish(f"{name}/gate", {"accepted": not refused, "reason": reason})
@@ -236,6 +237,10 @@ def _learning(name: str, rng: random.Random) -> list[CurvePoint]:
         points += [
             CurvePoint(step, "reward", level),
             CurvePoint(step, "kl", 0.04 * rise + rng.random() * 0.004),
+            CurvePoint(step, "entropy", 2.0 - 1.2 * rise),
+            CurvePoint(step, "zero_variance_share", 0.1 + 0.4 * rise),
+            CurvePoint(step, "grad_norm", 3.0 - 2.0 * rise),
+            CurvePoint(step, "clip_share", 0.0),
         ]
         if name == "discover":
             points += [

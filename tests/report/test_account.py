@@ -64,6 +64,7 @@ def test_an_unfinished_run_is_accounted_for_from_its_ledger(tmp_path: Path) -> N
         asked = run.ledger.observations("test/round1/targeted/modes")
     [turn] = summary.rounds
     targeted = turn.arms["targeted"]
+    assert targeted.skipped_updates == 0
     assert (targeted.samples, targeted.steps, targeted.gate) == (600, 60, "accepted")
     assert targeted.modes_accuracy_after is not None
     right = sum(item.outcome == "correct" for item in asked)

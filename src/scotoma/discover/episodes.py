@@ -33,6 +33,7 @@ from scotoma.discover.reference import Reference
 from scotoma.discover.reward import reward
 from scotoma.discover.settings import DiscoverSettings
 from scotoma.discover.surrogate import Surrogate, SurrogateSettings
+from scotoma.grpo.report import StepReport
 from scotoma.grpo.rollout import Prompt, Rollout
 from scotoma.models.sentences import SentenceEmbedder
 
@@ -124,6 +125,7 @@ class Episodes:
         invalid: Counter[str] = Counter()
         reasons: Counter[str] = Counter()
         terms_paid: dict[str, list[float]] = {}
+        training: dict[str, list[float]] = {}
         beside = 0
         words: dict[str, str] = {}
         passages: dict[str, Passage] = {}
@@ -153,9 +155,12 @@ class Episodes:
             for term, values in self._terms(proposals, scores).items():
                 terms_paid.setdefault(term, []).extend(values)
             rewards = self._pay(proposals, observations, scores)
-            update = self.questioner.learn(
-                [replace(p.rollout, reward=value) for p, value in zip(proposals, rewards, strict=True)]
-            )
+            scored = [replace(p.rollout, reward=value) for p, value in zip(proposals, rewards, strict=True)]
+            update = self.questioner.learn(scored)
+            if self.settings.trains:
+                updates = [update] if update is not None else []
+                for name, value in StepReport.of(step, scored, updates).diagnostics.items():
+                    training.setdefault(name, []).append(value)
             self._remember(proposals, observations)
             for observation in observations.values():
                 if observation.outcome in ("correct", "failure"):
@@ -174,6 +179,7 @@ class Episodes:
             "kl": fmean(kl) if kl else 0.0,
             "complexity": fmean(complexity(o.tags) for o in answered) if answered else 0.0,
             **{term: fmean(values) for term, values in terms_paid.items() if values},
+            **{name: fmean(values) for name, values in training.items()},
         }
         if reasons:
             figures["random_share"] = reasons["random"] / reasons.total()

@@ -24,7 +24,7 @@ from scotoma.evolve.workshop import Policy, Workshop
 from scotoma.generate.pipeline import Made
 from scotoma.models.checkpoint import accelerated
 from scotoma.models.spec import trained
-from scotoma.store.ledger import CurvePoint
+from scotoma.store.ledger import CurvePoint, Ledger
 
 
 def examine_base(shop: Workshop, base: Policy) -> None:
@@ -83,7 +83,7 @@ def turn(shop: Workshop, number: int, policies: Mapping[Arm, Policy]) -> dict[Ar
     for name, learnt in side_by_side(lessons, at_once, shop.progress):
         # A stop may have come between the two: then only the examination is new.
         if ledger.done(f"{name}/reinforce") is None:
-            _note_training(shop, name, lessons[name].repair, learnt)
+            note_training(ledger, name, lessons[name].repair, learnt)
         _write_down(shop, name, learnt.examined)
     return {arm: _gated(shop, f"round{number}/{arm}", policy) for arm, policy in policies.items()}
 
@@ -105,18 +105,22 @@ def _write_down(shop: Workshop, name: str, examined: Examined) -> None:
     shop.run.ledger.finish(f"examine/{name}", observations=[*examined.gate, *examined.test])
 
 
-def _note_training(shop: Workshop, name: str, job: RepairJob, learnt: Learnt) -> None:
+def note_training(ledger: Ledger, name: str, job: RepairJob, learnt: Learnt) -> None:
+    """Write a training down: its document, and its learning curves."""
+    report = learnt.report
     curve: list[CurvePoint] = []
-    for step in learnt.report.steps:
+    for step in report.steps:
         if step.reward_mean is not None:
             curve.append(CurvePoint(step.step, "reward", step.reward_mean))
         curve.append(CurvePoint(step.step, "kl", step.kl))
-    shop.run.ledger.finish(
+        curve += [CurvePoint(step.step, figure, value) for figure, value in step.diagnostics.items()]
+    ledger.finish(
         f"{name}/reinforce",
         {
-            "engine": learnt.report.engine,
-            "steps": learnt.report.steps_kept,
-            "stopped": learnt.report.stopped,
+            "engine": report.engine,
+            "steps": report.steps_kept,
+            "stopped": report.stopped,
+            "skipped_updates": report.skipped_updates,
             "samples": len(job.samples),
             "warm_start_steps": job.settings.warm_start_steps if job.warm_start else 0,
             "taught_first": _aims(job),

@@ -20,7 +20,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache, partial
 from pathlib import Path
-from statistics import fmean, pstdev
 from typing import Any, Protocol
 
 import torch
@@ -28,7 +27,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, ProcessorMixin
 
 from scotoma.core import ConfigError
-from scotoma.grpo.advantage import group_advantages, zero_variance_share
+from scotoma.grpo.advantage import group_advantages
 from scotoma.grpo.checkpoint import save_checkpoint
 from scotoma.grpo.config import GRPOConfig
 from scotoma.grpo.encoding import Tokens, answer_tokens
@@ -141,25 +140,11 @@ class Trainer(ABC):
         rewarded = time.perf_counter()
         step, learning_rate = self.steps_done, config.learning_rate_at(self.steps_done)
         updates = self.update(rollouts)
-        rewards = [rollout.reward for rollout in rollouts if rollout.reward is not None]
-        tokens = [value for rollout in rollouts for value in rollout.log_probs]
-        by_group = [[rollouts[i].reward for i in members] for members in groups(rollouts).values()]
-        last = updates[-1] if updates else Update()
-        return StepReport(
-            step=step,
-            reward_mean=fmean(rewards) if rewards else None,
-            reward_std=pstdev(rewards) if rewards else None,
-            zero_variance_share=zero_variance_share(by_group),
-            kl=last.kl,
-            entropy=-fmean(tokens) if tokens else 0.0,
-            clip_share=last.clip_share,
-            loss=last.loss,
-            grad_norm=last.grad_norm,
+        return StepReport.of(
+            step,
+            rollouts,
+            updates,
             learning_rate=learning_rate,
-            completions=len(rollouts),
-            masked=len(rollouts) - len(rewards),
-            tokens=len(tokens),
-            skipped_updates=sum(update.skipped for update in updates),
             seconds={
                 "rollout": sampled - started,
                 "reward": rewarded - sampled,

@@ -91,6 +91,7 @@ def _arm(run: Run, measured: Measurements, after: Checkpoint) -> ArmSummary:
         warm_start_steps=trained.get("warm_start_steps", 0),
         taught_first=trained.get("taught_first", []),
         rehearsed=trained.get("rehearsed", 0),
+        skipped_updates=trained.get("skipped_updates", 0),
         modes_accuracy_before=measured.accuracy(before, part="modes"),
         modes_accuracy_after=measured.accuracy(after, part="modes"),
         retained_accuracy_before=measured.accuracy(before, part="retained"),
