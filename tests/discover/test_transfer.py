@@ -48,6 +48,18 @@ def test_it_is_a_whole_checkpoint_with_the_weights_after_the_last_step(trained: 
     assert any(not (kept[name].float() == before[name].float()).all() for name in shared)
 
 
+def test_its_training_is_told_in_curves(trained: Path) -> None:
+    with Run.read(trained) as run:
+        curves = {
+            name: [point.value for point in run.ledger.curve("discover", name=name)]
+            for name in ("zero_variance_share", "entropy", "clip_share", "grad_norm")
+        }
+    assert [len(curves[name]) for name in ("zero_variance_share", "entropy", "clip_share")] == [2, 2, 2]
+    assert all(0 <= share <= 1 for share in curves["zero_variance_share"])
+    assert all(entropy > 0 for entropy in curves["entropy"])
+    assert all(norm > 0 for norm in curves["grad_norm"])
+
+
 def test_it_is_prompted_as_it_was_trained_without_being_told(elsewhere: DiscoverSettings) -> None:
     assert prompt_style(elsewhere) == prompt_style(SETTINGS) == "short"
     assert prompt_style(elsewhere.model_copy(update={"prompts": "chat"})) == "chat"
@@ -62,6 +74,7 @@ def test_it_asks_another_candidate_valid_questions_and_learns_nothing(
         asked = run.ledger.observations("discover")
         valid = [point.value for point in run.ledger.curve("discover", name="valid_rate")]
         kl = [point.value for point in run.ledger.curve("discover", name="kl")]
+        assert not run.ledger.curve("discover", name="entropy")
     assert len(asked) == SETTINGS.steps * SETTINGS.queries
     assert all(o.verdict.valid and o.asked_by == "questioner" for o in asked)
     assert len({o.question for o in asked}) > 6

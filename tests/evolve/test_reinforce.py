@@ -9,6 +9,7 @@ import pytest
 
 from scotoma.core import ImageRecord, Request, Sample, Sampling
 from scotoma.evolve.reinforce import reinforce, reward
+from scotoma.evolve.repair_job import RepairJob
 from scotoma.evolve.settings import RepairSettings
 from scotoma.grpo.report import StepReport
 from scotoma.grpo.rollout import Completion, Prompt, RewardFunction, Rollout
@@ -70,7 +71,9 @@ def test_a_warm_start_ends_in_a_stock_checkpoint_with_or_without_adapters(
         engine=engine, lora_rank=lora_rank, samples=8, steps=1, images_per_step=2, group_size=2,
         max_new_tokens=2, warm_start_steps=3, warm_start_rate=1e-2, learning_rate=1e-9,
     )  # fmt: skip
-    report = reinforce(f"hf:{policy}", samples, images, settings, 0, tmp_path / "out", samples)
+    report = reinforce(
+        RepairJob(f"hf:{policy}", samples, images, settings, 0, tmp_path / "out", warm_start=samples)
+    )
     before, after = open_checkpoint(policy).model, open_checkpoint(report.checkpoint).model
     old = dict(before.named_parameters())
     taught = max(
@@ -87,7 +90,11 @@ def test_one_image_a_step_is_enough_for_a_warm_start(tmp_path: Path) -> None:
         engine="shared", samples=8, steps=1, images_per_step=1, group_size=2, max_new_tokens=1,
         warm_start_steps=30, warm_start_rate=1e-2, learning_rate=1e-9,
     )  # fmt: skip
-    report = reinforce(f"hf:{policy}", [sample], {image.id: image}, settings, 0, tmp_path / "out", [sample])
+    report = reinforce(
+        RepairJob(
+            f"hf:{policy}", [sample], {image.id: image}, settings, 0, tmp_path / "out", warm_start=[sample]
+        )
+    )
     [reply] = load_model(f"hf:{report.checkpoint}").answer(
         [Request((image,), sample.question, sampling=Sampling(max_tokens=1))]
     )
@@ -116,7 +123,9 @@ def test_what_is_rehearsed_is_kept_while_something_else_is_taught(tmp_path: Path
     )  # fmt: skip
 
     def says(rehearsal: list[Sample], out: str) -> list[str]:
-        report = reinforce(f"hf:{policy}", taught, images, settings, 0, tmp_path / out, taught, rehearsal)
+        report = reinforce(
+            RepairJob(f"hf:{policy}", taught, images, settings, 0, tmp_path / out, taught, rehearsal)
+        )
         asked = [Request((images[s.image_id],), s.question, sampling=Sampling(max_tokens=1)) for s in known]
         return [reply.text for reply in load_model(f"hf:{report.checkpoint}").answer(asked)]
 
@@ -159,5 +168,5 @@ def test_a_step_has_as_many_questions_however_many_a_picture_has(
             for i in range(24)
         ]
         out = tmp_path / str(of_each)
-        reinforce(f"hf:{policy}", samples, images, settings, 0, out, samples[:4])
+        reinforce(RepairJob(f"hf:{policy}", samples, images, settings, 0, out, warm_start=samples[:4]))
     assert seen == [settings.questions_per_step] * 12

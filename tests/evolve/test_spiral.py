@@ -96,6 +96,16 @@ def test_all_arms_get_the_same_volume_and_steps(whole: tuple[Path, Summary]) -> 
     assert len({(arm.warm_start_steps, arm.rehearsed) for arm in turn.arms.values()}) == 1
 
 
+def test_a_training_leaves_its_diagnostics_as_curves(whole: tuple[Path, Summary]) -> None:
+    ledger = Run.read(whole[0] / "run").ledger
+    for name, arm in whole[1].rounds[0].arms.items():
+        done = ledger.done(f"round1/{name}/reinforce")
+        assert done is not None
+        assert arm.skipped_updates == done["skipped_updates"] == 0
+        curves = {point.name for point in ledger.curve(f"round1/{name}/reinforce")}
+        assert {"reward", "kl", "zero_variance_share", "entropy", "clip_share"} <= curves
+
+
 def test_supervised_steps_are_told_with_the_modes_that_they_were_aimed_at(
     whole: tuple[Path, Summary],
 ) -> None:

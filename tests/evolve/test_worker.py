@@ -26,21 +26,21 @@ ROOT = Path(__file__).parents[2]
 class Square:
     number: int
 
-    def __call__(self, report: Progress) -> tuple[int, int]:
-        report(f"square {self.number}", 1, 1)
+    def __call__(self, progress: Progress) -> tuple[int, int]:
+        progress(f"square {self.number}", 1, 1)
         print("noise on stdout harms nothing")
         return self.number**2, os.getpid()
 
 
 @dataclass(frozen=True)
 class Refuse:
-    def __call__(self, report: Progress) -> None:
+    def __call__(self, progress: Progress) -> None:
         raise ConfigError("no such thing", hint="try another")
 
 
 @dataclass(frozen=True)
 class Stumble:
-    def __call__(self, report: Progress) -> None:
+    def __call__(self, progress: Progress) -> None:
         _ = {}["missing"]
 
 
@@ -50,14 +50,14 @@ class Hold:
 
     lock: Any = field(default_factory=threading.Lock)
 
-    def __call__(self, report: Progress) -> None: ...
+    def __call__(self, progress: Progress) -> None: ...
 
 
 @dataclass(frozen=True)
 class BringBack:
     what: Callable[[], object]
 
-    def __call__(self, report: Progress) -> object:
+    def __call__(self, progress: Progress) -> object:
         return self.what()
 
 
@@ -74,7 +74,7 @@ def sealed() -> Sealed:
 
 @dataclass(frozen=True)
 class Die:
-    def __call__(self, report: Progress) -> None:
+    def __call__(self, progress: Progress) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -82,9 +82,9 @@ class Die:
 class Linger:
     note: Path
 
-    def __call__(self, report: Progress) -> None:
+    def __call__(self, progress: Progress) -> None:
         self.note.write_text(str(os.getpid()))
-        report("lingering", 0, 1)
+        progress("lingering", 0, 1)
         time.sleep(600)
 
 

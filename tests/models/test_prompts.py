@@ -99,6 +99,15 @@ def test_equal_prompts_share_a_branch(idefics3: Checkpoint) -> None:
     assert tree.members == ((0, 2), (1,))
 
 
+def test_leaves_stand_in_the_order_of_the_prompts_that_a_branch_asks(idefics3: Checkpoint) -> None:
+    one, other = requests(1, 2)
+    (bare,) = image_trees(_encode(idefics3, [one, other, one]))
+    leafy = bare.with_leaves([(7,), (8, 2), (9,)])
+    assert [branch.leaves for branch in leafy.tree.branches] == [((7,), (9,)), ((8, 2),)]
+    assert [branch.leaves for branch in bare.tree.branches] == [(), ()]
+    assert replace(leafy, tree=bare.tree) == bare
+
+
 def test_the_prefix_is_as_long_as_it_can_be(idefics3: Checkpoint) -> None:
     image = picture(0)
     texts = ("is there a red star ?", "is there a red circle ?", "is there a small star ?")

@@ -129,7 +129,9 @@ def exam(
                 run.ledger.finish(f"{name}/generate", {"samples": 600})
                 examine(name, gain=(0.4 if arm == "targeted" else 0.12) * turn)
                 run.ledger.finish(
-                    f"{name}/reinforce", {"samples": 600, "steps": 60}, curve=_learning(name, rng)
+                    f"{name}/reinforce",
+                    {"samples": 600, "steps": 60, "skipped_updates": 3 if name == "round2/uniform" else 0},
+                    curve=_learning(name, rng),
                 )
                 refused = name == "round2/uniform"
                 reason = "size fell by 3 points" if refused else "no retained skill fell"
@@ -245,6 +247,10 @@ def _learning(name: str, rng: random.Random) -> list[CurvePoint]:
         points += [
             CurvePoint(step, "reward", level),
             CurvePoint(step, "kl", 0.04 * rise + rng.random() * 0.004),
+            CurvePoint(step, "entropy", 2.0 - 1.2 * rise),
+            CurvePoint(step, "zero_variance_share", 0.1 + 0.4 * rise),
+            CurvePoint(step, "grad_norm", 3.0 - 2.0 * rise),
+            CurvePoint(step, "clip_share", 0.0),
         ]
         if name == "discover":
             points += [

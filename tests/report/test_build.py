@@ -164,6 +164,23 @@ def test_learning_curves_of_questioner_and_candidate(report: Path) -> None:
             assert all(0 <= x <= 300 and 0 <= y <= 148 for x, y in points)
 
 
+def test_how_the_training_itself_went_is_behind_a_fold(report: Path) -> None:
+    [curves] = read(report).findall(".//section[@id='curves']")
+    folded = [svg.attrib["aria-label"] for svg in curves.findall(".//details//svg")]
+    assert len(curves.findall(".//details")) == 3  # the questioner's, and one of each round
+    assert len(folded) == 9  # nothing was ever clipped
+    assert "Candidate, round 2: entropy of the policy, nats per token, steps 0 to 59" in folded
+    assert not any("reward" in label.split(", steps")[0].rsplit(": ", 1)[-1].split() for label in folded)
+
+
+def test_updates_that_were_skipped_are_told_where_there_are_any(report: Path) -> None:
+    text = words(report)
+    assert text.count("skipped") == 1
+    assert (
+        "uniform: 600 samples, 60 GRPO steps ( 3 updates skipped : loss or gradient was not finite)" in text
+    )
+
+
 def test_the_four_outcomes_are_counted_apart(run: Path, report: Path) -> None:
     section = words(report, ".//section[@id='discovery']")
     with Run.read(run) as opened:

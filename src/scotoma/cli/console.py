@@ -183,6 +183,18 @@ def show_mixture(summary: Summary) -> None:
     out.print(table)
 
 
+def show_skipped_updates(summary: Summary) -> None:
+    """A line per training in which updates were skipped; mostly nothing."""
+    for turn in summary.rounds:
+        for name, arm in turn.arms.items():
+            if arm.skipped_updates:
+                out.print(
+                    f"round {turn.round}, {name}: {arm.skipped_updates:,} of its updates skipped, as loss or gradient "
+                    "was not finite",
+                    highlight=False,
+                )
+
+
 def _plan_table(title: str, plan: Plan, rows: Sequence[PlanRow], roles: Sequence[str]) -> None:
     table = Table(title=title, title_justify="left")
     table.add_column("stage")

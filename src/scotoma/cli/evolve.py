@@ -92,6 +92,7 @@ def command(
         return
     console.show_modes(summary)
     console.show_mixture(summary)
+    console.show_skipped_updates(summary)
     for line in headline(summary):
         console.out.print(line, highlight=False)
     console.out.print(f"report: {report}   summary: {settings.out / 'summary.json'}", markup=False)

@@ -1,6 +1,6 @@
 """What one step of discovery came to: its turns, what the explorer asked beside them, and the figures of both.
 
-turn = Turn(proposals, observations, rewards, terms, picked, update, lost, words)
+turn = Turn(proposals, observations, rewards, terms, picked, kl, training, lost, words)
 Episode.of(Explored(), [turn], level=None).figures["failure_rate"]
 """
 
@@ -50,6 +50,7 @@ class Turn:
         terms: each term of the reward for the proposals that might have been asked, for the learning curves.
         picked: questions by the rule that picked them, where a surrogate did.
         kl: of the questioner's update, in nats; None where nothing was learned.
+        training: the update's diagnostics, for the learning curves (`grpo.report.StepReport.diagnostics`).
         lost: proposals that never came, by error.
         words: what a server last said of each error.
     """
@@ -60,6 +61,7 @@ class Turn:
     terms: Mapping[str, Sequence[float]]
     picked: Counter[str]
     kl: float | None
+    training: Mapping[str, float]
     lost: Counter[str]
     words: Mapping[str, str]
 
@@ -151,9 +153,12 @@ def _figures(
     answered = [o for o in found if o.answered]
     picked = sum((turn.picked for turn in turns), Counter[str]())
     terms: dict[str, list[float]] = {}
+    training: dict[str, list[float]] = {}
     for turn in turns:
         for term, values in turn.terms.items():
             terms.setdefault(term, []).extend(values)
+        for name, value in turn.training.items():
+            training.setdefault(name, []).append(value)
     return {
         "reward": _mean([value for turn in turns for value in turn.rewards if value is not None]),
         "valid_rate": _mean(validity),
@@ -161,6 +166,7 @@ def _figures(
         "kl": _mean([turn.kl for turn in turns if turn.kl is not None]),
         "complexity": _mean([complexity(o.tags) for o in answered]),
         **{term: fmean(values) for term, values in terms.items() if values},
+        **{name: fmean(values) for name, values in training.items()},
         **({"random_share": picked["random"] / picked.total()} if picked else {}),
         **({"level": level} if level is not None else {}),
     }

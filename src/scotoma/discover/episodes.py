@@ -32,6 +32,7 @@ from scotoma.discover.reference import Reference
 from scotoma.discover.reward import reward
 from scotoma.discover.settings import DiscoverSettings
 from scotoma.discover.surrogate import Surrogate, SurrogateSettings
+from scotoma.grpo.report import StepReport, Update
 from scotoma.grpo.rollout import Prompt, Rollout
 from scotoma.models.sentences import SentenceEmbedder
 
@@ -110,9 +111,8 @@ class Episodes:
         observations = self._ask(step, turn, proposals, picked)
         scores = self._scores(proposals)
         rewards = self._pay(proposals, observations, scores)
-        update = self.questioner.learn(
-            [replace(p.rollout, reward=value) for p, value in zip(proposals, rewards, strict=True)]
-        )
+        scored = [replace(p.rollout, reward=value) for p, value in zip(proposals, rewards, strict=True)]
+        update = self.questioner.learn(scored)
         self._remember(proposals, observations)
         return Turn(
             proposals=proposals,
@@ -121,6 +121,7 @@ class Episodes:
             terms=self._terms(proposals, scores),
             picked=picked,
             kl=None if update is None else update.kl,
+            training=_diagnostics(step, scored, update) if self.settings.trains else {},
             lost=lost,
             words=words,
         )
@@ -347,3 +348,8 @@ class Episodes:
                 self._teach(portions.get((step, turn), []))
         if self.explorer is not None:
             self.explorer.restore(folder, observations, pictures)
+
+
+def _diagnostics(step: int, scored: Sequence[Rollout], update: Update | None) -> dict[str, float]:
+    """What tells a training that collapses, stalls or explodes."""
+    return StepReport.of(step, scored, [update] if update is not None else []).diagnostics

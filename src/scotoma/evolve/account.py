@@ -159,6 +159,7 @@ def _arm(
         warm_start_steps=trained.get("warm_start_steps", 0),
         taught_first=trained.get("taught_first", []),
         rehearsed=trained.get("rehearsed", 0),
+        skipped_updates=trained.get("skipped_updates", 0),
         modes_accuracy_before=accuracy(old_modes),
         modes_accuracy_after=accuracy(new_modes),
         retained_accuracy_before=accuracy(old_kept),

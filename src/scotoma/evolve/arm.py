@@ -18,6 +18,7 @@ from scotoma.evolve.diagnosis import AIMED, diagnose
 from scotoma.evolve.gate import decide
 from scotoma.evolve.lesson import Examined, Learnt, Lesson, examine
 from scotoma.evolve.rehearsal import rehearsal
+from scotoma.evolve.repair_job import RepairJob
 from scotoma.evolve.settings import Arm
 from scotoma.evolve.supply import evened, pictures_for, supply
 from scotoma.evolve.worker import processes_for, side_by_side
@@ -25,7 +26,7 @@ from scotoma.evolve.workshop import Policy, Workshop
 from scotoma.generate.pipeline import Made
 from scotoma.models.checkpoint import accelerated
 from scotoma.models.spec import trained
-from scotoma.store.ledger import CurvePoint
+from scotoma.store.ledger import CurvePoint, Ledger
 
 
 def examine_base(shop: Workshop, base: Policy) -> None:
@@ -56,24 +57,26 @@ def turn(shop: Workshop, number: int, policies: Mapping[Arm, Policy]) -> dict[Ar
         }
     )
     due = [arm for arm in policies if ledger.done(f"examine/round{number}/{arm}") is None]
-    taught = {arm: _taught_first(shop, arm, supplies[arm], number) for arm in due}
-    rehearsed = rehearsal(shop) if any(taught.values()) else []
+    warm_starts = {arm: _warm_start(shop, arm, supplies[arm], number) for arm in due}
+    rehearsed = rehearsal(shop) if any(warm_starts.values()) else []
     familiar = pictures_for(shop, rehearsed)
     for arm in due:
         name, made, policy = f"round{number}/{arm}", supplies[arm], policies[arm]
         lessons[name] = Lesson(
             name=name,
-            before=policy.weights,
-            samples=made.samples,
-            images=made.images | familiar,
-            taught_first=taught[arm],
-            rehearsal=rehearsed,
-            settings=shop.settings.repair,
-            seed=shop.settings.seed + number,
-            out=shop.run.path / "checkpoints" / name,
+            repair=RepairJob(
+                policy=policy.weights,
+                samples=made.samples,
+                images=made.images | familiar,
+                settings=shop.settings.repair,
+                seed=shop.settings.seed + number,
+                out=shop.run.path / "checkpoints" / name,
+                warm_start=warm_starts[arm],
+                rehearsal=rehearsed,
+                answers=shop.settings.answers,
+            ),
             held_back=shop.held_back,
             test=shop.test,
-            answers=shop.settings.answers,
             judge=shop.settings.judge,
             retained_before=ledger.observations(f"gate/{policy.name}/retained"),
             margin=shop.settings.gate_margin,
@@ -84,7 +87,7 @@ def turn(shop: Workshop, number: int, policies: Mapping[Arm, Policy]) -> dict[Ar
     for name, learnt in side_by_side(lessons, at_once, shop.progress):
         # A stop may have come between the two: then only the examination is new.
         if ledger.done(f"{name}/reinforce") is None:
-            _note_training(shop, lessons[name], learnt)
+            note_training(ledger, name, lessons[name].repair, learnt)
         _write_down(shop, name, learnt.examined)
         _gated(shop, name, policies[arms[name]])
     return {arm: _gated(shop, name, policies[arm]) for name, arm in arms.items()}
@@ -112,36 +115,40 @@ def _tell(shop: Workshop) -> None:
     shop.run.write_summary(summarise(shop.run, shop.settings))
 
 
-def _note_training(shop: Workshop, lesson: Lesson, learnt: Learnt) -> None:
+def note_training(ledger: Ledger, name: str, job: RepairJob, learnt: Learnt) -> None:
+    """Write a training down: its document, and its learning curves."""
+    report = learnt.report
     curve: list[CurvePoint] = []
-    for step in learnt.report.steps:
+    for step in report.steps:
         if step.reward_mean is not None:
             curve.append(CurvePoint(step.step, "reward", step.reward_mean))
         curve.append(CurvePoint(step.step, "kl", step.kl))
-    shop.run.ledger.finish(
-        f"{lesson.name}/reinforce",
+        curve += [CurvePoint(step.step, figure, value) for figure, value in step.diagnostics.items()]
+    ledger.finish(
+        f"{name}/reinforce",
         {
-            "engine": learnt.report.engine,
-            "steps": learnt.report.steps_kept,
-            "stopped": learnt.report.stopped,
-            "samples": len(lesson.samples),
-            "warm_start_steps": shop.settings.repair.warm_start_steps if lesson.taught_first else 0,
-            "taught_first": _aims(lesson),
-            "rehearsed": len(lesson.rehearsal),
+            "engine": report.engine,
+            "steps": report.steps_kept,
+            "stopped": report.stopped,
+            "skipped_updates": report.skipped_updates,
+            "samples": len(job.samples),
+            "warm_start_steps": job.settings.warm_start_steps if job.warm_start else 0,
+            "taught_first": _aims(job),
+            "rehearsed": len(job.rehearsal),
             "seconds": learnt.seconds,
         },
         curve=curve,
     )
 
 
-def _aims(lesson: Lesson) -> list[str]:
+def _aims(job: RepairJob) -> list[str]:
     """The modes that the warm start was aimed at: none where it took any of the samples."""
-    if len(lesson.taught_first) == len(lesson.samples):
+    if len(job.warm_start) == len(job.samples):
         return []
-    return sorted({sample.mode_id for sample in lesson.taught_first if sample.mode_id is not None})
+    return sorted({sample.mode_id for sample in job.warm_start if sample.mode_id is not None})
 
 
-def _taught_first(shop: Workshop, arm: Arm, made: Made, number: int) -> list[Sample]:
+def _warm_start(shop: Workshop, arm: Arm, made: Made, number: int) -> list[Sample]:
     """The samples of the warm start, if the round has one: where the arm that knows the modes has some without signal,
     by default each mode once in a run, since every such start costs its neighbours a little. Then every arm takes as
     many steps: with the samples of its own modes without signal, or where it has none with any.

@@ -3,7 +3,7 @@
 So it can be sent to a process of its own (`scotoma.evolve.worker`); what comes back is written down by the one process
 that has the run open. Run again after a stop, the training goes on from its last saved step.
 
-    learnt = Lesson("round1/targeted", "pupil", samples, images, settings, seed=1, …)(progress)
+    learnt = Lesson("round1/targeted", RepairJob("pupil", samples, images, settings, seed=1, …), …)(progress)
     learnt.report.steps, learnt.test
 """
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from scotoma.core import ImageRecord, Observation, Sample, Verifier
+from scotoma.core import Observation, Verifier
 from scotoma.discover.interview import Interview
 from scotoma.discover.progress import Progress
 from scotoma.discover.settings import AnswerSettings, JudgeSettings
@@ -23,7 +23,7 @@ from scotoma.discover.verification import open_verifier
 from scotoma.evolve.examination import Examination
 from scotoma.evolve.gate import decide
 from scotoma.evolve.reinforce import reinforce
-from scotoma.evolve.settings import RepairSettings
+from scotoma.evolve.repair_job import RepairJob
 from scotoma.grpo.report import StepReport, TrainingReport
 from scotoma.models.spec import load_model, trained
 
@@ -50,49 +50,29 @@ class Learnt:
 
 @dataclass(frozen=True)
 class Lesson:
-    """What to train on, from which weights, and what to ask afterwards."""
+    """A training, and what to ask afterwards."""
 
     name: str
-    before: str
-    samples: list[Sample]
-    images: dict[str, ImageRecord]
-    taught_first: list[Sample]
-    rehearsal: list[Sample]
-    settings: RepairSettings
-    seed: int
-    out: Path
+    repair: RepairJob
     held_back: Examination
     test: Examination
-    answers: AnswerSettings
     judge: JudgeSettings
     retained_before: list[Observation]
     """What the weights that it begins from answered to the gate's questions."""
     margin: float
     """By how much a retained skill may fall."""
 
-    def __call__(self, report: Progress) -> Learnt:
+    def __call__(self, progress: Progress) -> Learnt:
         """Train, then examine."""
         started = time.monotonic()
 
         def on_step(step: StepReport) -> None:
-            report(f"train {self.name}", step.step + 1, self.settings.steps)
+            progress(f"train {self.name}", step.step + 1, self.repair.settings.steps)
 
-        training = reinforce(
-            self.before,
-            self.samples,
-            self.images,
-            self.settings,
-            self.seed,
-            self.out,
-            self.taught_first,
-            self.rehearsal,
-            on_step,
-            self.answers,
-            self._good,
-        )
+        training = reinforce(self.repair, on_step=on_step, keep_going=self._good)
         seconds = time.monotonic() - started
-        asking = self._interview(self.out / "policy")
-        return Learnt(training, examine(asking, self.name, self.held_back, self.test, report), seconds)
+        asking = self._interview(self.repair.out / "policy")
+        return Learnt(training, examine(asking, self.name, self.held_back, self.test, progress), seconds)
 
     def _good(self, checkpoint: Path) -> bool:
         """Whether no retained skill has fallen so far."""
@@ -100,7 +80,7 @@ class Lesson:
         return decide(self.retained_before, now, self.margin, LOOK_ALPHA).accepted
 
     def _interview(self, folder: Path) -> Interview:
-        return interview(trained(self.before, folder), self.answers, self.judge)
+        return interview(trained(self.repair.policy, folder), self.repair.answers, self.judge)
 
 
 def examine(

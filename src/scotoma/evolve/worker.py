@@ -1,7 +1,7 @@
 """Jobs in processes of their own, so that the arms of a round train side by side on the cores that there are.
 
 A small model gains nothing from a second thread, but two arms gain a core each. A job is any pickled callable that
-takes `report`; its process ends with its parent, however that ends, and no Ctrl-C reaches it but through the parent.
+takes `progress`; its process ends with its parent, however that ends, and no Ctrl-C reaches it but through the parent.
 
     for name, result in side_by_side({"round1/targeted": lesson, "round1/uniform": other}, 2, progress):
         …                   # as they finish
@@ -28,7 +28,7 @@ from scotoma.discover.progress import Progress
 class Job(Protocol):
     """Work that can be pickled and says how far it is."""
 
-    def __call__(self, report: Progress) -> Any:
+    def __call__(self, progress: Progress) -> Any:
         """Do it."""
         ...
 

@@ -27,15 +27,14 @@ from torch.nn.utils import clip_grad_norm_
 from torch.nn.utils.rnn import pad_sequence
 
 from scotoma.grpo.config import GRPOConfig
-from scotoma.grpo.encoding import Tokens
+from scotoma.grpo.forest import ROW_TOKENS
 from scotoma.grpo.rollout import Prompt, Rollout
 from scotoma.grpo.shared import SharedTrainer
 from scotoma.models.checkpoint import Checkpoint
 from scotoma.models.expansion import Expansion, check_expandable, expand
 from scotoma.models.prompts import image_trees, stack
-from scotoma.models.tree import Branch, Packed, Tree, decoded, embeddings, pack
+from scotoma.models.tree import Packed, Tree, decoded, embeddings, pack
 
-_ROW_TOKENS = 1024
 _AT_ONCE = 32
 """Images encoded, or trees asked of the teacher, in one pass."""
 _SMALL = 2_000_000
@@ -148,30 +147,21 @@ class Distillation:
         encoded = trainer.forest.encode([exercise.prompt for exercise in exercises])
         rows: list[_Row] = []
         with torch.no_grad():
-            trees = image_trees(encoded, _ROW_TOKENS)
+            answers = [trainer.answer_ids(exercise.prompt, exercise.answer) for exercise in exercises]
+            trees = [row.with_leaves(answers) for row in image_trees(encoded, ROW_TOKENS)]
             for start in range(0, len(trees), _AT_ONCE):
                 part = trees[start : start + _AT_ONCE]
                 pixels = stack([image for row in part for image in row.pixels], trainer.device)
-                grown = [
-                    Tree(
-                        row.tree.prefix,
-                        tuple(
-                            Branch(branch.tokens, tuple(self._answer_ids(exercises[i]) for i in members))
-                            for branch, members in zip(row.tree.branches, row.members, strict=True)
-                        ),
-                    )
-                    for row in part
-                ]
-                packed = self._pack(grown)
+                packed = self._pack([row.tree for row in part])
                 embedded = embeddings(trainer.model, trainer.family, packed.input_ids, pixels)
                 border = decoded(expansion.lower, trainer.model, packed, embedded)
                 teacher = self._log_probs(expansion.above, packed, border)
                 leaf_row = packed.branch_rows[packed.token_branch]  # (leaf tokens,) the row of each
-                for number, (row, tree) in enumerate(zip(part, grown, strict=True)):
+                for number, row in enumerate(part):
                     leaves = [exercises[i] for branch in row.members for i in branch]
                     rows.append(
                         _Row(
-                            tree,
+                            row.tree,
                             border[number, : int(packed.widths[number])].clone(),
                             teacher[leaf_row == number].clone(),
                             torch.tensor([leaf.changed for leaf in leaves], device=trainer.device),
@@ -179,9 +169,6 @@ class Distillation:
                         )
                     )
         return rows
-
-    def _answer_ids(self, exercise: Exercise) -> Tokens:
-        return self._trainer.answer_ids(exercise.prompt, exercise.answer)
 
     def _log_probs(self, upper: nn.Module, packed: Packed, border: Tensor) -> Tensor:
         """(leaf tokens, vocabulary) log-probabilities of what could stand in the place of every leaf token, by the

@@ -19,15 +19,10 @@ from transformers import ProcessorMixin
 from scotoma.grpo.budget import fits, positions_of
 from scotoma.grpo.encoding import Tokens, encode_prompts
 from scotoma.grpo.rollout import Prompt
+from scotoma.models.batching import within_budget
 from scotoma.models.families import Pixels
-from scotoma.models.prompts import (
-    Encoded,
-    ImageTree,
-    PromptEncoder,
-    image_trees,
-    stack,
-)
-from scotoma.models.tree import Branch, Packed, Tree, pack
+from scotoma.models.prompts import Encoded, ImageTree, PromptEncoder, image_trees, stack
+from scotoma.models.tree import Packed, Tree, pack
 
 ROW_TOKENS = 1024
 """Question tokens in one tree; an image with more of them gives several trees, so that the mask stays small."""
@@ -80,18 +75,9 @@ class Forest:
         encoded = self.encode([prompt for prompt, _ in completions])
         for (prompt, tokens), entry in zip(completions, encoded, strict=True):
             fits(self.positions, prompt, len(entry.ids), len(tokens))
-        rows = image_trees(encoded, ROW_TOKENS)
-        leafy = [
-            Tree(
-                row.tree.prefix,
-                tuple(
-                    Branch(branch.tokens, tuple(completions[i][1] for i in members))
-                    for branch, members in zip(row.tree.branches, row.members, strict=True)
-                ),
-            )
-            for row in rows
-        ]
-        return self._minibatches(leafy, rows, budget, {i: len(t) for i, (_, t) in enumerate(completions)})
+        answers = [tokens for _, tokens in completions]
+        rows = [row.with_leaves(answers) for row in image_trees(encoded, ROW_TOKENS)]
+        return self._minibatches(rows, budget, list(map(len, answers)))
 
     def bare_groves(self, prompts: Sequence[Prompt], budget: int, room: int) -> Iterator[Grove]:
         """Minibatches to sample from: no leaves, and `members` says which prompts each branch asks.
@@ -101,38 +87,28 @@ class Forest:
         encoded = self.encode(prompts)
         for prompt, entry in zip(prompts, encoded, strict=True):
             fits(self.positions, prompt, len(entry.ids), room)
-        rows = image_trees(encoded, ROW_TOKENS)
-        return self._minibatches([row.tree for row in rows], rows, budget, {})
+        return self._minibatches(image_trees(encoded, ROW_TOKENS), budget, [0] * len(prompts))
 
     def decode(self, completions: Sequence[Tokens]) -> list[str]:
         """What was said, without special tokens and surrounding space."""
         texts = self.processor.tokenizer.batch_decode(completions, skip_special_tokens=True)
         return [text.strip() for text in texts]
 
-    def _minibatches(
-        self, trees: Sequence[Tree], rows: Sequence[ImageTree], budget: int, lengths: dict[int, int]
-    ) -> Iterator[Grove]:
+    def _minibatches(self, rows: Sequence[ImageTree], budget: int, lengths: Sequence[int]) -> Iterator[Grove]:
+        """`lengths` are how many tokens the leaf of each prompt has."""
         device = next(self.model.parameters()).device
-        sizes = [_size(tree) for tree in trees]
-        start = 0
-        while start < len(trees):
-            end, longest = start + 1, sizes[start]
-            while end < len(trees) and max(longest, sizes[end]) * (end + 1 - start) <= budget:
-                longest = max(longest, sizes[end])
-                end += 1
-            chosen = rows[start:end]
-            members = tuple(branch for row in chosen for branch in row.members)
+        for batch in within_budget(rows, [_size(row.tree) for row in rows], budget):
+            members = tuple(branch for row in batch for branch in row.members)
             order = tuple(i for branch in members for i in branch)
             yield Grove(
-                trees=tuple(trees[start:end]),
-                pixels=stack([image for row in chosen for image in row.pixels], device),
+                trees=tuple(row.tree for row in batch),
+                pixels=stack([image for row in batch for image in row.pixels], device),
                 members=members,
                 order=order,
-                lengths=tuple(lengths.get(i, 0) for i in order),
+                lengths=tuple(lengths[i] for i in order),
                 pad_id=self.pad_id,
                 device=device,
             )
-            start = end
 
 
 def _size(tree: Tree) -> int:

@@ -6,10 +6,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean, pstdev
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from scotoma.grpo.advantage import zero_variance_share
+from scotoma.grpo.rollout import Rollout, groups
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,51 @@ class StepReport(BaseModel):
     skipped_updates: int = 0
     seconds: dict[str, float] = Field(default_factory=dict)
 
+    @classmethod
+    def of(
+        cls,
+        step: int,
+        rollouts: Sequence[Rollout],
+        updates: Sequence[Update],
+        *,
+        learning_rate: float = 0.0,
+        seconds: dict[str, float] | None = None,
+    ) -> StepReport:
+        """What scored rollouts, and the updates on them, came to; of several updates the last is told."""
+        rewards = [rollout.reward for rollout in rollouts if rollout.reward is not None]
+        tokens = [value for rollout in rollouts for value in rollout.log_probs]
+        by_group = [[rollouts[i].reward for i in members] for members in groups(rollouts).values()]
+        last = updates[-1] if updates else Update()
+        return cls(
+            step=step,
+            reward_mean=fmean(rewards) if rewards else None,
+            reward_std=pstdev(rewards) if rewards else None,
+            zero_variance_share=zero_variance_share(by_group),
+            kl=last.kl,
+            entropy=-fmean(tokens) if tokens else 0.0,
+            clip_share=last.clip_share,
+            loss=last.loss,
+            grad_norm=last.grad_norm,
+            learning_rate=learning_rate,
+            completions=len(rollouts),
+            masked=len(rollouts) - len(rewards),
+            tokens=len(tokens),
+            skipped_updates=sum(update.skipped for update in updates),
+            seconds=seconds or {},
+        )
+
+    @property
+    def diagnostics(self) -> dict[str, float]:
+        """What tells a training that collapses, stalls or explodes, by name, for learning curves; no gradient's norm
+        where nothing was updated.
+        """
+        figures = {
+            "zero_variance_share": self.zero_variance_share,
+            "entropy": self.entropy,
+            "clip_share": self.clip_share,
+        }
+        return figures if self.grad_norm is None else {**figures, "grad_norm": self.grad_norm}
+
 
 class TrainingReport(BaseModel):
     """A finished run: which engine ran, where the policy lies, and every step (after a resume: of all processes).
@@ -73,3 +123,8 @@ class TrainingReport(BaseModel):
     seconds: float
     stopped: bool = False
     steps_kept: int
+
+    @property
+    def skipped_updates(self) -> int:
+        """Updates that were left out in all its steps."""
+        return sum(step.skipped_updates for step in self.steps)

@@ -21,16 +21,18 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, ProcessorMixin
 
+from scotoma.grpo.adapters import lora
 from scotoma.grpo.budget import fits, positions_of
 from scotoma.grpo.checkpoint import save_checkpoint
 from scotoma.grpo.config import GRPOConfig
 from scotoma.grpo.encoding import Tokens, encode_prompts
 from scotoma.grpo.rollout import Prompt, Rollout
 from scotoma.grpo.trainer import Trainer, seed_of
+from scotoma.models.batching import within_budget
 from scotoma.models.growth import Decoding
 from scotoma.models.quiet import quiet
 from scotoma.models.rows import Row, RowEncoder, completion_batch
-from scotoma.models.stock import complete, within_budget
+from scotoma.models.stock import complete
 
 _ALL_BUT_LORA = r"^(?!.*lora_)"
 """A `frozen` pattern: every parameter that is no adapter's."""
@@ -161,9 +163,8 @@ class StockTrainer(Trainer):
 
 def _with_adapters(model: PreTrainedModel, config: GRPOConfig) -> Any:
     """The model with fresh LoRA adapters on its linear layers, the same ones for the same seed."""
-    from peft import LoraConfig, get_peft_model
+    from peft import get_peft_model
 
-    lora = LoraConfig(r=config.lora_rank, lora_alpha=2 * config.lora_rank, target_modules="all-linear")
     with quiet(), torch.random.fork_rng():
         torch.manual_seed(config.seed)
-        return get_peft_model(model, lora)
+        return get_peft_model(model, lora(config))

@@ -20,7 +20,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache, partial
 from pathlib import Path
-from statistics import fmean, pstdev
 from typing import Any, Protocol
 
 import torch
@@ -28,11 +27,11 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, ProcessorMixin
 
 from scotoma.core import ConfigError
-from scotoma.grpo.advantage import group_advantages, zero_variance_share
+from scotoma.grpo.advantage import group_advantages
 from scotoma.grpo.checkpoint import save_checkpoint
 from scotoma.grpo.config import GRPOConfig
 from scotoma.grpo.encoding import Tokens, answer_tokens
-from scotoma.grpo.loss import surrogate_loss, token_weights
+from scotoma.grpo.loss import SurrogateLoss, surrogate_loss, token_weights
 from scotoma.grpo.report import StepReport, Update
 from scotoma.grpo.rollout import Completion, Prompt, RewardFunction, Rollout, groups, scored
 from scotoma.models.checkpoint import eos_ids
@@ -141,25 +140,11 @@ class Trainer(ABC):
         rewarded = time.perf_counter()
         step, learning_rate = self.steps_done, config.learning_rate_at(self.steps_done)
         updates = self.update(rollouts)
-        rewards = [rollout.reward for rollout in rollouts if rollout.reward is not None]
-        tokens = [value for rollout in rollouts for value in rollout.log_probs]
-        by_group = [[rollouts[i].reward for i in members] for members in groups(rollouts).values()]
-        last = updates[-1] if updates else Update()
-        return StepReport(
-            step=step,
-            reward_mean=fmean(rewards) if rewards else None,
-            reward_std=pstdev(rewards) if rewards else None,
-            zero_variance_share=zero_variance_share(by_group),
-            kl=last.kl,
-            entropy=-fmean(tokens) if tokens else 0.0,
-            clip_share=last.clip_share,
-            loss=last.loss,
-            grad_norm=last.grad_norm,
+        return StepReport.of(
+            step,
+            rollouts,
+            updates,
             learning_rate=learning_rate,
-            completions=len(rollouts),
-            masked=len(rollouts) - len(rewards),
-            tokens=len(tokens),
-            skipped_updates=sum(update.skipped for update in updates),
             seconds={
                 "rollout": sampled - started,
                 "reward": rewarded - sampled,
@@ -216,10 +201,10 @@ class Trainer(ABC):
         pairs = [(each.prompt, self.answer_ids(each.prompt, each.text)) for each in completions]
         total = sum(len(ids) for _, ids in pairs)
 
-        def losses() -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        def losses() -> Iterator[SurrogateLoss]:
             for part in self.minibatches(pairs):
                 loss = -self.minibatch_log_probs(self.model, part).sum() / total
-                yield loss, loss.new_zeros(()), loss.new_zeros(())
+                yield SurrogateLoss(loss, kl=loss.new_zeros(()), clipped=loss.new_zeros(()))
 
         return self._descend(learning_rate or self.config.learning_rate, losses())
 
@@ -301,7 +286,7 @@ class Trainer(ABC):
         weights: Sequence[float],
         old: Sequence[tuple[float, ...]],
         reference: Sequence[tuple[float, ...]] | None,
-    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    ) -> Iterator[SurrogateLoss]:
         for part in self._parts(rollouts):
             current = self.minibatch_log_probs(self.model, part)
 
@@ -316,7 +301,7 @@ class Trainer(ABC):
                 )
                 return picked.repeat_interleave(lengths)
 
-            terms = surrogate_loss(
+            yield surrogate_loss(
                 current,
                 flat(old),
                 spread(advantages),
@@ -324,15 +309,16 @@ class Trainer(ABC):
                 self.config,
                 flat(reference) if reference is not None else None,
             )
-            yield terms.loss, terms.kl, terms.clipped
 
-    def _descend(self, learning_rate: float, losses: Iterator[tuple[Tensor, Tensor, Tensor]]) -> Update:
+    def _descend(self, learning_rate: float, losses: Iterator[SurrogateLoss]) -> Update:
         """One optimizer step on the sum of the losses; none at all if loss or gradient is not finite."""
         self.optimizer.zero_grad(set_to_none=True)
         total = kl = clipped = 0.0
-        for loss, divergence, share in losses:
-            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-            total, kl, clipped = total + loss.item(), kl + divergence.item(), clipped + share.item()
+        for part in losses:
+            part.loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            total += part.loss.item()
+            kl += part.kl.item()
+            clipped += part.clipped.item()
         norm = nn.utils.clip_grad_norm_(self.parameters, self.config.max_grad_norm)
         if not bool(torch.isfinite(norm + total)):
             self.optimizer.zero_grad(set_to_none=True)

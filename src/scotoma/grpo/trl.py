@@ -29,6 +29,7 @@ from transformers import AutoModelForImageTextToText, PreTrainedModel, Processor
 from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import get_last_checkpoint
 
+from scotoma.grpo.adapters import lora
 from scotoma.grpo.budget import longest
 from scotoma.grpo.checkpoint import save_checkpoint, whole_checkpoints
 from scotoma.grpo.config import GRPOConfig
@@ -177,7 +178,7 @@ def build_trainer(
         processing_class=processor,
         reward_funcs=scorer.score,
         train_dataset=_dataset(prompts, config, cut.prompts),
-        peft_config=_lora(config),
+        peft_config=lora(config),
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
@@ -358,11 +359,3 @@ def _dataset(prompts: Sequence[Prompt], config: GRPOConfig, per_step: int) -> An
         }
 
     return rows.with_transform(opened)
-
-
-def _lora(config: GRPOConfig) -> Any:
-    if not config.lora_rank:
-        return None
-    from peft import LoraConfig
-
-    return LoraConfig(r=config.lora_rank, lora_alpha=2 * config.lora_rank, target_modules="all-linear")

@@ -13,7 +13,7 @@ the tokens of the text: placeholders are special tokens, so a tokenizer never me
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain
 from typing import Any
@@ -43,12 +43,22 @@ class Encoded:
 
 @dataclass(frozen=True)
 class ImageTree:
-    """A tree without leaves. `members[b]` are the positions, among the prompts, of those that branch b asks."""
+    """A tree, without leaves until it is given some. `members[b]` are the positions, among the prompts, of those that
+    branch b asks.
+    """
 
     tree: Tree
     members: tuple[tuple[int, ...], ...]
     images: tuple[str, ...]
     pixels: tuple[Pixels, ...]
+
+    def with_leaves(self, completions: Sequence[tuple[int, ...]]) -> ImageTree:
+        """The same with a leaf per prompt: `completions[i]` are the tokens that answer prompt i of all the prompts."""
+        branches = tuple(
+            Branch(branch.tokens, tuple(completions[i] for i in members))
+            for branch, members in zip(self.tree.branches, self.members, strict=True)
+        )
+        return replace(self, tree=Tree(self.tree.prefix, branches))
 
 
 def conversation(text: str, history: Sequence[Turn], images: int) -> list[Message]:

@@ -9,11 +9,10 @@ checkpoint's own generation settings (temperature, penalties …) are out of for
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,13 +20,11 @@ from torch import Tensor, nn
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from scotoma.core import Reply, ReplyError, Request, Sampling
+from scotoma.models.batching import one_by_one_if_it_fails, own_seed, too_long, within_budget
 from scotoma.models.checkpoint import Checkpoint
 from scotoma.models.families import unwrapped
 from scotoma.models.growth import Completion, Decoding, Indices, Scores, draw, uniforms
 from scotoma.models.rows import Row, RowEncoder, prompt_batch
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 class StockGeneration:
@@ -113,50 +110,6 @@ def complete(
         model.train(training)
     tokens, scores = np.stack(drawn.tokens, axis=1), np.stack(drawn.scores, axis=1)
     return [_until_end(t, s, decoding.eos_ids) for t, s in zip(tokens, scores, strict=True)]
-
-
-def own_seed(seed: int, images: tuple[str, ...], ids: tuple[int, ...]) -> int:
-    """A completion's own random stream: fixed by seed, images and tokens, whatever else is in the batch."""
-    return int.from_bytes(hashlib.sha256(repr((seed, images, ids)).encode()).digest()[:8], "big")
-
-
-def within_budget(items: Sequence[Item], sizes: Sequence[int], budget: int) -> Iterator[list[Item]]:
-    """Consecutive items whose padded size (their number × the longest) is at most `budget`; a larger one goes alone."""
-    batch: list[Item] = []
-    longest = 0
-    for item, size in zip(items, sizes, strict=True):
-        if batch and max(longest, size) * (len(batch) + 1) > budget:
-            yield batch
-            batch, longest = [], 0
-        batch.append(item)
-        longest = max(longest, size)
-    if batch:
-        yield batch
-
-
-def too_long(prompt: int, sampling: Sampling, context: int) -> ReplyError | None:
-    """The error of a prompt that does not fit the context together with its completion."""
-    if prompt + sampling.max_tokens <= context:
-        return None
-    needed = f"{prompt} prompt tokens and {sampling.max_tokens} to answer"
-    return ReplyError("too_long", f"{needed} exceed the model's context of {context} tokens")
-
-
-def one_by_one_if_it_fails(
-    run: Callable[[Sequence[Item]], list[Result]],
-    items: Sequence[Item],
-    crashed: Callable[[Item, ReplyError], Result],
-) -> list[Result]:
-    """Run a batch; when torch fails (out of memory, say), its halves, down to the single items that are to blame."""
-    try:
-        return run(items)
-    except RuntimeError as error:
-        if len(items) == 1:
-            return [crashed(items[0], ReplyError("crashed", f"the forward pass failed: {error}"))]
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    half = len(items) // 2
-    return [r for part in (items[:half], items[half:]) for r in one_by_one_if_it_fails(run, part, crashed)]
 
 
 class _Draw(LogitsProcessor):  # type: ignore[misc]  # transformers is untyped

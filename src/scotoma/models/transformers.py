@@ -17,17 +17,12 @@ import torch
 from torch import Tensor
 
 from scotoma.core import Reply, ReplyError, Request, Sampling
+from scotoma.models.batching import one_by_one_if_it_fails, own_seed, too_long, within_budget
 from scotoma.models.checkpoint import Checkpoint
 from scotoma.models.families import Family, family_of
 from scotoma.models.growth import Completion, Decoding, grow
 from scotoma.models.prompts import Encoded, ImageTree, PromptEncoder, image_trees, stack
-from scotoma.models.stock import (
-    StockGeneration,
-    one_by_one_if_it_fails,
-    own_seed,
-    too_long,
-    within_budget,
-)
+from scotoma.models.stock import StockGeneration
 from scotoma.models.tree import check_features
 
 

@@ -1,6 +1,7 @@
 """Learning curves from the ledger: one panel per measure, the arms of a round drawn together.
 
-A point's stage and name together say what it belongs to: `discover` … `reward`, `round1/targeted` … `kl`.
+A point's stage and name together say what it belongs to: `discover` … `reward`, `round1/targeted` … `kl`. What tells
+only how the training itself went is a panel apart, for a fold, and no panel where it never moved.
 
     for panel in panels(run.ledger):
         panel.title, panel.series[0].points
@@ -17,7 +18,7 @@ from scotoma.report.quantity import number
 from scotoma.store import Ledger
 
 _ARM = re.compile(r"round(\d+)/([A-Za-z][\w-]*)")
-_SHARES = re.compile(r"rate|accuracy|share")
+_SHARES = re.compile(r"rate|share")
 _TITLES = {
     "reward": "reward",
     "failure_rate": "share of questions that failed",
@@ -30,9 +31,15 @@ _TITLES = {
     "random_share": "share of the picks made at random",
     "complexity": "complexity of the questions asked",
     "level": "complexity that the curriculum aims at",
-    "accuracy": "accuracy on training questions",
 }
-_FIRST = ("failure_rate", "reward", "accuracy", "valid_rate", "kl")
+_DIAGNOSTICS = {
+    "zero_variance_share": "share of groups that teach nothing, all rewards alike",
+    "entropy": "entropy of the policy, nats per token",
+    "grad_norm": "norm of the gradient, before it is clipped",
+    "clip_share": "share of tokens whose ratio is clipped",
+}
+"""Measures of the training itself, by name: read where a curve of the others puzzles."""
+_FIRST = ("failure_rate", "reward", "valid_rate", "kl")
 
 
 @dataclass(frozen=True)
@@ -63,13 +70,16 @@ class Series:
 
 @dataclass(frozen=True)
 class Panel:
-    """One small chart: `owner` is who learns, `title` what is measured; `ticks` are the labelled values."""
+    """One small chart: `owner` is who learns, `title` what is measured; `ticks` are the labelled values. `diagnostic`:
+    it tells how the training went, not what was learnt.
+    """
 
     owner: str
     title: str
     series: tuple[Series, ...]
     ticks: tuple[float, ...]
     share: bool
+    diagnostic: bool = False
 
     def x(self, step: float) -> float:
         """Where a step lies between the first (0) and the last (1)."""
@@ -92,7 +102,9 @@ class Panel:
 
 
 def panels(ledger: Ledger) -> list[Panel]:
-    """Every curve of a run with at least two points; the questioner's first, then the rounds'."""
+    """Every curve of a run with at least two points; the questioner's first, then the rounds'. A diagnostic that never
+    moved, such as the clipped share where every step is on policy, is left out.
+    """
     found: dict[tuple[str, str], dict[str, dict[int, float]]] = {}
     for point in ledger.curve():
         owner, line, measure = _belongs(f"{point.stage}/{point.name}")
@@ -105,11 +117,13 @@ def panels(ledger: Ledger) -> list[Panel]:
             for line, points in sorted(lines.items(), key=lambda item: (item[0] == "targeted", item[0]))
             if len(points) > 1
         )
-        if series:
-            share = _SHARES.search(measure) is not None
-            values = [point.value for line in series for point in line.points]
-            title = _TITLES.get(measure, measure.replace("_", " "))
-            drawn.append(Panel(owner, title, series, _ticks(values, share=share), share))
+        values = [point.value for line in series for point in line.points]
+        diagnostic = measure in _DIAGNOSTICS
+        if not series or (diagnostic and min(values) == max(values)):
+            continue
+        share = _SHARES.search(measure) is not None
+        title = (_TITLES | _DIAGNOSTICS).get(measure, measure.replace("_", " "))
+        drawn.append(Panel(owner, title, series, _ticks(values, share=share), share, diagnostic))
     return drawn
 
 

@@ -56,6 +56,9 @@ class ArmSummary(Figures):
         default=False,
         description="whether a look at retained skills ended the training, with earlier weights",
     )
+    skipped_updates: int = Field(
+        default=0, description="GRPO updates left out because loss or gradient was not finite"
+    )
     modes_accuracy_before: Rate | None = Field(
         default=None, description="on questions from the confirmed modes"
     )
