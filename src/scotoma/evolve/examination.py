@@ -108,7 +108,7 @@ def accuracy(observations: Iterable[Observation]) -> Rate:
     return clustered_rate([o.outcome == "correct" for o in answered], [o.image_id for o in answered])
 
 
-def change(after: Sequence[Observation], before: Sequence[Observation], seed: int = 0) -> Rate:
+def change(after: Sequence[Observation], before: Sequence[Observation]) -> Rate:
     """Paired difference of accuracy on the questions that both answered, in [-1, 1], clustered by image."""
     earlier = {question_of(o): o for o in before if o.outcome in ("correct", "failure")}
     pairs = [
@@ -120,7 +120,6 @@ def change(after: Sequence[Observation], before: Sequence[Observation], seed: in
         [a.outcome == "correct" for a, _ in pairs],
         [b.outcome == "correct" for _, b in pairs],
         [a.image_id for a, _ in pairs],
-        seed,
     )
 
 

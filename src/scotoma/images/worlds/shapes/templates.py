@@ -116,7 +116,7 @@ def random_phrase(rng: random.Random) -> Phrase:
 
 def present_phrase(scene: Scene, rng: random.Random) -> Phrase:
     """A noun phrase that at least one thing fits."""
-    return _restrict(rng.choice(scene.things), rng, random_phrase(rng))
+    return _restrict(rng.choice(scene.things), random_phrase(rng))
 
 
 def describe(thing: Thing, scene: Scene, rng: random.Random, hidden: str = "") -> Phrase | None:
@@ -214,7 +214,7 @@ def _about(attribute: str, scene: Scene, rng: random.Random, place: Place | None
     if place is None:
         phrase = describe(thing, scene, rng, hidden=attribute)
         return Program(attribute, phrase) if phrase else None
-    phrase = _restrict(thing, rng, random_phrase(rng), hidden=attribute)
+    phrase = _restrict(thing, random_phrase(rng), hidden=attribute)
     return Program(attribute, phrase, places=(place,))
 
 
@@ -308,7 +308,7 @@ _COMPOSERS: dict[str, Callable[[Scene, random.Random], Program | None]] = {
 # --- parts -----------------------------------------------------------------------------------------------------------
 
 
-def _restrict(thing: Thing, rng: random.Random, like: Phrase, hidden: str = "") -> Phrase:
+def _restrict(thing: Thing, like: Phrase, hidden: str = "") -> Phrase:
     """The phrase with the thing's own attributes in place of the pattern's."""
     return Phrase(
         thing.shape if like.noun != "thing" and hidden != "shape" else "thing",
@@ -325,7 +325,7 @@ def _balanced_phrase(scene: Scene, rng: random.Random) -> Phrase:
     for _ in range(12):
         phrase = random_phrase(rng)
         if phrase.attributes > 1 and rng.random() < 0.5:
-            near = _restrict(rng.choice(scene.things), rng, phrase)
+            near = _restrict(rng.choice(scene.things), phrase)
             colour = rng.choice(list(COLOURS)) if near.colour and rng.random() < 0.5 else near.colour
             noun = rng.choice(SHAPES) if near.noun != "thing" and colour == near.colour else near.noun
             phrase = Phrase(noun, colour, near.size)
