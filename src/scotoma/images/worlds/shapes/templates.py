@@ -1,10 +1,11 @@
 """The uniform template questioner: valid questions about a scene, every question type equally often.
 
-It is the baseline that discovery must beat, the source of base rates, and (kept within `taught`) what the Pupil was
+It is the baseline that discovery must beat, the source of base rates, and (with `taught_only`) what the Pupil was
 trained on. Yes/no answers are balanced, counts are drawn evenly over those that the scene offers.
 
->>> ask(scene, random.Random(0))
-'is the blue star left of the small thing ?'
+>>> scene = Scene((Thing("star", "red", "large", 20, 32, 7), Thing("circle", "blue", "large", 44, 32, 7)))
+>>> ask(scene, random.Random(0), "colour")
+'what colour is the circle ?'
 """
 
 from __future__ import annotations
