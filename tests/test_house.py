@@ -69,7 +69,7 @@ def test_every_room_without_torch_names_no_heavy_module_at_import_time() -> None
     offenders = [
         f"{path.relative_to(ROOT)}: {name}"
         for path in bare
-        for name in _imported_at_once(path)
+        for name in imported_at_once(path)
         if name in HEAVY
     ]
     assert offenders == []
@@ -114,7 +114,7 @@ def test_the_papers_of_the_house_are_there(name: str) -> None:
     assert (ROOT / name).read_text(encoding="utf-8").strip()
 
 
-def _imported_at_once(path: Path) -> set[str]:
+def imported_at_once(path: Path) -> set[str]:
     """Top-level packages that importing this module imports, without those inside functions or TYPE_CHECKING."""
     found: set[str] = set()
     pending: list[ast.stmt] = list(ast.parse(path.read_text(encoding="utf-8")).body)

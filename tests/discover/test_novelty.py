@@ -77,13 +77,6 @@ def test_rare_terms_are_newer_than_common_ones() -> None:
     assert memory.delta_ifreq([("star",)])[0] == pytest.approx(0)
 
 
-def test_within_a_batch_twins_crowd_each_other() -> None:
-    batch: list[Terms] = [("red", "star"), ("red", "star"), ("blue", "circle")]
-    alone, crowded = Memory().delta_emb(embed(batch)), Memory().delta_emb(embed(batch), within_batch=True)
-    assert crowded[0] == crowded[1] < alone[0]
-    assert crowded[0] < crowded[2]
-
-
 def test_the_oldest_questions_make_room() -> None:
     memory = remembering([("red", "star")] * 3 + [("blue", "circle")] * 8, size=8)
     assert len(memory) == 8

@@ -76,7 +76,11 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
 def test_the_targeted_arm_asks_about_every_mode_and_says_what_kind_of_error_it_is(shop: Workshop) -> None:
     found = diagnose(shop, "targeted", "pupil", 1)
     assert found.mixture.kind == "targeted"
-    assert set(found.mixture.samples()) == {mode.mode_id for mode in found.modes} == {"many", "joined"}
+    assert (
+        {share.name for share in found.mixture.shares}
+        == {mode.mode_id for mode in found.modes}
+        == {"many", "joined"}
+    )
     by_id = {mode.mode_id: mode for mode in found.modes}
     assert by_id["many"].pass_rate is not None
     assert set(by_id["many"].error_kinds) <= {"counting", "instruction"}  # it has no parts
@@ -112,16 +116,17 @@ def test_after_the_first_round_samples_are_made_from_what_is_left_of_the_failure
 def test_dpe_weighs_types_of_questions_by_the_papers_bands(shop: Workshop) -> None:
     found = diagnose(shop, "dpe", "pupil", 1).mixture
     assert found.kind == "dpe"
-    assert sum(found.samples().values()) == 400
+    assert sum(share.samples for share in found.shares) == 400
     assert {target.id: str(target.predicate) for target in diagnose(shop, "dpe", "-", 1).targets(MODES)} == {
-        name: f"type={name}" for name in found.samples()
+        share.name: f"type={share.name}" for share in found.shares
     }
 
 
 def test_random_asks_nobody_and_gives_every_type_alike(shop: Workshop) -> None:
     found = diagnose(shop, "random", "no such model", 1).mixture
     assert found.retention == 200
-    assert max(found.samples().values()) - min(found.samples().values()) <= 1
+    counts = [share.samples for share in found.shares]
+    assert max(counts) - min(counts) <= 1
 
 
 def test_uniform_aims_at_nothing(shop: Workshop) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scotoma.core import Claim, ImageRecord, Reply, ReplyError, Request, Tags, Verdict
+from scotoma.core import ImageRecord, Reply, ReplyError, Request, Tags, Verdict
 from scotoma.generate.checks import Check, Checks, Draft, usual_checks
 from scotoma.generate.checks.answer import Answer
 from scotoma.generate.checks.balance import Balance
@@ -23,7 +23,7 @@ from scotoma.generate.checks.form import Form
 from scotoma.generate.checks.grounding import Grounding
 from scotoma.generate.checks.leakage import Leakage
 from scotoma.generate.checks.licence import Licence
-from scotoma.generate.checks.opinion import Reread, Verified
+from scotoma.generate.checks.opinion import Reread
 from scotoma.generate.checks.single_answer import SingleAnswer
 from scotoma.generate.handover import Outage
 from scotoma.images.duplicates import NearDuplicates
@@ -349,16 +349,14 @@ def test_a_picture_that_the_facts_do_not_draw_is_the_wrong_one_even_if_the_answe
     assert Grounding(WORLD).reason(Draft(PHOTO, "is it a cat ?", "yes")) is None
 
 
-class Judge:
-    """A verifier that says what it is told, and how often it was asked."""
+class Told:
+    """A second opinion that says what it is told."""
 
     def __init__(self, verdict: Verdict) -> None:
         self.verdict = verdict
-        self.batches: list[int] = []
 
-    def judge(self, items: Sequence[Claim], errors: Sequence[str | None] | None = None) -> list[Verdict]:
-        self.batches.append(len(items))
-        return [self.verdict] * len(items)
+    def of(self, draft: Draft) -> Verdict:
+        return self.verdict
 
 
 @pytest.mark.parametrize(
@@ -371,20 +369,12 @@ class Judge:
         (Verdict(error="timeout"), None, "unverified"),
     ],
 )
-def test_photos_are_judged_by_a_verifier(verdict: Verdict, single: str | None, answer: str | None) -> None:
-    opinion = Verified(Judge(verdict))
+def test_photos_are_judged_by_a_second_opinion(
+    verdict: Verdict, single: str | None, answer: str | None
+) -> None:
+    opinion = Told(verdict)
     assert SingleAnswer(opinion).reason(about(PHOTO)) == single
     assert Answer(opinion).reason(about(PHOTO)) == answer
-
-
-def test_a_verifier_is_asked_once_about_each_and_in_one_batch() -> None:
-    judge = Judge(Verdict(valid=True, correct=1.0))
-    opinion = Verified(judge)
-    drafts = [about(PHOTO, f"{number} ?") for number in range(5)]
-    opinion.ask([*drafts, drafts[0]])
-    for draft in drafts:
-        assert Answer(opinion).reason(draft) is None
-    assert judge.batches == [5]
 
 
 def test_an_answer_that_follows_from_the_words_is_blind_and_a_fair_question_is_not() -> None:

@@ -121,11 +121,11 @@ def test_two_arms_may_share_a_sample(ledger: Ledger) -> None:
     assert [item.id for item in ledger.samples(mode_id="m", stage="round-1/uniform")] == ["a"]
 
 
-def test_observations_are_chosen_by_phase_outcome_candidate_and_stage(ledger: Ledger) -> None:
+def test_observations_are_chosen_by_phase_and_outcome(ledger: Ledger) -> None:
     ledger.finish(
         "s", observations=[observation("a", phase="test/1"), observation("b", "correct", phase="test/2")]
     )
-    ledger.finish("t", observations=[observation("c", phase="test%", candidate="new")])
+    ledger.finish("t", observations=[observation("c", phase="test%")])
 
     def keys(**conditions: str) -> list[str]:
         return [item.key for item in ledger.observations(**conditions)]
@@ -134,8 +134,7 @@ def test_observations_are_chosen_by_phase_outcome_candidate_and_stage(ledger: Le
     assert keys(phase_prefix="test/") == ["a", "b"]
     assert keys(phase_prefix="test%") == ["c"]
     assert keys(outcome="failure") == ["a", "c"]
-    assert keys(outcome="failure", candidate="new") == ["c"]
-    assert keys(stage="s", outcome="correct") == ["b"]
+    assert keys(phase_prefix="test", outcome="failure") == ["a", "c"]
     assert keys(phase="nowhere") == []
 
 

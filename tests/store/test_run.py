@@ -97,12 +97,6 @@ def test_without_a_config_any_command_works_in_an_existing_run(path: Path, tmp_p
     assert not (tmp_path / "new").exists()
 
 
-def test_a_run_that_must_be_there_is_not_made(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="there is no run"):
-        Run.open(tmp_path / "new", command="evolve", config=CONFIG, fresh_ok=False)
-    assert not (tmp_path / "new").exists()
-
-
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("")
     with pytest.raises(RunError, match=re.escape("thesis.tex but no run.yaml")):

@@ -129,7 +129,7 @@ def test_an_answer_that_never_came_is_not_voted_on() -> None:
 def test_agreement_is_counted() -> None:
     verifier = ConsensusVerifier([judge("red"), judge("red"), judge("blue")])
     verifier.judge([claim()])
-    assert (verifier.agreement.ruled, verifier.agreement.unanimous, verifier.agreement.rate) == (1, 0, 0.0)
+    assert (verifier.agreement.ruled, verifier.agreement.unanimous) == (1, 0)
 
 
 @given(st.lists(st.sampled_from([None, "2", "3", "-ambiguous", "-malformed"]), min_size=1, max_size=6))

@@ -241,6 +241,8 @@ def test_options_by_letter_or_by_text(truth: str, answer: str, expected: str) ->
         ("1 1/2", "1.5", "correct"),
         ("\\boxed{\\frac{1}{2}}", "0.5", "correct"),
         ("The answer is $\\frac{3}{4}$.", "75%", "correct"),
+        ("The answer is **$\\frac{3}{4}$**", "75%", "correct"),
+        ("**Answer:** $x^2 + 1$", "1 + x^2", "correct"),
         ("\\sqrt{16}", "4", "correct"),
         ("2π", "2\\pi", "correct"),
         ("2x + 1", "1 + 2x", "correct"),

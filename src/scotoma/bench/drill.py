@@ -98,7 +98,7 @@ def survey(
     inside: list[list[Item]] = [[] for _ in predicates]
     for number, image in enumerate(world.images(split, seed)):
         assert image.facts is not None
-        uniform += items_of(world, predicates, image, world.questions(image.facts, number, PER_IMAGE))
+        uniform += items_of(predicates, image, world.questions(image.facts, number, PER_IMAGE))
         for item in uniform[-PER_IMAGE:]:
             for members, predicate in zip(inside, predicates, strict=True):
                 if predicate.matches(item.tags):
@@ -146,7 +146,7 @@ def drill(
             image = next(fresh)
             assert image.facts is not None
             drilled += items_of(
-                world, predicates, image, world.questions(image.facts, rng.getrandbits(32), PER_IMAGE)
+                predicates, image, world.questions(image.facts, rng.getrandbits(32), PER_IMAGE)
             )
             made += 1
             continue
@@ -157,13 +157,13 @@ def drill(
         facts = world.vary(start.image.facts, start.question, rng.getrandbits(32))
         alike = [start.question, *world.similar(facts, start.question, rng.getrandbits(32), 24)]
         image = world.render(facts, "train")
-        items = items_of(world, predicates, image, dict.fromkeys(alike))
+        items = items_of(predicates, image, dict.fromkeys(alike))
         inside = [item for item in items if item.region is not None][:_INSIDE]
         if not beyond and not any(item.region == region for item in inside):
             given[region] += rng.random() < 0.02  # lest a region that no variation keeps is tried for ever
             continue
         near = [item for item in items if item.region is None][: _INSIDE if beyond else max(4, len(inside))]
-        others = items_of(world, predicates, image, world.questions(facts, rng.getrandbits(32), _UNIFORM))
+        others = items_of(predicates, image, world.questions(facts, rng.getrandbits(32), _UNIFORM))
         drilled += {item.question: item for item in (*inside, *near, *others)}.values()
         given[region] += len(inside)
         made += 1
@@ -229,7 +229,6 @@ def _next_to(condition: Condition, tags: Tags) -> bool:
 
 
 def items_of(
-    world: EditableWorld,
     predicates: Sequence[Predicate],
     image: ImageRecord,
     questions: Sequence[str] | dict[str, None],

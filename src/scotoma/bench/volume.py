@@ -55,13 +55,11 @@ def _reached(volume: int, course: Sequence[float], gain: float) -> float | None:
 class Needs:
     """What both arms of one planted candidate and seed needed for `LEVEL` of the targeted arm's gain.
 
-    `reached` is False where the control never got there: it counts with the most samples that it was given, so that the
-    ratio is at most that.
+    A control that never got there counts with the most samples that it was given, so that the ratio is at most that.
     """
 
     targeted: float
     control: float
-    reached: bool
 
 
 def needs(targeted: Courses, control: Courses) -> Needs | None:
@@ -73,7 +71,7 @@ def needs(targeted: Courses, control: Courses) -> Needs | None:
         return None
     theirs = least(control, gain)
     most = max(volume * (len(course) - 1) for volume, course in control.items())
-    return Needs(ours, most if theirs is None else theirs, theirs is not None)
+    return Needs(ours, most if theirs is None else theirs)
 
 
 def saved(found: Sequence[Needs]) -> Rate | None:

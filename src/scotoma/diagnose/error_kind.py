@@ -4,8 +4,13 @@ A composed question is wrong for one of two reasons: a part of it is wrong, or i
 not. So the parts are asked too (how many circles? how many stars? are there more circles than stars?) and the answers
 decide. A question without parts errs in what it asks for. (Ours; DPE, arXiv 2602.22859, has a model guess the kind.)
 
->>> part = Part("count the stars .", skills=("counting",), correct=True)
->>> attribute(failure, [part]).kind          # of "are there more stars than circles ?", skills ("comparison",)
+>>> from scotoma.core import Verdict
+>>> failure = Observation(
+...     key="1", phase="discover", image_id="ab12", question="are there more stars than circles ?", answer="no",
+...     verdict=Verdict(valid=True, truth="yes", correct=0.0), tags={"skill": ("comparison",)},
+... )
+>>> parts = [Part(f"count the {noun} .", skills=("counting",), correct=True) for noun in ("stars", "circles")]
+>>> attribute(failure, parts).kind
 'reasoning'
 """
 

@@ -46,10 +46,6 @@ class Mixture(BaseModel):
     retention: int = 0
     uniform: int = 0
 
-    def samples(self) -> dict[str, int]:
-        """Samples per mode or category."""
-        return {share.name: share.samples for share in self.shares}
-
 
 class TargetedMixture(BaseModel):
     """Settings of `targeted`. `retention` is a share of the volume and never below one half (measured: less than that

@@ -7,7 +7,7 @@ specificity Sp known from a calibration, the apparent rate a gives the true one:
 >>> judge = Discernment(sensitivity=Rate(value=0.9, low=0.85, high=0.94, n=200),
 ...                     specificity=Rate(value=0.95, low=0.91, high=0.97, n=200))
 >>> true_rate(Rate(value=0.22, low=0.2, high=0.24, n=1600), judge).percent()
-'20.0 % [15.7, 23.6] n=1600'
+'20.0 % [15.7, 23.7] n=1600'
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ Clusters = Sequence[Hashable] | npt.NDArray[np.int64]
 
 _UNKNOWN = Rate(value=0.0, low=0.0, high=1.0, n=0)
 _BOOTSTRAP_CELLS = 4_000_000
+_RESAMPLES = 2000
 
 
 def wilson(successes: float, n: int, confidence: float = 0.95) -> Rate:
@@ -178,7 +179,7 @@ def paired_difference(
     b: Values,
     clusters: Clusters | None = None,
     seed: int = 0,
-    resamples: int = 2000,
+    resamples: int = _RESAMPLES,
     confidence: float = 0.95,
 ) -> Rate:
     """Mean of a − b measured on the same questions, with the bootstrap interval over clusters (95 % by default).
@@ -219,7 +220,7 @@ def paired_difference(
 
 
 def resampled_means(
-    columns: npt.NDArray[np.float64], clusters: Clusters | None = None, seed: int = 0, resamples: int = 2000
+    columns: npt.NDArray[np.float64], clusters: Clusters | None = None
 ) -> npt.NDArray[np.float64]:
     """Means of paired columns in bootstrap resamples of whole clusters: what any statistic of means has its interval
     from (`bounds`).
@@ -227,17 +228,15 @@ def resampled_means(
     Args:
         columns: n × k, one row per question, one column per model or difference.
         clusters: an image id per row.
-        seed, resamples: R draws.
 
     Returns:
-        R × k; the same clusters are drawn for every column, so that columns stay paired.
+        `_RESAMPLES` × k, always the same; the same clusters are drawn for every column, so that columns stay paired.
     """
     group, groups = _indices(clusters, len(columns))
     sums = np.zeros((groups, columns.shape[1]))
     np.add.at(sums, group, columns)
     sizes = np.bincount(group, minlength=groups).astype(np.float64)
-    random = np.random.default_rng(seed)
-    drawn = random.multinomial(groups, np.full(groups, 1 / groups), size=resamples)
+    drawn = np.random.default_rng(0).multinomial(groups, np.full(groups, 1 / groups), size=_RESAMPLES)
     return np.asarray((drawn @ sums) / (drawn @ sizes)[:, None])
 
 

@@ -159,9 +159,6 @@ _ASKS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("what", _pattern("what")),
     ("is/are", _pattern(rf"(?<=[,;:] ){_ASKING}(?:n't)? (?:the|there|this|that|it|you|an?|any|these|those)")),
 )
-ASKS: tuple[str, ...] = (*dict.fromkeys(name for name, _ in _ASKS), "instruction")
-"""Every value that `asks` can hold; `instruction` is told rather than asked ("describe the chart")."""
-
 ANSWER_KINDS = ("yes/no", "number", "option", "words")
 """Every value that `answer_kind` can hold."""
 
@@ -200,7 +197,8 @@ def wording_tags(
     """The tags of a question in free text.
 
     - `skill`: the abilities that the wording names, sorted, out of `SKILLS`; `("other",)` where it names none.
-    - `asks`: how it asks, out of `ASKS`.
+    - `asks`: how it asks: `how many`, `how much`, `what colour`, `why`, `where`, `when`, `who`, `is/are`, `which`,
+      `how` or `what`; `instruction` where it tells rather than asks ("describe the chart").
     - `answer_kind`: out of `ANSWER_KINDS`; left out where neither truth nor options are known.
     - `words`: the length of the question in words, prompt hints and options aside, 0 upwards.
     - `negated`: whether it needs the skill `negation`.

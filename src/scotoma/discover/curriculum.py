@@ -24,6 +24,9 @@ from scotoma.core import ConfigError, Tags
 
 Progression = Literal["off", "progressive"]
 
+SHARE = 0.5
+"""Of the questions asked, the share that is at most to be at the level or above; see `Curriculum.share_at_level`."""
+
 
 def complexity(tags: Tags) -> int:
     """Skills composed (at least 1) and fine details: a small thing is named; something in the image is occluded; a
@@ -58,15 +61,13 @@ class Curriculum:
     Args:
         kind: `off` changes nothing and learns nothing.
         window: answered questions at the level or above, twice that many before it can rise.
-        share: of the questions asked, how many are at most to be at the level or above; see `share_at_level`.
     """
 
-    def __init__(self, kind: Progression = "off", *, window: int = 48, share: float = 0.5) -> None:
-        if window < 2 or not 0 <= share <= 1:
-            raise ConfigError("a curriculum needs a window of at least 2, and a share in [0, 1]")
+    def __init__(self, kind: Progression = "off", *, window: int = 48) -> None:
+        if window < 2:
+            raise ConfigError("a curriculum needs a window of at least 2")
         self.kind = kind
         self.window = window
-        self.share = share
         self.level = 1
         self._yields: list[float] = []
         self._below: list[float] = []
@@ -96,12 +97,12 @@ class Curriculum:
 
     def share_at_level(self) -> float:
         """The share of questions that are to be at the level or above: as the last `window` yields there are to those
-        below it, h / (h + l), from a tenth to `share`; `share` while one of the two is not known yet.
+        below it, h / (h + l), from a tenth to `SHARE`; `SHARE` while one of the two is not known yet.
         """
         if min(len(self._yields), len(self._below)) < self.window:
-            return self.share
+            return SHARE
         high, low = fmean(self._yields[-self.window :]), fmean(self._below[-self.window :])
-        return min(self.share, max(0.1, high / (high + low))) if high + low > 0 else self.share
+        return min(SHARE, max(0.1, high / (high + low))) if high + low > 0 else SHARE
 
     def learn(
         self, proposed: Iterable[tuple[str | None, Tags]], answered: Iterable[tuple[Tags, float]]

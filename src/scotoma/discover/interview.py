@@ -111,10 +111,12 @@ class Interview:
             for i, item in enumerate(asked)
         ]
 
-    def pass_rates(self, asked: Sequence[Asked], k: int, temperature: float = 1.0) -> list[float | None]:
-        """The share of k sampled answers that are right, per question; None where infrastructure failed."""
+    def pass_rates(self, asked: Sequence[Asked], k: int) -> list[float | None]:
+        """The share of k answers, drawn at temperature 1, that are right, per question; None where infrastructure
+        failed.
+        """
         known = [item.verdict or Verdict() for item in asked]
-        return [_mean(answers) for answers in self._answers(asked, known, k, temperature)]
+        return [_mean(answers) for answers in self._answers(asked, known, k, temperature=1.0)]
 
     def _validity(self, asked: Sequence[Asked]) -> list[Verdict]:
         new = [i for i, item in enumerate(asked) if item.verdict is None]

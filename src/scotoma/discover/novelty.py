@@ -98,26 +98,19 @@ class Memory:
         near, rare = self.delta_emb(vectors), self.delta_ifreq(bags)
         return [Novelty(emb=float(a), ifreq=float(b)) for a, b in zip(near, rare, strict=True)]
 
-    def delta_emb(self, vectors: Vectors, within_batch: bool = False) -> Vectors:
+    def delta_emb(self, vectors: Vectors) -> Vectors:
         """δ_emb per row: 1 − mean cosine similarity to the k nearest neighbours, in [0, 1].
 
         The source's exact form is not public: ours. Negative similarities count 0, and so does a neighbour that the
         memory does not have yet; so remembering more never makes a question newer, and asking the same question
-        again lowers δ_emb step by step until it was asked k times. `within_batch`: the other rows are neighbours too.
+        again lowers δ_emb step by step until it was asked k times.
         """
         rows = unit(vectors)
         if len(rows) == 0:
             return np.zeros(0, dtype=np.float32)
-        pools = []
-        if self._vectors is not None and len(self):
-            pools.append(rows @ self._vectors[: len(self)].astype(np.float32).T)
-        if within_batch:
-            others = rows @ rows.T
-            np.fill_diagonal(others, 0.0)
-            pools.append(others)
-        if not pools:
+        if self._vectors is None or not len(self):
             return np.ones(len(rows), dtype=np.float32)
-        similar = np.clip(np.concatenate(pools, axis=1), 0.0, 1.0)
+        similar = np.clip(rows @ self._vectors[: len(self)].astype(np.float32).T, 0.0, 1.0)
         k = min(self.neighbours, similar.shape[1])
         nearest = np.partition(similar, similar.shape[1] - k, axis=1)[:, -k:]
         return np.asarray(1.0 - nearest.sum(axis=1) / self.neighbours, dtype=np.float32)

@@ -35,6 +35,9 @@ CHECK_SCHEMA: Literal["scotoma.check/1"] = "scotoma.check/1"
 PORTION = 100
 """Questions that are asked together; progress is told after each."""
 
+ALPHA = 0.05
+"""Of all tests of a check together."""
+
 LOST = 0.05
 """The most that infrastructure may lose, of all questions and of any part; a single question of a part never counts."""
 
@@ -157,20 +160,18 @@ def check(
     before: Answered | None = None,
     *,
     at_least: float | None = None,
-    alpha: float = 0.05,
     seed: int = 0,
 ) -> CheckResult:
     """Compare, part by part, on the questions that both answered.
 
     The test is exact, two-sided and clustered by picture (`paired_test`), with Holm's correction over all parts: a
-    model as good as the baseline is refused with a probability of at most `alpha` / 2.
+    model as good as the baseline is refused with a probability of at most `ALPHA` / 2.
 
     Args:
         suite: whose questions were asked.
         now: the candidate's answers.
         before: the baseline's; by default those written down with the suite.
         at_least: an accuracy, [0, 1], that every mode must reach; by default what the suite says.
-        alpha: of all tests together, (0, 1).
         seed: of the intervals' bootstrap.
 
     Raises:
@@ -187,7 +188,7 @@ def check(
         accuracy = clustered_rate(pair.now, pair.images)
         change = paired_difference(pair.now, pair.before, pair.images, seed)
         standing: Standing = "holds"
-        if change.value < 0 and p_holm <= alpha:
+        if change.value < 0 and p_holm <= ALPHA:
             standing = "fell"
         elif minimum is not None and accuracy.value < minimum:
             standing = "below"
@@ -211,7 +212,7 @@ def check(
         against=earlier.candidate,
         questions=len(suite.questions),
         lost=now.lost,
-        alpha=alpha,
+        alpha=ALPHA,
         passed=all(part.standing == "holds" for part in parts),
         parts=tuple(parts),
     )

@@ -127,9 +127,7 @@ def _sheets(world: EditableWorld, each: Plan, checks: Checks, key: str, beside: 
             answer = min((a for a in offered if offered[a]), key=lambda a: (answers[a], a))
             if not balanced and samples and answers[answer] > 2 * min(answers.values()) + 8:
                 break
-            sample = _sample(
-                world, image, facts, offered[answer].pop(), checks, part, each.mode_id, key, attempt
-            )
+            sample = _sample(image, facts, offered[answer].pop(), checks, part, each.mode_id, key, attempt)
             if sample is not None:
                 samples.append(sample)
                 answers[answer] += 1
@@ -141,7 +139,7 @@ def _sheets(world: EditableWorld, each: Plan, checks: Checks, key: str, beside: 
         for question in world.questions(facts, rng.getrandbits(32), PER_IMAGE):
             if extra == 0:
                 break
-            kept = _sample(world, image, facts, question, checks, "retention", None, key, attempt)
+            kept = _sample(image, facts, question, checks, "retention", None, key, attempt)
             if kept is not None and not each.predicate.matches(kept.tags):
                 samples.append(kept)
                 extra -= 1
@@ -155,7 +153,7 @@ def _fill(world: EditableWorld, made: Made, checks: Checks, volume: int, seed: i
     for number, image in enumerate(world.images("train", seed)):
         assert image.facts is not None
         for question in world.questions(image.facts, seed * 1_000_003 + number, PER_IMAGE):
-            sample = _sample(world, image, image.facts, question, checks, purpose, None, f"{seed}", number)
+            sample = _sample(image, image.facts, question, checks, purpose, None, f"{seed}", number)
             if sample is not None:
                 made.samples.append(sample)
                 made.images[image.id] = image
@@ -165,7 +163,6 @@ def _fill(world: EditableWorld, made: Made, checks: Checks, volume: int, seed: i
 
 
 def _sample(
-    world: EditableWorld,
     image: ImageRecord,
     facts: Facts,
     question: str,

@@ -27,7 +27,7 @@ from scotoma.images.attributes import attributes
 from scotoma.images.decoding import Look, look
 from scotoma.images.duplicates import Embedder, NearDuplicates
 from scotoma.images.options import PictureOptions
-from scotoma.images.split import SHARES, split_of
+from scotoma.images.split import split_of
 
 _WINDOW = 64
 """Files looked at together; their small copies are in memory at once."""
@@ -62,7 +62,6 @@ class FileSource:
         named: tells what else is known of a file.
         options: limits and near-copies.
         embedder: finds near-copies by meaning as well.
-        shares: the share of each split, in [0, 1], summing to 1.
     """
 
     def __init__(
@@ -73,7 +72,6 @@ class FileSource:
         named: Callable[[Path], Named],
         options: PictureOptions | None = None,
         embedder: Embedder | None = None,
-        shares: Mapping[Split, float] = SHARES,
     ) -> None:
         self.spec = spec
         self.options = options or PictureOptions()
@@ -84,7 +82,6 @@ class FileSource:
         """How many pictures were converted so far, and how (`core.pixels.Conversion`)."""
         self._named = named
         self._embedder = embedder
-        self._shares = shares
         self._files = sorted(files)
         self._surveyed = self.options.near_duplicates is None
         # What is known of the files read so far: their id (None: skipped), and which file an id belongs to.
@@ -113,7 +110,7 @@ class FileSource:
 
     def split_of(self, image_id: str) -> Split:
         """The split that a picture with this id belongs to."""
-        return split_of(image_id, self._shares)
+        return split_of(image_id)
 
     def _survey(self) -> None:
         """Look at every file, in sorted order, and leave out the near-copies of earlier ones."""

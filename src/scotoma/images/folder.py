@@ -10,15 +10,14 @@ A `facts.jsonl` in the folder gives rendered pictures their exact facts (`sideca
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
-from scotoma.core import Facts, ImageError, Split, World
+from scotoma.core import Facts, ImageError, World
 from scotoma.images.duplicates import Embedder
 from scotoma.images.files import FileSource, Named
 from scotoma.images.options import PictureOptions, written
 from scotoma.images.sidecar import read_sidecar
-from scotoma.images.split import SHARES
 
 SUFFIXES = frozenset(
     {
@@ -49,7 +48,7 @@ class FolderSource(FileSource):
     Args:
         root: the folder; pictures in folders below it count too.
         world: opens the worlds that `facts.jsonl` names; without it the pictures have no facts.
-        options, embedder, shares: see `FileSource`.
+        options, embedder: see `FileSource`.
 
     Raises:
         ImageError: there is no such folder, it holds no pictures, or its `facts.jsonl` cannot be read.
@@ -62,7 +61,6 @@ class FolderSource(FileSource):
         world: Callable[[str], World] | None = None,
         options: PictureOptions | None = None,
         embedder: Embedder | None = None,
-        shares: Mapping[Split, float] = SHARES,
     ) -> None:
         self.root = Path(root).expanduser()
         self._place = f"folder:{root}"
@@ -74,7 +72,6 @@ class FolderSource(FileSource):
             named=self._about,
             options=options,
             embedder=embedder,
-            shares=shares,
         )
         self._sidecar = read_sidecar(self.root)
 

@@ -17,11 +17,11 @@ SHARES: Mapping[Split, float] = {"discover": 0.4, "confirm": 0.2, "train": 0.2, 
 """The share of the pictures that each split gets, on average; they sum to 1."""
 
 
-def split_of(image_id: str, shares: Mapping[Split, float] = SHARES) -> Split:
+def split_of(image_id: str) -> Split:
     """The split that a picture with this id (`ImageRecord.hash` of its bytes) belongs to."""
     position = int(image_id[:13], 16) / 16**13
     for split in SPLITS:
-        position -= shares.get(split, 0.0)
+        position -= SHARES[split]
         if position < 0:
             return split
     return SPLITS[-1]

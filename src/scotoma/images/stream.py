@@ -23,7 +23,7 @@ from scotoma.images.decoding import look
 from scotoma.images.duplicates import Embedder, NearDuplicates
 from scotoma.images.files import no_picture
 from scotoma.images.options import StreamOptions
-from scotoma.images.split import SHARES, split_of
+from scotoma.images.split import split_of
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,6 @@ class StreamSource:
         options: limits, near-copies, and how many rows are mixed at a time.
         place: what the names of rows are relative to; goes into `ImageRecord.source`.
         embedder: finds near-copies by meaning as well.
-        shares: the share of each split, in [0, 1], summing to 1.
     """
 
     def __init__(
@@ -60,7 +59,6 @@ class StreamSource:
         *,
         place: str = "",
         embedder: Embedder | None = None,
-        shares: Mapping[Split, float] = SHARES,
     ) -> None:
         self.spec = spec
         self.options = options
@@ -68,7 +66,6 @@ class StreamSource:
         """How many pictures were converted so far, and how (`core.pixels.Conversion`)."""
         self._rows = rows
         self._place = place or spec
-        self._shares = shares
         self._near = (
             None
             if options.near_duplicates is None
@@ -138,7 +135,7 @@ class StreamSource:
 
     def split_of(self, image_id: str) -> Split:
         """The split that a picture with this id belongs to."""
-        return split_of(image_id, self._shares)
+        return split_of(image_id)
 
     def _of(self, split: Split, seed: int, read: Counter[str]) -> Iterator[tuple[Row, str]]:
         """The rows of a split with the ids of their pictures."""

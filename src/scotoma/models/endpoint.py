@@ -97,7 +97,6 @@ class EndpointModel:
             raise self._cache_failure
         keys = [self._key(request) for request in requests]
         replies = self._cache.get(list(dict.fromkeys(keys))) if self._cache is not None else {}
-        self.spending.cached += len(replies)
         unknown = {key: request for key, request in zip(keys, requests, strict=True) if key not in replies}
         if unknown:
             replies |= self._loop.run(self._ask_all(unknown))

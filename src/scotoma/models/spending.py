@@ -39,14 +39,13 @@ class Budget(Settings):
 
 
 class Spending:
-    """Requests, tokens and dollars of one opened model, this process only. `cached` replies cost nothing; requests
-    `under_way` have not settled yet, and may leave something over.
+    """Requests, tokens and dollars of one opened model, this process only; replies from the cache are none of it.
+    Requests `under_way` have not settled yet, and may leave something over.
     """
 
     def __init__(self, budget: Budget) -> None:
         self.budget = budget
         self.requests = 0
-        self.cached = 0
         self.tokens_in = 0
         self.tokens_out = 0
         self.under_way = 0

@@ -1,7 +1,7 @@
 """Figures as people read them: per cent, points, factors, durations; a minus is a minus and never a hyphen.
 
 >>> percent(0.3123), points(-0.004), factor(3.14159), duration(552)
-('31.2 %', '−0.4 points', '3.1×', '9 min 12 s')
+('31.2\\u202f%', '−0.4 points', '3.1×', '9 min 12 s')
 """
 
 from __future__ import annotations

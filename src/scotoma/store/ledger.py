@@ -213,8 +213,6 @@ class Ledger:
         *,
         phase_prefix: str | None = None,
         outcome: Outcome | None = None,
-        candidate: str | None = None,
-        stage: str | None = None,
     ) -> list[Observation]:
         """The observations that meet every condition given, in the order in which they were written."""
         rows = self._rows(
@@ -222,8 +220,6 @@ class Ledger:
             phase=phase,
             phase_prefix=phase_prefix,
             outcome=outcome,
-            candidate=candidate,
-            stage=stage,
         )
         return [Observation.model_validate_json(document) for (document,) in rows]
 
@@ -242,29 +238,22 @@ class Ledger:
             for after, document in rows:  # noqa: B007 - where the next page begins
                 yield Observation.model_validate_json(document)
 
-    def counts(
-        self, phase: str | None = None, *, phase_prefix: str | None = None, candidate: str | None = None
-    ) -> Counts:
+    def counts(self, phase: str | None = None) -> Counts:
         """How many of these observations there are per outcome, without loading them."""
         rows = self._rows(
             "SELECT outcome, COUNT(*) FROM observations",
             "GROUP BY outcome",
             phase=phase,
-            phase_prefix=phase_prefix,
-            candidate=candidate,
         )
         return Counts(**dict(rows))
 
-    def skill_combinations(
-        self, phase: str | None = None, *, phase_prefix: str | None = None, outcome: Outcome = "failure"
-    ) -> dict[str, int]:
+    def skill_combinations(self, phase: str | None = None, *, outcome: Outcome = "failure") -> dict[str, int]:
         """How many observations have this outcome per set of skills (`colour+counting`), most first."""
         return dict(
             self._rows(
                 "SELECT skills, COUNT(*) FROM observations",
                 "GROUP BY skills ORDER BY COUNT(*) DESC, skills",
                 phase=phase,
-                phase_prefix=phase_prefix,
                 outcome=outcome,
             )
         )

@@ -56,7 +56,6 @@ class Run:
         *,
         command: str,
         config: Mapping[str, Any] | None,
-        fresh_ok: bool = True,
         may_grow: Collection[str] = ("rounds",),
         may_change: Collection[str] = ("out",),
     ) -> Run:
@@ -72,12 +71,12 @@ class Run:
             RunLocked: another process is working there.
             RunVersion: another version of Scotoma made the run.
             ConfigError: the run was made by another command or with another config; the message lists them.
-            RunError: there is no run (`fresh_ok=False`, or no config), the folder holds something else, or
+            RunError: there is no run and no `config` to begin one with, the folder holds something else, or
                 the ledger is damaged.
             StorageError: the disk is full or the folder is read-only.
         """
         path = Path(path)
-        _check_folder(path, fresh_ok=fresh_ok and config is not None)
+        _check_folder(path, fresh_ok=config is not None)
         # A run of another version is refused before anything, even a lock, is written there.
         RunHeader.read(path)
         with storage_errors(path):

@@ -39,6 +39,8 @@ THINKING = re.compile(
 )
 """Opened in the prompt, by the chat template, thinking has a closing tag alone; cut off, it has none."""
 MARKUP = re.compile(r"</?[a-z][^<>]*>", re.IGNORECASE)
+_AROUND = "*_`\"' "
+"""Quotes, and the marks of what stands out."""
 _LEAD = re.compile(
     r"^(?:(?:so|therefore|thus|hence)\b[ ,]*)?(?:"
     r"(?:(?:my|the) )?(?:(?:final|correct) )?answer\s*(?:is\b|:|=)[\s:=]*"
@@ -91,8 +93,9 @@ def _bare(text: str) -> str:
 
 
 def _strip_lead(text: str) -> str:
-    text = text.replace("’", "'").strip().strip("*_`\"' ")
-    shorter = _LEAD.sub("", text, count=1)
+    text = text.replace("’", "'").strip().strip(_AROUND)
+    # What stands out may be the answer alone, behind its lead-in.
+    shorter = _LEAD.sub("", text, count=1).lstrip(_AROUND)
     return shorter if shorter.strip(" .!?") else text
 
 

@@ -23,16 +23,10 @@ NO_CONSENSUS = "no_consensus"
 
 @dataclass
 class Agreement:
-    """How often the judges agreed: rulings taken, of these unanimous, and of these without a consensus."""
+    """How often the judges agreed: rulings taken, and of these unanimous."""
 
     ruled: int = 0
     unanimous: int = 0
-    undecided: int = 0
-
-    @property
-    def rate(self) -> float | None:
-        """Share of unanimous rulings, [0, 1]; None before the first."""
-        return self.unanimous / self.ruled if self.ruled else None
 
 
 class ConsensusVerifier:
@@ -114,7 +108,7 @@ class ConsensusVerifier:
             [(reason, _)] = Counter(vote.reason for vote in invalid).most_common(1)
             return Verdict(valid=False, reason=reason, decided_by="consensus")
         if not self._enough(camp, len(ruled)):
-            self._count(False, decided=False)
+            self._count(False)
             return Verdict(reason=NO_CONSENSUS, decided_by="consensus")
         self._count(camp == len(ruled))
         return Verdict(valid=True, truth=truth, decided_by="consensus")
@@ -128,7 +122,7 @@ class ConsensusVerifier:
         right = sum(vote.correct == 1.0 for vote in ruled)
         winner = max(right, len(ruled) - right)
         if not self._enough(winner, len(ruled)):
-            self._count(False, decided=False)
+            self._count(False)
             return verdict.model_copy(
                 update={"valid": None, "reason": NO_CONSENSUS, "decided_by": "consensus"}
             )
@@ -138,15 +132,14 @@ class ConsensusVerifier:
     def _enough(self, votes: int, ruled: int) -> bool:
         return votes >= self.share * ruled and 2 * votes > ruled
 
-    def _count(self, unanimous: bool, decided: bool = True) -> None:
+    def _count(self, unanimous: bool) -> None:
         self.agreement.ruled += 1
         self.agreement.unanimous += unanimous
-        self.agreement.undecided += not decided
 
 
 def rulings(verifier: Verifier) -> Counter[str]:
-    """How often a consensus, alone or in a chain, has ruled so far: `ruled`, and of these `unanimous` and `undecided`;
-    empty where no consensus decides.
+    """How often a consensus, alone or in a chain, has ruled so far: `ruled`, and of these `unanimous`; empty where
+    no consensus decides.
     """
     counts: Counter[str] = Counter()
     for link in getattr(verifier, "links", (verifier,)):

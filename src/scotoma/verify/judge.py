@@ -12,7 +12,7 @@ second call only where they are undecided. A judge that fails or cannot be read 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,15 +58,11 @@ class JudgeVerifier:
     Args:
         model: the judge; never the candidate itself.
         sampling: how it is asked; `temperature` 0 by default.
-        alternatives: answers that questions can have, if known; they help the rules (`rules.match`).
     """
 
-    def __init__(
-        self, model: ChatModel, *, sampling: Sampling = GREEDY, alternatives: Collection[str] = ()
-    ) -> None:
+    def __init__(self, model: ChatModel, *, sampling: Sampling = GREEDY) -> None:
         self.model = model
         self.sampling = sampling
-        self.alternatives = tuple(alternatives)
         self._validity: dict[_Case, ValidityRuling] = {}
         self._correctness: dict[_Case, CorrectnessRuling] = {}
 
@@ -90,7 +86,7 @@ class JudgeVerifier:
             truth = verdicts[i].truth
             if not verdicts[i].valid or truth is None or claim.answer is None or error is not None:
                 continue
-            found = match(claim.answer, truth, alternatives=self.alternatives, closed=False)
+            found = match(claim.answer, truth, closed=False)
             if found == "undecided":
                 undecided.append(i)
             else:

@@ -27,6 +27,9 @@ LONGEST = 4
 BLIND_SAMPLES = 5
 """Answers that a model is asked for without the picture."""
 
+BLIND_TEMPERATURE = 0.7
+"""At which they are drawn."""
+
 _Z = 1.96
 
 
@@ -137,10 +140,9 @@ class BlindModel:
     says no is sure and right half of the time, and would leave the questions with a yes alone.
     """
 
-    def __init__(self, model: ChatModel, samples: int = BLIND_SAMPLES, temperature: float = 0.7) -> None:
+    def __init__(self, model: ChatModel, samples: int = BLIND_SAMPLES) -> None:
         self._model = model
         self._samples = samples
-        self._temperature = temperature
 
     def guess(self, draft: Draft) -> Guess | None:
         """See `BlindAnswerer`.
@@ -150,7 +152,7 @@ class BlindModel:
         """
         if len(draft.options) == 2:
             return None
-        said = sampled(self._model, draft, self._samples, self._temperature, blind=True)
+        said = sampled(self._model, draft, self._samples, BLIND_TEMPERATURE, blind=True)
         agreeing = {text: sum(match(other, text) == "correct" for other in said) for text in said}
         answer = max(agreeing, key=lambda text: agreeing[text])
         if "correct" in (match(answer, "yes"), match(answer, "no")):

@@ -16,7 +16,7 @@ from scotoma.verify.rules import match
 
 
 class PassRate:
-    """How often a model answers a draft rightly, of `samples` sampled answers (DPE: 9).
+    """How often a model answers a draft rightly, of `samples` answers drawn at temperature 1 (DPE: 9).
 
     Rules decide; calls that fail, and answers that no rule can judge, count neither way. The question is worded (`put`)
     and bounded as in training, or the rate would be of something else.
@@ -26,7 +26,6 @@ class PassRate:
         self,
         model: ChatModel,
         samples: int = 9,
-        temperature: float = 1.0,
         put: Callable[[str], str] = str,
         max_tokens: int = Sampling().max_tokens,
     ) -> None:
@@ -34,7 +33,6 @@ class PassRate:
         self._put = put
         self._max_tokens = max_tokens
         self._samples = samples
-        self._temperature = temperature
 
     def __call__(self, draft: Draft) -> float | None:
         """In [0, 1]; None where no more than half of the answers could be judged.
@@ -42,9 +40,7 @@ class PassRate:
         Raises:
             Outage: half of the calls or more were not answered.
         """
-        said = sampled(
-            self._model, draft, self._samples, self._temperature, put=self._put, max_tokens=self._max_tokens
-        )
+        said = sampled(self._model, draft, self._samples, 1.0, put=self._put, max_tokens=self._max_tokens)
         closed = draft.image.facts is not None  # else a synonym may be as right
         judged = [match(answer, draft.answer or "", closed=closed) for answer in said]
         decided = [found for found in judged if found != "undecided"]

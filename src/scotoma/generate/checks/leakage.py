@@ -28,19 +28,13 @@ class Leakage(Check):
     Args:
         held_out: ids of pictures in `discover`, `confirm` and `test`.
         pictures: the same pictures, or those of them whose near-copies count. Without them only ids are compared.
-        near: how near-copies are found; by perceptual hash.
     """
 
     name = "leakage"
 
-    def __init__(
-        self,
-        held_out: Collection[str],
-        pictures: Iterable[ImageRecord] = (),
-        near: NearDuplicates | None = None,
-    ) -> None:
+    def __init__(self, held_out: Collection[str], pictures: Iterable[ImageRecord] = ()) -> None:
         self._held_out = held_out
-        self._near = near or NearDuplicates(levels=LEVELS)
+        self._near = NearDuplicates(levels=LEVELS)
         self._any = False
         for record in pictures:
             self._near.add(record.id, record.open(), record)

@@ -1,17 +1,15 @@
 """A second opinion: what somebody who did not write the sample says of it; asked once for all checks that need it.
 
 opinion = Reread(world)                   # worlds: the executor, on the facts as they are read back from JSON
-opinion = Verified(chain); opinion.ask(drafts)     # photos: any verifier, in one batch
 opinion.of(draft).correct
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from scotoma.core import Claim, ImageRecord, Verdict, Verifier, World
+from scotoma.core import Claim, ImageRecord, Verdict, World
 from scotoma.generate.checks.check import Draft
 from scotoma.verify.facts import FactsVerifier
 
@@ -22,28 +20,6 @@ class SecondOpinion(Protocol):
     def of(self, draft: Draft) -> Verdict:
         """V_Q, the answer it holds to be right, and C_Q of the draft's answer."""
         ...
-
-
-class Verified:
-    """Whatever a verifier says; every (picture, question, answer) is judged once."""
-
-    def __init__(self, verifier: Verifier) -> None:
-        self._verifier = verifier
-        self._known: dict[tuple[str, str, str | None], Verdict] = {}
-
-    def ask(self, drafts: Sequence[Draft]) -> None:
-        """Judge all of them in one batch, ahead: an endpoint answers many at a time."""
-        new = list({_key(draft): draft for draft in drafts if _key(draft) not in self._known}.values())
-        if new:
-            verdicts = self._verifier.judge(
-                [Claim(image=d.image, question=d.question, answer=d.answer) for d in new]
-            )
-            self._known |= {_key(draft): verdict for draft, verdict in zip(new, verdicts, strict=True)}
-
-    def of(self, draft: Draft) -> Verdict:
-        """See `SecondOpinion`."""
-        self.ask([draft])
-        return self._known[_key(draft)]
 
 
 class Reread:
@@ -73,7 +49,3 @@ class Reread:
             facts = None if image.facts is None else self._world.facts(image.facts.to_json())
             self._picture = (image, replace(image, facts=facts))
         return self._picture[1]
-
-
-def _key(draft: Draft) -> tuple[str, str, str | None]:
-    return draft.image.id, draft.question, draft.answer

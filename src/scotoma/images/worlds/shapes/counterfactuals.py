@@ -2,8 +2,9 @@
 
 Asked about both, a candidate that sees the thing changes its answer where the truth changes, and only there.
 
->>> for changed, edit in single_edits(scene, random.Random(0)):
-...     ...
+>>> scene = Scene((Thing("star", "red", "large", 20, 32, 7), Thing("circle", "blue", "large", 44, 32, 7)))
+>>> sorted({changed.edit for changed in single_edits(scene, random.Random(0))})  # neither of two can be spared
+['double', 'exchange', 'recolour', 'reshape', 'resize']
 """
 
 from __future__ import annotations

@@ -2,7 +2,10 @@
 
 Every edit works on the scene graph and is drawn again, so its consequences are known exactly.
 
->>> varied = vary(scene, "how many red circles are there ?", random.Random(0))
+>>> scene = Scene((Thing("star", "red", "large", 20, 32, 7), Thing("circle", "blue", "large", 44, 32, 7)))
+>>> varied = vary(scene, "how many blue circles are there ?", random.Random(0))
+>>> [(thing.colour, thing.shape, thing.x) for thing in varied.things]
+[('red', 'star', 40), ('blue', 'circle', 16), ('green', 'triangle', 14)]
 """
 
 from __future__ import annotations

@@ -4,8 +4,11 @@ Reasons: `unparsable`; `several_questions` (each of which could be asked alone);
 that is not there); `ambiguous` (a definite phrase fits several things); `borderline` (too near to call: under MARGIN
 pixels); `trivial` (it answers itself).
 
+>>> scene = Scene((Thing("star", "red", "large", 20, 32, 7), Thing("circle", "blue", "large", 44, 32, 7)))
 >>> examine(scene, "how many stars are there ?").answer
-'2'
+'1'
+>>> examine(scene, "what colour is the square ?").reason
+'no_referent'
 """
 
 from __future__ import annotations

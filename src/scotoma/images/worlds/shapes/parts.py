@@ -3,6 +3,7 @@
 To compare two counts one must count, to relate two things one must find both, and to leave something out one must see
 the rest. Asked too, they tell whether a wrong answer comes from a part or from joining the parts.
 
+>>> from scotoma.images.worlds.shapes.language import parse
 >>> [terse(part) for part in parts(parse("are there more stars than circles ?").program)]
 ['count the stars .', 'count the circles .']
 """

@@ -4,8 +4,10 @@ A scene loses things, signs and its background's pattern; a question loses place
 a simpler one that it is made of. Nothing is added, and no wording is taken that the Pupil never saw unless the question
 had it: a shrunk example should fail for the reason for which the whole one did.
 
->>> for scene, question, edit in reductions(scene, "how many red circles do you see ?"):
-...     ...
+>>> from scotoma.images.worlds.shapes.scene import Thing
+>>> scene = Scene((Thing("star", "red", "large", 20, 32, 7), Thing("circle", "blue", "large", 44, 32, 7)))
+>>> [smaller.question for smaller in reductions(scene, "is there a red star ?")]
+['is there an object ?', 'is there a star ?', 'count the red stars .', 'is there a red object ?']
 """
 
 from __future__ import annotations

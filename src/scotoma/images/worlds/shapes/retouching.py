@@ -3,7 +3,12 @@
 `edits.vary` draws its edits at random; here somebody has decided what is to happen. The edit works on the scene graph,
 so that `examine` knows what it does to any answer.
 
->>> retouch(scene, "is the red star left of the circle ?", "move", random.Random(0))
+>>> from scotoma.images.worlds.shapes.executor import examine
+>>> scene = Scene((Thing("star", "red", "large", 20, 32, 7), Thing("circle", "blue", "large", 44, 32, 7)))
+>>> question = "is the red star left of the circle ?"
+>>> mirrored = retouch(scene, question, "mirror", random.Random(0))
+>>> examine(scene, question).answer, examine(mirrored, question).answer
+('yes', 'no')
 """
 
 from __future__ import annotations

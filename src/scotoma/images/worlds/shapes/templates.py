@@ -1,10 +1,11 @@
 """The uniform template questioner: valid questions about a scene, every question type equally often.
 
-It is the baseline that discovery must beat, the source of base rates, and (kept within `taught`) what the Pupil was
+It is the baseline that discovery must beat, the source of base rates, and (with `taught_only`) what the Pupil was
 trained on. Yes/no answers are balanced, counts are drawn evenly over those that the scene offers.
 
->>> ask(scene, random.Random(0))
-'is the blue star left of the small thing ?'
+>>> scene = Scene((Thing("star", "red", "large", 20, 32, 7), Thing("circle", "blue", "large", 44, 32, 7)))
+>>> ask(scene, random.Random(0), "colour")
+'what colour is the circle ?'
 """
 
 from __future__ import annotations
@@ -116,7 +117,7 @@ def random_phrase(rng: random.Random) -> Phrase:
 
 def present_phrase(scene: Scene, rng: random.Random) -> Phrase:
     """A noun phrase that at least one thing fits."""
-    return _restrict(rng.choice(scene.things), rng, random_phrase(rng))
+    return _restrict(rng.choice(scene.things), random_phrase(rng))
 
 
 def describe(thing: Thing, scene: Scene, rng: random.Random, hidden: str = "") -> Phrase | None:
@@ -214,7 +215,7 @@ def _about(attribute: str, scene: Scene, rng: random.Random, place: Place | None
     if place is None:
         phrase = describe(thing, scene, rng, hidden=attribute)
         return Program(attribute, phrase) if phrase else None
-    phrase = _restrict(thing, rng, random_phrase(rng), hidden=attribute)
+    phrase = _restrict(thing, random_phrase(rng), hidden=attribute)
     return Program(attribute, phrase, places=(place,))
 
 
@@ -308,7 +309,7 @@ _COMPOSERS: dict[str, Callable[[Scene, random.Random], Program | None]] = {
 # --- parts -----------------------------------------------------------------------------------------------------------
 
 
-def _restrict(thing: Thing, rng: random.Random, like: Phrase, hidden: str = "") -> Phrase:
+def _restrict(thing: Thing, like: Phrase, hidden: str = "") -> Phrase:
     """The phrase with the thing's own attributes in place of the pattern's."""
     return Phrase(
         thing.shape if like.noun != "thing" and hidden != "shape" else "thing",
@@ -325,7 +326,7 @@ def _balanced_phrase(scene: Scene, rng: random.Random) -> Phrase:
     for _ in range(12):
         phrase = random_phrase(rng)
         if phrase.attributes > 1 and rng.random() < 0.5:
-            near = _restrict(rng.choice(scene.things), rng, phrase)
+            near = _restrict(rng.choice(scene.things), phrase)
             colour = rng.choice(list(COLOURS)) if near.colour and rng.random() < 0.5 else near.colour
             noun = rng.choice(SHAPES) if near.noun != "thing" and colour == near.colour else near.noun
             phrase = Phrase(noun, colour, near.size)
