@@ -1,7 +1,7 @@
 """Scotoma finds, proves and mends the blind spots of vision-language models.
 
-The public names live in the rooms (`scotoma.core`, `scotoma.discover`, …); importing this package is cheap and
-pulls in neither torch nor transformers.
+What other code may build on is in the rooms (`scotoma.core`, `scotoma.discover.loop`, …; the documentation's page
+"Python" lists it); importing this package is cheap and pulls in neither torch nor transformers.
 
 >>> import scotoma
 >>> scotoma.__version__
