@@ -95,20 +95,13 @@ def command(
         return
 
     from scotoma.discover.account import summarise
-    from scotoma.discover.calibration import adopt_calibration, read_calibration
+    from scotoma.discover.calibration import adopt_calibration
     from scotoma.discover.loop import discover
-    from scotoma.discover.pool import check_source, open_source
-    from scotoma.discover.questioner import check_questioner
-    from scotoma.discover.tagger_calibration import read_tagger_calibration
+    from scotoma.discover.preflight import preflight
     from scotoma.discover.verification import open_interview
     from scotoma.models.spec import check_model
 
-    source = open_source(settings)
-    check_source(source, settings.seed, judged=bool(settings.judge.specs))
-    # Refused now, not in a run already begun.
-    check_questioner(settings.discover, source, settings.seed)
-    read_calibration(settings.judge)
-    read_tagger_calibration(settings.tagging)
+    source = preflight(settings)
     for spec in filter(None, (settings.candidate, *settings.judge.specs, settings.tagging.model)):
         check_model(spec)
     with (

@@ -16,13 +16,10 @@ from itertools import islice
 from statistics import fmean
 
 from scotoma.core import ImageError, ImageRecord, World
-from scotoma.discover.calibration import read_calibration
 from scotoma.discover.checks import QUERIES
-from scotoma.discover.pool import check_source, open_source
+from scotoma.discover.preflight import preflight
 from scotoma.discover.qualification import SHARE
-from scotoma.discover.questioner import check_questioner
 from scotoma.discover.settings import PROPOSED_PER_EXPLORED, DiscoverySettings
-from scotoma.discover.tagger_calibration import read_tagger_calibration
 from scotoma.models.size import parameters
 from scotoma.models.spec import parse_model_spec
 
@@ -114,11 +111,7 @@ def plan_discovery(settings: DiscoverySettings) -> Plan:
         SpecError: a spec names nothing, or the questioner is to be trained and cannot be.
         ImageError: the images cannot be read.
     """
-    source = open_source(settings)
-    check_source(source, settings.seed, judged=bool(settings.judge.specs))
-    check_questioner(settings.discover, source, settings.seed)
-    read_calibration(settings.judge)
-    read_tagger_calibration(settings.tagging)
+    source = preflight(settings)
     shown = list(islice(source.images("discover", settings.seed), _SAMPLED))
     return priced(settings, discovery_rows(settings, isinstance(source, World)), shown)
 

@@ -10,11 +10,8 @@ from dataclasses import replace
 from itertools import islice
 
 from scotoma.core import World
-from scotoma.discover.calibration import read_calibration
 from scotoma.discover.plan import UNCOUNTED, Plan, PlanRow, discovery_rows, memory_of, priced
-from scotoma.discover.pool import check_source, open_source
-from scotoma.discover.questioner import check_questioner
-from scotoma.discover.tagger_calibration import read_tagger_calibration
+from scotoma.discover.preflight import preflight
 from scotoma.evolve.diagnosis import AIMED, PER_MODE, RENEWED
 from scotoma.evolve.failures import PER_TARGET
 from scotoma.evolve.settings import EvolveSettings
@@ -46,12 +43,8 @@ def plan_spiral(settings: EvolveSettings) -> Plan:
         ImageError: the images cannot be read.
     """
     check_training(settings)
-    source = open_source(settings)
+    source = preflight(settings)
     check_makers(source, settings)
-    check_source(source, settings.seed, judged=bool(settings.judge.specs))
-    check_questioner(settings.discover, source, settings.seed)
-    read_calibration(settings.judge)
-    read_tagger_calibration(settings.tagging)
     shown = list(islice(source.images("discover", settings.seed), 8))
     judged = not isinstance(source, World)
     rulings = max(1, len(settings.judge.specs)) * settings.judge.samples if judged else 0

@@ -1,7 +1,7 @@
 """Training the candidate on samples: a supervised warm start where it is needed, then GRPO with a rule-based reward.
 
 R = 0.9 · accuracy + 0.1 · format (DPE, arXiv 2602.22859): accuracy by rules against the exact answer; format 1 for a
-short, finished answer or, where thinking was asked for, for thinking that ends and an answer in a box.
+short answer or, where thinking was asked for, for thinking that ends and an answer in a box.
 
     trained = reinforce(RepairJob("pupil", samples, images, settings, seed=0, out=run.path / "work"), on_step=…)
 """

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from scotoma.core import FailureMode, ImageSource, World
-from scotoma.discover.calibration import adopt_calibration, read_calibration
+from scotoma.discover.calibration import adopt_calibration
 from scotoma.discover.confirm import confirm
 from scotoma.discover.loop import discover
-from scotoma.discover.pool import Pool, check_source, open_source
+from scotoma.discover.pool import Pool
+from scotoma.discover.preflight import preflight
 from scotoma.discover.progress import Progress, silent
-from scotoma.discover.questioner import check_questioner
-from scotoma.discover.tagger_calibration import read_tagger_calibration
 from scotoma.discover.tagging import Tagger
 from scotoma.discover.topics import adopt_topics
 from scotoma.discover.verification import open_tagger
@@ -56,14 +55,9 @@ def open_resources(settings: EvolveSettings) -> Resources:
         ModelError, ImageError, SpecError: see `scotoma.core.errors`.
     """
     check_training(settings)
-    source = open_source(settings)
+    source = preflight(settings)
     check_makers(source, settings)
-    check_source(source, settings.seed, judged=bool(settings.judge.specs))
-    check_questioner(settings.discover, source, settings.seed)
-    crew = _crew(source, settings)
-    read_calibration(settings.judge)
-    read_tagger_calibration(settings.tagging)
-    return Resources(source, crew)
+    return Resources(source, _crew(source, settings))
 
 
 def evolve(
