@@ -158,6 +158,13 @@ def test_what_does_not_belong_together_is_refused(tmp_path: Path) -> None:
         over_seeds([first, tmp_path / "nowhere"])
 
 
+def test_a_run_that_is_not_finished_is_refused(tmp_path: Path) -> None:
+    # A spiral writes its summary after every arm.
+    runs = [a_run(tmp_path, seed, rounds=2, modes=(mode("a=1"),)) for seed in (0, 1)]
+    with pytest.raises(RunError, match="is not finished: 0 of 2 rounds are there"):
+        over_seeds(runs)
+
+
 def test_the_command_prints_a_column_a_seed_and_writes_json(tmp_path: Path) -> None:
     runs = [str(a_run(tmp_path, seed, modes=(mode("skill=counting"),))) for seed in (0, 1)]
     ended = CliRunner().invoke(

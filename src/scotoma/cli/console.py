@@ -7,12 +7,12 @@ with progress_bars() as progress:
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -24,6 +24,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.segment import Segment
 from rich.table import Table
 
 from scotoma.core import ScotomaError, StorageError
@@ -34,14 +35,25 @@ if TYPE_CHECKING:
     from scotoma.discover.plan import Plan, PlanRow
 
 
-class _Results(Console):
+_CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+
+
+class _Harmless(Console):
+    """What logs, suites and servers say is shown without its control characters: they could rewrite the terminal."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(segment.text.translate(_CONTROLS), segment.style)
+
+
+class _Results(_Harmless):
     def on_broken_pipe(self) -> None:
         """Rich would end with 1, which is a verdict of `scotoma check`."""
         raise BrokenPipeError
 
 
 out = _Results(emoji=False)
-err = Console(stderr=True, emoji=False)
+err = _Harmless(stderr=True, emoji=False)
 
 
 def complain(error: ScotomaError) -> None:

@@ -90,7 +90,7 @@ def over_seeds(runs: Sequence[Path]) -> SeedsSummary:
 
     Raises:
         ConfigError: fewer than two runs, two of one seed, or runs that differ in more than their seed.
-        RunError: one is no run, or has no summary yet.
+        RunError: one is no run, has no summary yet, or is not finished.
         RunVersion: another version of Scotoma made one.
     """
     if len(runs) < 2:
@@ -104,6 +104,12 @@ def over_seeds(runs: Sequence[Path]) -> SeedsSummary:
             headers.append(run.header)
             summaries.append(found)
     _check_alike(runs, headers)
+    for path, header, summary in zip(runs, headers, summaries, strict=True):
+        if (missing := _missing(header, summary)) is not None:
+            raise RunError(
+                f"the run {path} is not finished: {missing}",
+                hint="finish it with the command that began it, or leave it out",
+            )
     return SeedsSummary(
         command=summaries[0].command,
         candidate=summaries[0].candidate,
@@ -111,6 +117,16 @@ def over_seeds(runs: Sequence[Path]) -> SeedsSummary:
         figures=_figures(summaries),
         modes=_modes(summaries),
     )
+
+
+def _missing(header: RunHeader, summary: Summary) -> str | None:
+    """What its config promises and its summary does not hold."""
+    if summary.proof_finished is False:
+        return "its proof is open"
+    promised = header.config.get("rounds") if summary.command == "evolve" else None
+    if isinstance(promised, int) and not summary.nothing_to_mend and len(summary.rounds) < promised:
+        return f"{len(summary.rounds)} of {promised} rounds are there"
+    return None
 
 
 def told(figure: SeedFigure, rate: Rate | None, interval: bool = False) -> str:

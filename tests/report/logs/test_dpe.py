@@ -9,6 +9,8 @@ import pytest
 
 from scotoma.core import LogError
 from scotoma.report.logs import Skipped, open_log
+from scotoma.report.logs.intake import intake
+from scotoma.store import Run
 from tests.report.logs.files import entries, parquet, png, records
 
 ROW = {
@@ -50,9 +52,35 @@ def test_a_failed_call_is_an_error(tmp_path: Path, change: dict[str, Any], error
     assert [record.error for record in found] == [None, error]
 
 
+def test_of_several_answers_those_that_no_server_gave_are_left_out(tmp_path: Path) -> None:
+    lost = ["Request failed: timed out", None]
+    rows = [
+        {**ROW, "response": ["3", *lost], "accuracy": [1.0, 0.0, 0.0]},
+        {**ROW, "response": [*lost, "4"], "accuracy": [0.0, 0.0, 0.0]},
+        {**ROW, "response": lost, "accuracy": [0.0, 0.0]},
+    ]
+    right, wrong, failed = records(parquet(tmp_path / "d.parquet", rows))
+    assert (right.error, right.score, right.answer) == (None, 1.0, "3")
+    assert (wrong.error, wrong.score, wrong.answer) == (None, 0.0, "4")
+    assert failed.error is not None
+
+
 def test_pictures_may_be_named_by_path(tmp_path: Path) -> None:
     [record] = records(parquet(tmp_path / "d.parquet", [{**ROW, "images": ["pictures/1.png"]}]))
     assert record.image == Path("pictures/1.png")
+
+
+def test_questions_about_a_picture_that_is_not_here_stay_together(tmp_path: Path) -> None:
+    rows = [{**ROW, "problem": f"{i}?", "images": [f"gone/{i % 4}.png"]} for i in range(40)]
+    damaged = [
+        {**ROW, "problem": f"{i}?", "images": [{"bytes": b"no picture", "path": None}]} for i in range(5)
+    ]
+    logs = [parquet(tmp_path / "gone.parquet", rows), parquet(tmp_path / "damaged.parquet", damaged)]
+    with Run.open(tmp_path / "run", command="import", config={}) as run:
+        intake(run, [open_log(log) for log in logs], "qwen")
+        asked = run.ledger.observations()
+    assert len(asked) == 45
+    assert len({o.image_id for o in asked}) == 5
 
 
 def test_categories_may_lie_in_extra_info(tmp_path: Path) -> None:

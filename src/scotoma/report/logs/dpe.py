@@ -8,7 +8,7 @@ nine) has lists under the response and its accuracy; the mean accuracy is its C_
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,23 +98,40 @@ def _entry(where: str, row: Row, wanted: Wanted, scaled: Collection[str]) -> Ent
     clear = scored if scored not in scaled else None
     if told is None and scored is None:
         return Skipped(where, "no answer")
-    answer = fields.leaf_of(row.get(told)) if told else ""
-    error = None
-    if told is not None:
-        error = "no_response" if answer is None else fields.failure_in(answer)
+    answers = _several(row.get(told)) if told else [""]
+    errors = [_error_of(one) for one in answers] if told else [None]
+    came = [i for i, error in enumerate(errors) if error is None]
+    answer = answers[came[0] if came else 0] if answers else None
+    error = None if came else next(iter(errors), "no_response")
     return Record(
         where=where,
         id=fields.first_text(row, ("id", "uid", "index", "question_id")) or where,
         question=question,
         truths=fields.truths_of(row.get(next((name for name in _TRUTH if name in row), ""))),
         answer=answer,
-        score=_mean_score(clear, row.get(clear)) if clear else None,
+        score=_mean_score(clear, _of_those(row.get(clear), came, len(answers))) if clear else None,
         metric=clear or "",
         options=fields.options_of(row.get("options", row.get("choices"))),
         image=_picture(next((row[name] for name in _IMAGES if row.get(name)), None)),
         columns={**fields.columns_of(_inner(row), wanted), **fields.columns_of(row, wanted)},
         error=error,
     )
+
+
+def _several(value: Any) -> list[str | None]:
+    """The responses of a row: one, or several draws."""
+    return [fields.leaf_of(one) for one in value] if isinstance(value, list) else [fields.leaf_of(value)]
+
+
+def _error_of(answer: str | None) -> str | None:
+    return "no_response" if answer is None else fields.failure_in(answer)
+
+
+def _of_those(scores: Any, came: Sequence[int], responses: int) -> Any:
+    """The scores of the responses that came, where there is one for each; a judge may have called the others wrong."""
+    if not isinstance(scores, list) or len(scores) != responses:
+        return scores
+    return [scores[i] for i in came]
 
 
 def _mean_score(name: str, value: Any) -> float | None:

@@ -126,6 +126,7 @@ def _entry(where: str, sample: Row, path: Path, wanted: Wanted, scaled: Collecti
         metric=metric,
         options=options,
         image=_beside(picture, path) if isinstance(picture, str) else picture,
+        image_key=picture if isinstance(picture, str) else "",
         columns=fields.columns_of(metadata, wanted) if isinstance(metadata, dict) else {},
         error=_error(sample, answer, scored=score is not None),
     )

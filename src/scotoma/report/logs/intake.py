@@ -145,10 +145,11 @@ def _read(run: Run, number: int, log: Log, candidate: str, columns: Collection[s
                 piece.skipped[entry.reason] += entry.count
                 piece.where[entry.reason].append(f"{log.path.name} {entry.where}")
                 continue
-            key, image = f"import/{number}/{position}", _image_of(entry, log, piece.images)
+            key, data = f"import/{number}/{position}", _data_of(entry)
+            image_id = ImageRecord.hash(data) if data else _id_without_pixels(entry)
+            image = _image_of(data, image_id, log, piece.images) if data else None
             if image is not None:
                 piece.images[image.id] = image
-            image_id = image.id if image else _id_without_pixels(entry)
             observed = observe(
                 entry,
                 key=key,
@@ -174,15 +175,16 @@ def _until_empty() -> Iterator[int]:
         number += 1
 
 
-def _image_of(entry: Record, log: Log, known: Mapping[str, ImageRecord]) -> ImageRecord | None:
-    """The picture, where the log holds one or names a file that is there, and it can be shown."""
+def _data_of(entry: Record) -> bytes | None:
+    """The picture's bytes, where the log holds them or names a file that is there."""
     try:
-        data = _bytes_of(entry.image) if isinstance(entry.image, Path) else entry.image
+        return _bytes_of(entry.image) if isinstance(entry.image, Path) else entry.image
     except (OSError, ValueError):
         return None
-    if not data:
-        return None
-    image_id = ImageRecord.hash(data)
+
+
+def _image_of(data: bytes, image_id: str, log: Log, known: Mapping[str, ImageRecord]) -> ImageRecord | None:
+    """The picture, where it can be shown."""
     if image_id in known:  # several questions about one picture
         return known[image_id]
     seen = look(data)
@@ -204,7 +206,11 @@ def _bytes_of(path: Path) -> bytes | None:
 
 def _id_without_pixels(entry: Record) -> str:
     """Questions about one image share an id where the log names the image; any other question has its own."""
-    name = entry.image_key or "\n".join((entry.id, entry.question, *entry.truths))
+    name = entry.image_key or (
+        str(entry.image)
+        if isinstance(entry.image, Path)
+        else "\n".join((entry.id, entry.question, *entry.truths))
+    )
     return ImageRecord.hash(f"not seen: {name}".encode())
 
 
