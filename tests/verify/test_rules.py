@@ -688,3 +688,12 @@ def test_a_letter_counts_when_the_answer_decides_for_it(answer: str, expected: s
     for truth in options:
         told = "undecided" if expected is None else "correct" if truth == expected else "incorrect"
         assert match(answer, truth, options=options, closed=False) == told
+
+
+@pytest.mark.parametrize(("answer", "truth"), [("8 1", "9/1"), ("1 2", "x = 3"), ("10 2", r"\frac{24}{2}")])
+def test_numbers_side_by_side_are_neither_a_sum_nor_a_product(answer: str, truth: str) -> None:
+    assert match(answer, truth) != "correct"
+
+
+def test_a_mixed_number_is_one_number() -> None:
+    assert match("1 1/2", "3/2") == "correct"

@@ -266,6 +266,9 @@ def open_questioner(settings: DiscoverSettings, seed: int) -> Questioner:
 def prompt_style(settings: DiscoverSettings) -> str:
     """Which prompt file is used: with `auto`, that of the embedded questioner, or the one that a questioner left by a
     run was trained with.
+
+    Raises:
+        ConfigError: the file in which a run says so is damaged.
     """
     if settings.prompts != "auto":
         return settings.prompts
@@ -274,7 +277,12 @@ def prompt_style(settings: DiscoverSettings) -> str:
         return "short" if spec.target == "questioner" else "chat"
     card = Path(spec.target).expanduser() / _CARD
     if spec.kind == "hf" and card.is_file():
-        return str(json.loads(card.read_text()).get("prompts", "chat"))
+        try:
+            return str(json.loads(card.read_text()).get("prompts", "chat"))
+        except (ValueError, AttributeError, RecursionError) as error:
+            raise ConfigError(
+                f"{card} is damaged", hint="say with discover.prompts how it is asked: short or chat"
+            ) from error
     return "chat"
 
 

@@ -262,7 +262,7 @@ def _header(folder: Path) -> SuiteHeader:
 def _json(text: str, path: Path) -> dict[str, Any]:
     try:
         document = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _damaged(str(path), str(error)) from error
     if not isinstance(document, dict):
         raise _damaged(str(path), "expected an object")

@@ -35,6 +35,8 @@ _SLOW = re.compile(
     r"|[)}]\s*\^\s*\{?-?(?:\d\d|[A-Za-z])|[)}]\s*\^.*[)}]\s*\^"  # large powers of sums: they would be expanded
 )
 _ASSIGNMENT = re.compile(r"^[\s$]*([A-Za-z])\s*=(?!=)")
+_SIDE_BY_SIDE = re.compile(r"\d\s+\d+(?!\d*\s*/\s*\d)")
+"""Two numbers that nothing joins, and no mixed one (1 1/2): math-verify would add or multiply them."""
 _DATE = re.compile(r"\d\s*/\s*\d+\s*/\s*\d")
 _SIGNS = {"π": r"\pi ", "−": "-", "·": r"\cdot ", "×": r"\times ", "÷": "/"}
 
@@ -83,7 +85,7 @@ def _parse(text: str) -> tuple[Any, ...] | None:
         bare = bare.replace(sign, command)
     if len(bare) > _LONGEST or bare.count("^") > 2 or not _VOCABULARY.fullmatch(bare):
         return None
-    if _SLOW.search(bare) or _DATE.search(bare):
+    if _SLOW.search(bare) or _DATE.search(bare) or _SIDE_BY_SIDE.search(bare):
         return None
     try:
         from math_verify import LatexExtractionConfig, parse

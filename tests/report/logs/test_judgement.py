@@ -8,7 +8,7 @@ import pytest
 
 from scotoma.core import Observation
 from scotoma.report.logs import Record
-from scotoma.report.logs.judgement import observe
+from scotoma.report.logs.judgement import observe, tags_of
 
 
 def observed(**record: Any) -> Observation:
@@ -73,3 +73,12 @@ def test_tags_hold_the_wording_the_answer_and_the_columns() -> None:
     assert observed(question="How many dogs are there?", truths=("4",)).tags["count"] == 4
     assert "count" not in observed(question="When was it built?", truths=("1987",)).tags
     assert "answer" not in observed(question="Who is it?", truths=("Ann",)).tags
+
+
+def test_a_column_of_the_log_never_hides_behind_a_tag_of_ours() -> None:
+    record = Record(
+        "line 1", "1", "Is it?", ("Yes",), columns={"contrast": "adversarial", "topic": "biology"}
+    )
+    tags = tags_of(record, {}, {"contrast": "low"})
+    assert (tags["contrast"], tags["log_contrast"], tags["log_topic"]) == ("low", "adversarial", "biology")
+    assert "topic" not in tags

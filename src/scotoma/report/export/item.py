@@ -48,7 +48,10 @@ class Item:
     @property
     def prompt(self) -> str:
         """The question without the placeholders that some logs keep in it: formats add their own."""
-        return _PLACEHOLDER.sub("", self.question).strip()
+        text = self.question
+        while (bare := _PLACEHOLDER.sub("", text)) != text:  # `<ima<image>ge>` leaves one
+            text = bare
+        return text.strip()
 
     @property
     def skills(self) -> tuple[str, ...]:

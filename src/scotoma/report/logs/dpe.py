@@ -69,7 +69,12 @@ def read(path: Path, wanted: Wanted = ()) -> Iterator[Entry]:
                 for row in batch.to_pylist():
                     number += 1
                     yield _entry(f"row {number}", row, wanted, scaled)
-        except (OSError, ValueError, pyarrow.ArrowException) as error:
+        except (
+            OSError,
+            ValueError,
+            OverflowError,
+            pyarrow.ArrowException,
+        ) as error:  # Overflow: no such date
             left = table.metadata.num_rows - number
             yield Skipped(f"row {number + 1} on", f"damaged parquet ({type(error).__name__})", max(1, left))
 

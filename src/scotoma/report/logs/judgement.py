@@ -38,7 +38,7 @@ def observe(
         question=record.question,
         answer=record.answer or "",
         verdict=judge(record, options),
-        tags={**tags_of(record, options), **(attributes or {})},
+        tags=tags_of(record, options, attributes or {}),
         asked_by="log",
         candidate=candidate,
     )
@@ -70,8 +70,11 @@ def _right_all_the_same(record: Record) -> bool:
     return (record.score or 0.0) >= 0.5 or any(match(record.answer, t) == "correct" for t in record.truths)
 
 
-def tags_of(record: Record, options: Mapping[str, str]) -> dict[str, Tag]:
-    """What the wording says, what the log files it under, and the answer where it is one of few.
+def tags_of(
+    record: Record, options: Mapping[str, str], attributes: Mapping[str, Tag] | None = None
+) -> dict[str, Tag]:
+    """What the wording says, what the log files it under, the picture's attributes, and the answer where it is one of
+    few.
 
     A column of the log that has the name of one of our own tags gets `log_` before it.
     """
@@ -85,8 +88,10 @@ def tags_of(record: Record, options: Mapping[str, str]) -> dict[str, Tag]:
             tags["answer"] = answer.upper()
         elif "counting" in str(tags["skill"]) and re.fullmatch(r"\d{1,4}", answer):
             tags["count"] = int(answer)
-    ours = {*tags, "answer", "count"}
-    return tags | {f"log_{key}" if key in ours else key: tag for key, tag in record.columns.items()}
+    pictures = dict(attributes or {})
+    ours = {*tags, *pictures, "answer", "count", "topic"}
+    theirs = {f"log_{key}" if key in ours else key: tag for key, tag in record.columns.items()}
+    return tags | theirs | pictures
 
 
 def _options(record: Record) -> dict[str, str]:
