@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scotoma.core import Tag, Verdict
+from scotoma.core import Observation, Tag, Verdict
 from scotoma.diagnose.taxonomy import NO_TOPIC, Taxonomy, taxonomy, topic_path
 from tests.tagworld import ask, observation
 
@@ -127,3 +127,32 @@ def test_an_only_child_says_what_its_parent_says_and_is_not_shown() -> None:
     top = taxonomy(rows).top(depth=3)
     assert [taxon.path for taxon in top.by_skill] == [("colour",), ("reading",)]
     assert [taxon.name for taxon in top.by_topic] == ["what colour", "which", "what"]
+
+
+def test_a_rate_is_of_the_uniform_questions_where_there_are_any_and_never_of_both() -> None:
+    def rows(skill: str, phase: str, failures: int, selection: float) -> list[Observation]:
+        return [
+            observation(
+                f"{phase}{skill}{i}",
+                f"{phase}{i}",
+                {"skill": (skill,)},
+                failed=i < failures,
+                selection=selection,
+            ).model_copy(update={"phase": phase})
+            for i in range(20)
+        ]
+
+    asked = [
+        *rows("counting", "baseline", 2, 1.0),
+        *rows("counting", "discover", 12, 0.1),
+        *rows("reading", "discover", 8, 0.1),
+    ]
+    counting, reading = (taxon for taxon in taxonomy(asked).by_skill if taxon.depth == 1)
+    assert (counting.name, counting.failures, counting.questions, counting.uniform) == (
+        "counting",
+        14,
+        40,
+        20,
+    )
+    assert (counting.failure_rate.value, counting.failure_rate.n) == (0.1, 20)
+    assert (reading.failure_rate.value, reading.failure_rate.n, reading.uniform) == (0.4, 20, 0)

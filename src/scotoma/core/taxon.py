@@ -16,7 +16,9 @@ from scotoma.core.rate import Rate
 class Taxon(BaseModel):
     """`path` leads from the widest set to this one, so that a flat list of them, parents first, is the whole tree.
 
-    The rate is corrected for how questions were selected, so it need not be `failures` / `questions`.
+    The rate is that of the uniform questions in the set, which nothing selected; where there are none, of all of them,
+    each weighed by one over the probability with which it was picked among what was proposed. So it need not be
+    `failures` / `questions`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -24,7 +26,10 @@ class Taxon(BaseModel):
     path: tuple[str, ...] = Field(min_length=1, description="from the widest set of questions to this one")
     questions: int = Field(description="valid questions that were answered")
     failures: int = Field(description="of these, answered wrongly")
-    failure_rate: Rate = Field(description="clustered by image, corrected for selection")
+    failure_rate: Rate = Field(
+        description="clustered by image; of `uniform` questions, or where they are 0 corrected for selection"
+    )
+    uniform: int = Field(default=0, description="of the questions, those that nothing selected")
 
     @property
     def name(self) -> str:

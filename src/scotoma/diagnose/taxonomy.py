@@ -22,6 +22,9 @@ from scotoma.diagnose.statistics import clustered_rate
 NO_TOPIC = "no topic"
 """Where a question stands that is near no topic."""
 
+UNIFORM = "baseline"
+"""The phase of the questions that nothing selected."""
+
 _MOST_WEIGHT = 20.0
 """How many times more one question counts than another in a rate, at the most, as in the search for modes."""
 
@@ -106,11 +109,20 @@ def _tree(placed: Sequence[tuple[Observation, tuple[str, ...]]]) -> tuple[Taxon,
 
 
 def _taxon(path: tuple[str, ...], rows: Sequence[Observation]) -> Taxon:
-    failed = [row.outcome == "failure" for row in rows]
-    weights = 1 / np.array([row.selection for row in rows])
+    uniform = [row for row in rows if row.phase == UNIFORM]
+    told = (
+        uniform or rows
+    )  # never both: a questioner picks from its own proposals, which are no uniform questions
+    weights = 1 / np.array([row.selection for row in told])
     weights = np.minimum(weights, _MOST_WEIGHT * weights.min())
-    rate = clustered_rate(failed, [row.image_id for row in rows], weights)
-    return Taxon(path=path, questions=len(rows), failures=sum(failed), failure_rate=rate)
+    failed = [row.outcome == "failure" for row in told]
+    return Taxon(
+        path=path,
+        questions=len(rows),
+        failures=sum(row.outcome == "failure" for row in rows),
+        failure_rate=clustered_rate(failed, [row.image_id for row in told], weights),
+        uniform=len(uniform),
+    )
 
 
 def _pruned(tree: Sequence[Taxon], depth: int, most: int) -> tuple[Taxon, ...]:
