@@ -20,10 +20,11 @@ from scotoma.evolve.settings import EvolveSettings, RepairSettings
 from scotoma.evolve.spiral import open_resources
 from scotoma.evolve.supply import supply
 from scotoma.evolve.workshop import Policy, Workshop
-from scotoma.generate.settings import CheckSettings, GenerateSettings
+from scotoma.generate.settings import CheckSettings, GenerateSettings, SearchSettings
 from scotoma.generate.standards import leakage_of
 from scotoma.images.worlds.shapes import ShapesWorld
 from scotoma.store.run import Run
+from tests import photographs
 from tests.generate.agents import MODE
 
 WORLD = ShapesWorld()
@@ -122,7 +123,30 @@ def test_the_plan_has_no_model_make_what_exact_agents_make() -> None:
 
 def test_a_spiral_varies_in_bulk_unless_told_otherwise() -> None:
     assert EvolveSettings().generate.agents == "varied"
-    assert EvolveSettings(generate=GenerateSettings(questions=4)).generate.agents == "varied"
     assert open_resources(EvolveSettings()).crew is None
-    with pytest.raises((ConfigError, ValidationError), match="does not ask"):
-        EvolveSettings(generate=GenerateSettings(checks=CheckSettings(balance=0.5)))
+    for unread in (
+        {"checks": CheckSettings(balance=0.5)},
+        {"questions": 4},
+        {"search": SearchSettings(words="words")},
+    ):
+        with pytest.raises((ConfigError, ValidationError), match="nobody asks for that"):
+            EvolveSettings(generate=GenerateSettings.model_validate(unread))
+    with pytest.raises((ConfigError, ValidationError), match=r"names temperature: .* exact agents are none"):
+        EvolveSettings(generate=GenerateSettings(agents="exact", temperature=0.1))
+
+
+def test_of_pictures_without_facts_the_candidate_asks_nothing_that_it_is_trained_on(tmp_path: Path) -> None:
+    photographs.write(tmp_path / "photos", 8)
+    agents = {name: f"tests.photographs:{name.title()}" for name in ("planner", "writer", "validator")}
+    told = {
+        "candidate": "pupil",
+        "images": f"folder:{tmp_path / 'photos'}",
+        "judge": {"model": "tests.photographs:Judge"},
+        "discover": {"questioner": "pupil", "reinforce": False},
+        "generate": {"agents": "llm", **agents},
+    }
+    with pytest.raises(ConfigError, match=r"discover\.questioner: 'pupil' is the model under training"):
+        open_resources(EvolveSettings.model_validate(told))
+    blind = {**told, "generate": {"agents": "llm", **agents, "checks": {"blind": "pupil"}}}
+    with pytest.raises(ConfigError, match=r"generate\.checks\.blind: 'pupil' is the model under training"):
+        EvolveSettings.model_validate(blind)

@@ -97,11 +97,13 @@ def command(
     from scotoma.discover.account import summarise
     from scotoma.discover.calibration import adopt_calibration
     from scotoma.discover.loop import discover
+    from scotoma.discover.pool import open_source
     from scotoma.discover.preflight import preflight
     from scotoma.discover.verification import open_interview
     from scotoma.models.spec import check_model
 
-    source = preflight(settings)
+    source = open_source(settings)
+    preflight(settings, source)
     for spec in filter(None, (settings.candidate, *settings.judge.specs, settings.tagging.model)):
         check_model(spec)
     with (

@@ -17,6 +17,7 @@ from statistics import fmean
 
 from scotoma.core import ImageError, ImageRecord, World
 from scotoma.discover.checks import QUERIES
+from scotoma.discover.pool import open_source
 from scotoma.discover.preflight import preflight
 from scotoma.discover.qualification import SHARE
 from scotoma.discover.settings import PROPOSED_PER_EXPLORED, DiscoverySettings
@@ -111,7 +112,8 @@ def plan_discovery(settings: DiscoverySettings) -> Plan:
         SpecError: a spec names nothing, or the questioner is to be trained and cannot be.
         ImageError: the images cannot be read.
     """
-    source = preflight(settings)
+    source = open_source(settings)
+    preflight(settings, source)
     shown = list(islice(source.images("discover", settings.seed), _SAMPLED))
     return priced(settings, discovery_rows(settings, isinstance(source, World)), shown)
 

@@ -11,6 +11,7 @@ from itertools import islice
 
 from scotoma.core import World
 from scotoma.discover.plan import UNCOUNTED, Plan, PlanRow, discovery_rows, memory_of, priced
+from scotoma.discover.pool import open_source
 from scotoma.discover.preflight import preflight
 from scotoma.evolve.diagnosis import AIMED, PER_MODE, RENEWED
 from scotoma.evolve.failures import PER_TARGET
@@ -43,8 +44,9 @@ def plan_spiral(settings: EvolveSettings) -> Plan:
         ImageError: the images cannot be read.
     """
     check_training(settings)
-    source = preflight(settings)
+    source = open_source(settings)
     check_makers(source, settings)
+    preflight(settings, source)
     shown = list(islice(source.images("discover", settings.seed), 8))
     judged = not isinstance(source, World)
     rulings = max(1, len(settings.judge.specs)) * settings.judge.samples if judged else 0

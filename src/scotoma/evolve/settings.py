@@ -13,7 +13,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from scotoma.core import ConfigError
 from scotoma.diagnose.mixture import TargetedMixture
 from scotoma.discover.settings import AnswerSettings, DiscoverySettings
-from scotoma.generate.settings import PER_IMAGE, CheckSettings, GenerateSettings, refuse_the_trained
+from scotoma.generate.settings import PER_IMAGE, GenerateSettings, refuse_the_trained
 from scotoma.store.configuration import HomePath, Settings
 
 Arm = Literal["targeted", "uniform", "random", "targeted-frozen", "dpe"]
@@ -119,6 +119,10 @@ class TestSettings(Settings):
     pool: int = Field(default=60_000, ge=100)
 
 
+_OF_MODELS = frozenset({"temperature", "retries", "max_tokens", "planner_tools"})
+_OF_AGENTS = frozenset(GenerateSettings.model_fields) - {"agents", "at_once"}
+
+
 class EvolveSettings(DiscoverySettings):
     """Everything a spiral is decided by; `run.yaml` keeps it.
 
@@ -167,10 +171,21 @@ class EvolveSettings(DiscoverySettings):
                 f"tagging.topics: {self.tagging.topics}: samples are made by exact tags, and no topic is one",
                 hint="use auto or never, or generate.agents: llm; `scotoma discover` can find modes by topics",
             )
-        if told.agents == "varied" and (told.models or told.checks != CheckSettings()):
+        usual = GenerateSettings()
+        unread = {
+            key
+            for key in (_OF_AGENTS if told.agents == "varied" else () if told.models else _OF_MODELS)
+            if getattr(told, key) != getattr(usual, key)
+        }
+        if unread and told.agents == "varied":
             raise ConfigError(
-                "generate names agents or checks, which a spiral that varies failing scenes does not ask",
-                hint="set generate.agents: llm, or exact, or leave them out",
+                f"generate names {', '.join(sorted(unread))}: nobody asks for that where failing scenes are varied",
+                hint="set generate.agents: llm, or exact, or leave it out",
+            )
+        if unread:
+            raise ConfigError(
+                f"generate names {', '.join(sorted(unread))}: that is for language models, and exact agents are none",
+                hint="set generate.agents: llm, or leave it out",
             )
         return self
 

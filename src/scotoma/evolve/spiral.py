@@ -15,7 +15,7 @@ from scotoma.core import FailureMode, ImageSource, World
 from scotoma.discover.calibration import adopt_calibration
 from scotoma.discover.confirm import confirm
 from scotoma.discover.loop import discover
-from scotoma.discover.pool import Pool
+from scotoma.discover.pool import Pool, open_source
 from scotoma.discover.preflight import preflight
 from scotoma.discover.progress import Progress, silent
 from scotoma.discover.tagging import Tagger
@@ -55,8 +55,9 @@ def open_resources(settings: EvolveSettings) -> Resources:
         ModelError, ImageError, SpecError: see `scotoma.core.errors`.
     """
     check_training(settings)
-    source = preflight(settings)
+    source = open_source(settings)
     check_makers(source, settings)
+    preflight(settings, source)
     return Resources(source, _crew(source, settings))
 
 

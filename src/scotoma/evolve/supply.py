@@ -47,6 +47,7 @@ from scotoma.generate.production import BARREN, Crew, Pace, batches
 from scotoma.generate.settings import CheckSettings
 from scotoma.generate.standards import Trainee, further_standards, held_out, standards
 from scotoma.generate.unaimed import UNAIMED, UnaimedPlanner, unaimed
+from scotoma.models.spec import same_model
 
 
 @dataclass(frozen=True)
@@ -59,11 +60,17 @@ class _Work:
 
 
 def check_makers(source: ImageSource, settings: EvolveSettings) -> None:
-    """Somebody must be able to make samples of these pictures.
+    """Somebody must be able to make samples of these pictures, and nobody asks what he is then trained on.
 
     Raises:
-        ConfigError: nobody is.
+        ConfigError: nobody is, or the candidate would write the questions of its own proof.
     """
+    if not isinstance(source, World) and same_model(settings.discover.questioner, settings.candidate):
+        raise ConfigError(
+            f"discover.questioner: {settings.discover.questioner!r} is the model under training, which would write the "
+            "questions of its own proof and examination",
+            hint="name another model; facts would decide, but these pictures have none",
+        )
     if settings.generate.agents == "exact":
         exact_world(source)
     elif settings.generate.agents == "varied" and not isinstance(source, EditableWorld):

@@ -150,9 +150,13 @@ def refuse_the_trained(settings: GenerateSettings, trained: str) -> None:
     """A model that makes or judges its own training samples teaches itself its mistakes.
 
     Raises:
-        ConfigError: one of the agents is the model under training; the message names the key.
+        ConfigError: one of the agents is the model under training or, where no facts decide, who answers without the
+            picture; the message names the key.
     """
-    for key, spec in settings.models.items():
+    makers = settings.models
+    if settings.agents == "llm" and settings.checks.blind is not None:
+        makers["checks.blind"] = settings.checks.blind
+    for key, spec in makers.items():
         if not spec.startswith("diffusers:") and same_model(spec, trained):
             raise ConfigError(
                 f"generate.{key}: {spec!r} is the model under training, and nobody teaches himself",
