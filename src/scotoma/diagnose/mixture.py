@@ -36,7 +36,7 @@ class Share(BaseModel):
 
 
 class Mixture(BaseModel):
-    """`shares` (aimed at modes) + `retention` (skills already mastered) + `uniform` (template questions) = `volume`."""
+    """`shares` (aimed at modes) + `retention` (uniform questions, so mostly of skills that are there) + `uniform` = `volume`."""
 
     model_config = ConfigDict(frozen=True)
 
