@@ -36,7 +36,7 @@ class Share(BaseModel):
 
 
 class Mixture(BaseModel):
-    """`shares` (aimed at modes) + `retention` (uniform questions, mostly of skills that are there) + `uniform` = `volume`."""
+    """`shares` (of modes) + `retention` (uniform questions, mostly of skills that are there) + `uniform` = `volume`."""
 
     model_config = ConfigDict(frozen=True)
 
