@@ -37,6 +37,33 @@ def test_several_answers_give_their_mean(tmp_path: Path) -> None:
     assert record.answer == "3"
 
 
+@pytest.mark.parametrize("failed", ["API error 500", None, " "])
+def test_among_several_answers_a_failed_call_counts_for_nothing(tmp_path: Path, failed: str | None) -> None:
+    row = {**ROW, "response": [failed, "3", "4", failed], "accuracy": [0.0, 1.0, 0.0, 0.0]}
+    [record] = records(parquet(tmp_path / "d.parquet", [row]))
+    assert (record.answer, record.score, record.error) == ("3", 0.5, None)
+
+
+def test_several_failed_calls_are_an_error(tmp_path: Path) -> None:
+    row = {**ROW, "response": ["API error 500", None], "accuracy": [0.0, 0.0]}
+    [record] = records(parquet(tmp_path / "d.parquet", [row]))
+    assert record.error == "api_error"
+
+
+def test_one_score_of_answers_and_failed_calls_decides_nothing(tmp_path: Path) -> None:
+    rows = [
+        {**ROW, "response": responses, "accuracy": 0.5} for responses in (["3", "API error 500"], ["3", "4"])
+    ]
+    found = records(parquet(tmp_path / "d.parquet", rows))
+    assert [(record.answer, record.score) for record in found] == [("3", None), ("3", 0.5)]
+
+
+def test_what_reads_like_a_failed_call_and_is_scored_right_is_an_answer(tmp_path: Path) -> None:
+    row = {**ROW, "response": ["Connection failed", "no"], "accuracy": [1.0, 0.0]}
+    [record] = records(parquet(tmp_path / "d.parquet", [row]))
+    assert (record.answer, record.score) == ("Connection failed", 0.5)
+
+
 @pytest.mark.parametrize(
     ("change", "error"),
     [
@@ -53,6 +80,7 @@ def test_a_failed_call_is_an_error(tmp_path: Path, change: dict[str, Any], error
 def test_pictures_may_be_named_by_path(tmp_path: Path) -> None:
     [record] = records(parquet(tmp_path / "d.parquet", [{**ROW, "images": ["pictures/1.png"]}]))
     assert record.image == Path("pictures/1.png")
+    assert record.image_key == "pictures/1.png"
 
 
 def test_categories_may_lie_in_extra_info(tmp_path: Path) -> None:

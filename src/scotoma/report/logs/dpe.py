@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from scotoma.core import ConfigError, LogError
 from scotoma.report.logs import fields
 from scotoma.report.logs.record import Entry, Record, Row, Skipped, Wanted
+from scotoma.report.logs.several import answered, mean_score
 
 if TYPE_CHECKING:
     import pyarrow.parquet
@@ -98,43 +99,39 @@ def _entry(where: str, row: Row, wanted: Wanted, scaled: Collection[str]) -> Ent
     clear = scored if scored not in scaled else None
     if told is None and scored is None:
         return Skipped(where, "no answer")
-    answer = fields.leaf_of(row.get(told)) if told else ""
+    answer: str | None = ""
+    score = row.get(clear) if clear else None
     error = None
     if told is not None:
-        error = "no_response" if answer is None else fields.failure_in(answer)
+        answer, score, error = answered(row.get(told), clear, score)
+    picture, name = _picture(next((row[name] for name in _IMAGES if row.get(name)), None))
     return Record(
         where=where,
         id=fields.first_text(row, ("id", "uid", "index", "question_id")) or where,
         question=question,
         truths=fields.truths_of(row.get(next((name for name in _TRUTH if name in row), ""))),
         answer=answer,
-        score=_mean_score(clear, row.get(clear)) if clear else None,
+        score=mean_score(clear, score) if clear else None,
         metric=clear or "",
         options=fields.options_of(row.get("options", row.get("choices"))),
-        image=_picture(next((row[name] for name in _IMAGES if row.get(name)), None)),
+        image=picture,
+        image_key=name,
         columns={**fields.columns_of(_inner(row), wanted), **fields.columns_of(row, wanted)},
         error=error,
     )
 
 
-def _mean_score(name: str, value: Any) -> float | None:
-    """Of several answers the mean, where every one has a clear score."""
-    name = {"accuracies": "accuracy", "scores": "score", "rewards": "reward"}.get(name, name)
-    if not isinstance(value, list):
-        return fields.score_of(name, value)
-    scores = [fields.score_of(name, item) for item in value]
-    known = [score for score in scores if score is not None]
-    return sum(known) / len(known) if known and len(known) == len(scores) else None
-
-
-def _picture(value: Any) -> bytes | Path | None:
-    """EasyR1 keeps bytes or, under `path`, where the file lies."""
+def _picture(value: Any) -> tuple[bytes | Path | None, str]:
+    """The picture and, where the row holds no bytes, what it is called: EasyR1 keeps bytes or, under `path`, where the
+    file lies.
+    """
     first = value[0] if isinstance(value, list) and value else value
     if isinstance(first, dict) and not first.get("bytes"):
         first = first.get("path")
     if isinstance(first, str) and len(first) < 1000 and "base64," not in first:
-        return Path(first)
-    return fields.picture_of(first)
+        return Path(first), first
+    read = fields.picture_of(first)
+    return read, first if read is None and isinstance(first, str) else ""
 
 
 def _inner(row: Row) -> Row:

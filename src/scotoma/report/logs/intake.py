@@ -145,13 +145,12 @@ def _read(run: Run, number: int, log: Log, candidate: str, columns: Collection[s
                 piece.skipped[entry.reason] += entry.count
                 piece.where[entry.reason].append(f"{log.path.name} {entry.where}")
                 continue
-            key, image = f"import/{number}/{position}", _image_of(entry, log, piece.images)
+            image_id, image = _image_of(entry, log, piece.images)
             if image is not None:
-                piece.images[image.id] = image
-            image_id = image.id if image else _id_without_pixels(entry)
+                piece.images[image_id] = image
             observed = observe(
                 entry,
-                key=key,
+                key=f"import/{number}/{position}",
                 image_id=image_id,
                 phase=PHASES[_half(image_id)],
                 candidate=candidate,
@@ -174,21 +173,21 @@ def _until_empty() -> Iterator[int]:
         number += 1
 
 
-def _image_of(entry: Record, log: Log, known: Mapping[str, ImageRecord]) -> ImageRecord | None:
-    """The picture, where the log holds one or names a file that is there, and it can be shown."""
+def _image_of(entry: Record, log: Log, known: Mapping[str, ImageRecord]) -> tuple[str, ImageRecord | None]:
+    """The picture's id and, where the log holds it or names a file that is there, and it can be shown, the picture."""
     try:
         data = _bytes_of(entry.image) if isinstance(entry.image, Path) else entry.image
     except (OSError, ValueError):
-        return None
+        data = None
     if not data:
-        return None
+        return _id_without_pixels(entry), None
     image_id = ImageRecord.hash(data)
     if image_id in known:  # several questions about one picture
-        return known[image_id]
+        return image_id, known[image_id]
     seen = look(data)
     if isinstance(seen, str):
-        return None
-    return ImageRecord(
+        return image_id, None  # its questions stay in one half all the same
+    return image_id, ImageRecord(
         id=image_id,
         source=f"{log.format}:{log.path.name}",
         split=_half(image_id),
