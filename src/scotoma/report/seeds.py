@@ -90,7 +90,7 @@ def over_seeds(runs: Sequence[Path]) -> SeedsSummary:
 
     Raises:
         ConfigError: fewer than two runs, two of one seed, or runs that differ in more than their seed.
-        RunError: one is no run, or has no summary yet.
+        RunError: one is no run, has no summary yet, or is a spiral that is unfinished.
         RunVersion: another version of Scotoma made one.
     """
     if len(runs) < 2:
@@ -104,6 +104,12 @@ def over_seeds(runs: Sequence[Path]) -> SeedsSummary:
             headers.append(run.header)
             summaries.append(found)
     _check_alike(runs, headers)
+    for path, header, summary in zip(runs, headers, summaries, strict=True):
+        if left := _left_to_do(header, summary):
+            raise RunError(
+                f"the run {path} is unfinished: {left}",
+                hint="finish it with the same command, or leave it out",
+            )
     return SeedsSummary(
         command=summaries[0].command,
         candidate=summaries[0].candidate,
@@ -150,6 +156,20 @@ def _check_alike(runs: Sequence[Path], headers: Sequence[RunHeader]) -> None:
                 hint="each seed counts once: leave one of them out",
             )
         seen[header.seed] = path
+
+
+def _left_to_do(header: RunHeader, summary: Summary) -> str:
+    """What a spiral has not come to, empty where it is finished: after fewer rounds, or with some of the arms, a figure
+    of the same name is another one.
+    """
+    if header.command != "evolve" or summary.nothing_to_mend:
+        return ""
+    if summary.proof_finished is False:
+        return "its failure modes are not proved yet"
+    promised, named = header.config.get("rounds"), header.config.get("arms")
+    arms = set(named if isinstance(named, list) else ())
+    ended = sum(bool(turn.arms) and arms <= turn.arms.keys() for turn in summary.rounds)
+    return f"{ended} of {promised} rounds" if isinstance(promised, int) and ended < promised else ""
 
 
 def _figures(summaries: Sequence[Summary]) -> dict[str, SeedFigure]:
