@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scotoma.core import Calibration, Discernment, FailureMode, Observation, Predicate, Verdict
+from scotoma.core import Calibration, Discernment, FailureMode, Observation, Predicate, Tags, Verdict
 from scotoma.diagnose.conditions import members, tabulate
 from scotoma.diagnose.modes import ModeSearch, confirm, suspect
 from scotoma.diagnose.prevalence import true_rate
@@ -253,6 +253,17 @@ def test_every_column_of_the_table_is_what_its_condition_says(seed: int) -> None
     for column, condition in enumerate(table.conditions):
         assert table.members[:, column].tolist() == [condition.matches(tag) for tag in tags]
         assert np.sum(table.members[:, column] & failed) >= 5
+
+
+def test_values_that_are_written_alike_are_one_condition() -> None:
+    levels: list[bool | int | str] = ["3", 3, "true", True, 1, "1", 2, "07", 7] * 10
+    tags: list[Tags] = [{"level": level} for level in levels]
+    table = tabulate(tags, np.ones(len(tags), dtype=bool), minimum=1)
+    equal = [condition for condition in table.conditions if condition.op == "="]
+    assert len(equal) == len(set(map(str, equal))) == 6
+    for column, condition in enumerate(table.conditions):
+        if condition.op == "=":
+            assert table.members[:, column].tolist() == [condition.matches(tag) for tag in tags]
 
 
 class TestCalibratedJudge:

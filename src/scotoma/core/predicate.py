@@ -71,7 +71,7 @@ class Condition(BaseModel):
     @field_validator("value")
     @classmethod
     def _canonical(cls, value: Value) -> Value:
-        return _scalar(value) if isinstance(value, str) else value
+        return scalar_of(value) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _options_belong_to_in(self) -> Condition:
@@ -136,7 +136,8 @@ class Predicate(BaseModel):
         return " and ".join(map(str, self.conditions)) or ANY
 
 
-def _scalar(text: str) -> Scalar:
+def scalar_of(text: str) -> Scalar:
+    """What a written value says: a whole number, a truth value or the text itself."""
     if text in ("true", "false"):
         return text == "true"
     # Only the one way a number is written: "07" stays text.
@@ -160,15 +161,16 @@ def _options(written: str) -> tuple[str, ...]:
 
 
 def _written(value: Scalar) -> str:
-    text = _word(value)
+    text = word_of(value)
     return text if _BARE.fullmatch(text) else json.dumps(text, ensure_ascii=False)
 
 
-def _word(value: Scalar) -> str:
+def word_of(value: Scalar) -> str:
+    """How a value is written; values that are written alike are one for every condition."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _equals(present: Tag | None, value: Scalar) -> bool:
     if isinstance(present, tuple):
-        return _word(value) in present
-    return present is not None and _word(present) == _word(value)
+        return word_of(value) in present
+    return present is not None and word_of(present) == word_of(value)

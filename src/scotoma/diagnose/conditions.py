@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scotoma.core import Condition, Predicate, Tags
+from scotoma.core.predicate import scalar_of, word_of
 
 Mask = npt.NDArray[np.bool_]
 
@@ -51,18 +52,22 @@ def tabulate(
     Text, flags and sets give `key=value`; whole numbers also `>=` and `<=` at up to `cuts` points (quantiles, where
     there are more values). Of conditions met by exactly the same rows the first in reading order stays.
     """
-    columns: dict[str, dict[bool | int | str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    # By how a value is written, as conditions tell values apart: 3 and "3" are one, 1 and true are two.
+    columns: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    numbers: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     for row, tag in enumerate(tags):
         for key, value in tag.items():
             if key in ignore:
                 continue
             for item in value if isinstance(value, tuple) else (value,):
-                columns[key][item].append(row)
+                columns[key][word_of(item)].append(row)
+            if isinstance(value, int) and not isinstance(value, bool):
+                numbers[key][value].append(row)
     conditions: list[Condition] = []
     masks: list[Mask] = []
     seen: set[bytes] = set()
     for key in sorted(columns, key=reading_order):
-        for condition, mask in _conditions(key, columns[key], len(tags), cuts):
+        for condition, mask in _conditions(key, columns[key], numbers[key], len(tags), cuts):
             if int(np.sum(mask & weighty)) < minimum or mask.all():
                 continue
             if (digest := np.packbits(mask).tobytes()) not in seen:
@@ -86,20 +91,24 @@ def reading_order(key: str) -> tuple[int, str]:
 
 
 def _conditions(
-    key: str, rows: dict[bool | int | str, list[int]], n: int, cuts: int
+    key: str, rows: dict[str, list[int]], rows_of: dict[int, list[int]], n: int, cuts: int
 ) -> Iterable[tuple[Condition, Mask]]:
-    numbers = sorted(v for v in rows if isinstance(v, int) and not isinstance(v, bool))
-    for value in sorted(rows, key=str):
-        if value in numbers and len(numbers) > 2 * cuts:
+    """`rows` by written value; `rows_of` by number, where the tag is one: text that reads like one is neither above
+    nor below anything.
+    """
+    numbers = sorted(rows_of)
+    many = {word_of(number) for number in numbers} if len(numbers) > 2 * cuts else set()
+    for word, value in sorted(((word, scalar_of(word)) for word in rows), key=lambda pair: str(pair[1])):
+        if word in many:
             continue
         mask = np.zeros(n, dtype=bool)
-        mask[rows[value]] = True
+        mask[rows[word]] = True
         yield Condition(key=key, op="=", value=value), mask
     if len(numbers) < 3:
         return
     column = np.full(n, np.nan)
     for number in numbers:
-        column[rows[number]] = number
+        column[rows_of[number]] = number
     for cut in _cut_points(numbers, column, cuts):
         if cut > numbers[0]:
             yield Condition(key=key, op=">=", value=cut), column >= cut
