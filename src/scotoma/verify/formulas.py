@@ -36,6 +36,8 @@ _SLOW = re.compile(
 )
 _ASSIGNMENT = re.compile(r"^[\s$]*([A-Za-z])\s*=(?!=)")
 _DATE = re.compile(r"\d\s*/\s*\d+\s*/\s*\d")
+_SIDE_BY_SIDE = re.compile(r"\d\s+\d")
+_MIXED = re.compile(r"-?\d+\s+(?:\d+\s*/\s*\d+|\\[dt]?frac\s*\{\s*\d+\s*\}\s*\{\s*\d+\s*\})")
 _SIGNS = {"π": r"\pi ", "−": "-", "·": r"\cdot ", "×": r"\times ", "÷": "/"}
 
 
@@ -84,6 +86,9 @@ def _parse(text: str) -> tuple[Any, ...] | None:
     if len(bare) > _LONGEST or bare.count("^") > 2 or not _VOCABULARY.fullmatch(bare):
         return None
     if _SLOW.search(bare) or _DATE.search(bare):
+        return None
+    # Two numbers, which math-verify would add or multiply.
+    if _SIDE_BY_SIDE.search(bare) and not _MIXED.fullmatch(bare):
         return None
     try:
         from math_verify import LatexExtractionConfig, parse
