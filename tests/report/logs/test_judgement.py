@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from scotoma.core import Observation
+from scotoma.core import Observation, Tag
 from scotoma.report.logs import Record
 from scotoma.report.logs.judgement import observe
 
 
-def observed(**record: Any) -> Observation:
+def observed(attributes: Mapping[str, Tag] | None = None, **record: Any) -> Observation:
     whole = {
         "where": "line 1",
         "id": "1",
@@ -20,7 +21,25 @@ def observed(**record: Any) -> Observation:
         "answer": "Yes",
         **record,
     }
-    return observe(Record(**whole), key="import/0/0", image_id="ab", phase="discover", candidate="qwen")
+    return observe(
+        Record(**whole),
+        key="import/0/0",
+        image_id="ab",
+        phase="discover",
+        candidate="qwen",
+        attributes=attributes,
+    )
+
+
+def test_a_column_does_not_pass_for_a_picture_attribute_or_for_a_topic_that_was_found() -> None:
+    columns = {"contrast": "adversarial", "orientation": "north", "topic": "cups"}
+    seen = observed(attributes={"contrast": "low", "orientation": "square"}, columns=columns)
+    unseen = observed(columns=columns)
+    for found in (seen, unseen):
+        assert {key: found.tags[f"log_{key}"] for key in columns} == columns
+    assert (seen.tags["contrast"], seen.tags["orientation"]) == ("low", "square")
+    assert not unseen.tags.keys() & columns.keys()
+    assert "topic" not in seen.tags
 
 
 @pytest.mark.parametrize(
