@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from scotoma.core import LogError
-from scotoma.report.logs import Skipped, open_log
+from scotoma.report.logs import Record, Skipped, open_log
 from tests.report.logs.files import entries, parquet, png, records
 
 ROW = {
@@ -112,3 +115,25 @@ def test_an_answer_that_is_a_list_is_one_answer(tmp_path: Path) -> None:
 def test_a_reward_of_many_points_decides_nothing(tmp_path: Path) -> None:
     rows = [{"problem": "How many?", "answer": "3", "response": "4", "reward": value} for value in (1.0, 5.0)]
     assert [record.score for record in records(parquet(tmp_path / "d.parquet", rows))] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [("date32", 10**7), ("timestamp[ms]", 10**16), ("timestamp[ns]", 2**60 + 1), ("duration[ms]", 2**53)],
+)
+def test_a_date_that_python_does_not_have_costs_no_row(tmp_path: Path, kind: str, value: int) -> None:
+    table = pyarrow.Table.from_pylist([ROW] * 2)
+    kinds = {"timestamp[ms]": pyarrow.timestamp("ms"), "timestamp[ns]": pyarrow.timestamp("ns")}
+    kinds |= {"date32": pyarrow.date32(), "duration[ms]": pyarrow.duration("ms")}
+    made = pyarrow.array([value] * 2, kinds[kind])
+    pyarrow.parquet.write_table(table.append_column("made", made), tmp_path / "d.parquet")
+    assert [record.score for record in records(tmp_path / "d.parquet")] == [1.0, 1.0]
+    # Asked for, it is told in a line.
+    for entry in entries(tmp_path / "d.parquet", "made"):
+        assert isinstance(entry, Record) or entry.reason.startswith("damaged parquet")
+
+
+def test_a_date_that_is_wanted_is_a_column(tmp_path: Path) -> None:
+    path = parquet(tmp_path / "d.parquet", [{**ROW, "made": datetime.date(2024, 5, 1)}])
+    assert records(path, "made")[0].columns == {"category": "counting", "made": "2024-05-01"}
+    assert records(path)[0].columns == {"category": "counting"}

@@ -19,6 +19,7 @@ from scotoma.report.logs.record import Entry, Record, Row, Skipped, Wanted
 from scotoma.report.logs.several import answered, mean_score
 
 if TYPE_CHECKING:
+    import pyarrow
     import pyarrow.parquet
 
 _QUESTION = ("problem", "question", "prompt", "query")
@@ -40,6 +41,8 @@ _SCORE = (
     "rewards",
 )
 _IMAGES = ("images", "image")
+# Arithmetic and look-up: a date beyond the year 9999, a time zone that is not known here.
+_UNREADABLE = (OSError, ValueError, ArithmeticError, LookupError)
 _ROWS = 128
 """Rows in memory at a time; each may hold a picture."""
 
@@ -67,12 +70,23 @@ def read(path: Path, wanted: Wanted = ()) -> Iterator[Entry]:
         scaled = _scaled(table)
         try:
             for batch in table.iter_batches(batch_size=_ROWS, use_threads=False):
-                for row in batch.to_pylist():
+                for row in batch.select(_readable(batch.schema, wanted)).to_pylist():
                     number += 1
                     yield _entry(f"row {number}", row, wanted, scaled)
-        except (OSError, ValueError, pyarrow.ArrowException) as error:
+        except (*_UNREADABLE, pyarrow.ArrowException) as error:
             left = table.metadata.num_rows - number
             yield Skipped(f"row {number + 1} on", f"damaged parquet ({type(error).__name__})", max(1, left))
+
+
+def _readable(schema: pyarrow.Schema, wanted: Wanted) -> list[int]:
+    """The columns that are read: all but dates and times that nobody wants, some of which Python does not have."""
+    import pyarrow
+
+    return [
+        at
+        for at, field in enumerate(schema)
+        if not pyarrow.types.is_temporal(field.type) or fields.clean_key(field.name) in (wanted or ())
+    ]
 
 
 def _scaled(table: pyarrow.parquet.ParquetFile) -> frozenset[str]:
@@ -81,7 +95,7 @@ def _scaled(table: pyarrow.parquet.ParquetFile) -> frozenset[str]:
 
     found: set[str] = set()
     names = [name for name in _SCORE if name in table.schema_arrow.names]
-    with suppress(OSError, ValueError, pyarrow.ArrowException):  # damage is told where the rows are read
+    with suppress(*_UNREADABLE, pyarrow.ArrowException):  # damage is told where the rows are read
         for batch in table.iter_batches(columns=names, use_threads=False) if names else ():
             for row in batch.to_pylist():
                 for name, value in row.items():
