@@ -48,7 +48,10 @@ class Item:
     @property
     def prompt(self) -> str:
         """The question without the placeholders that some logs keep in it: formats add their own."""
-        return _PLACEHOLDER.sub("", self.question).strip()
+        text, before = self.question, ""
+        while text != before:  # `<ima<image>ge>` holds another one
+            text, before = _PLACEHOLDER.sub("", text), text
+        return text.strip()
 
     @property
     def skills(self) -> tuple[str, ...]:
