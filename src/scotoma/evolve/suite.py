@@ -264,6 +264,8 @@ def _json(text: str, path: Path) -> dict[str, Any]:
         document = json.loads(text)
     except ValueError as error:
         raise _damaged(str(path), str(error)) from error
+    except RecursionError as error:
+        raise _damaged(str(path), "it is nested too deeply") from error
     if not isinstance(document, dict):
         raise _damaged(str(path), "expected an object")
     return document

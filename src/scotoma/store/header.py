@@ -95,7 +95,11 @@ class RunHeader(BaseModel):
             return None
         try:
             document = yaml.safe_load(text)
-        except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that no calendar has
+        except (
+            yaml.YAMLError,
+            ValueError,
+            RecursionError,
+        ) as error:  # ValueError: a date that no calendar has
             raise RunError(f"{run / _FILE} is damaged", hint="restore it, or use another folder") from error
         if not isinstance(document, dict) or "schema" not in document:
             raise RunError(f"{run / _FILE} is no run of Scotoma", hint="use another folder")
