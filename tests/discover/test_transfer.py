@@ -9,6 +9,7 @@ from statistics import fmean
 import pytest
 from safetensors.torch import load_file
 
+from scotoma.core import ConfigError
 from scotoma.discover import loop
 from scotoma.discover.interview import Interview
 from scotoma.discover.questioner import KEPT, prompt_style
@@ -64,6 +65,15 @@ def test_it_is_prompted_as_it_was_trained_without_being_told(elsewhere: Discover
     assert prompt_style(elsewhere) == prompt_style(SETTINGS) == "short"
     assert prompt_style(elsewhere.model_copy(update={"prompts": "chat"})) == "chat"
     assert prompt_style(SETTINGS.model_copy(update={"questioner": "hf:nobody/knows"})) == "chat"
+
+
+@pytest.mark.parametrize("text", [b"{", b"[]", b"\xff", b"[" * 100_000])
+def test_a_damaged_card_of_a_questioner_is_told(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "questioner.json").write_bytes(text)
+    settings = SETTINGS.model_copy(update={"questioner": f"hf:{tmp_path}"})
+    with pytest.raises(ConfigError, match=r"questioner\.json is damaged"):
+        prompt_style(settings)
+    assert prompt_style(settings.model_copy(update={"prompts": "chat"})) == "chat"
 
 
 def test_it_asks_another_candidate_valid_questions_and_learns_nothing(

@@ -281,6 +281,12 @@ def test_a_damaged_header_is_told(copy: Path, old: str, new: str, says: str) -> 
         Suite.read(copy)
 
 
+def test_a_header_that_is_nested_too_deeply_is_told(copy: Path) -> None:
+    (copy / "suite.json").write_text("[" * 100_000)
+    with pytest.raises(ConfigError, match=r"suite\.json is damaged"):
+        Suite.read(copy)
+
+
 def test_damaged_questions_are_told_by_line(copy: Path) -> None:
     path = copy / "questions.jsonl"
     lines = path.read_text().splitlines()

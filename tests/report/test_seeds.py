@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ from scotoma.report.seeds import over_seeds, told
 from scotoma.store import Run
 from scotoma.store.summary import (
     AgainstSummary,
+    ArmSummary,
     ComparisonSummary,
     DiscoverySummary,
     ModeSummary,
     RediscoverySummary,
+    RoundSummary,
     StabilitySummary,
     Summary,
 )
@@ -42,6 +45,8 @@ def a_run(
     modes: tuple[ModeSummary, ...] = (),
     command: str = "evolve",
     finished: bool = True,
+    ended: Sequence[Sequence[str]] = (),
+    proved: bool = True,
     **config: Any,
 ) -> Path:
     path = folder / f"{command}{seed}{len(config)}"
@@ -54,8 +59,12 @@ def a_run(
                     seed=seed,
                     wall_seconds=1.0,
                     candidate="pupil",
-                    proof_finished=True,
+                    proof_finished=proved,
                     modes=list(modes),
+                    rounds=[
+                        RoundSummary(round=number, arms=dict.fromkeys(arms, ArmSummary(samples=64, steps=2)))
+                        for number, arms in enumerate(ended, 1)
+                    ],
                     discovery=DiscoverySummary(
                         questions=1000,
                         valid=900,
@@ -158,11 +167,35 @@ def test_what_does_not_belong_together_is_refused(tmp_path: Path) -> None:
         over_seeds([first, tmp_path / "nowhere"])
 
 
-def test_a_run_that_is_not_finished_is_refused(tmp_path: Path) -> None:
-    # A spiral writes its summary after every arm.
-    runs = [a_run(tmp_path, seed, rounds=2, modes=(mode("a=1"),)) for seed in (0, 1)]
-    with pytest.raises(RunError, match="is not finished: 0 of 2 rounds are there"):
-        over_seeds(runs)
+ARMS = ["targeted", "uniform"]
+
+
+@pytest.mark.parametrize(
+    ("ended", "proved", "modes", "says"),
+    [
+        ([ARMS], True, (mode("skill=counting"),), "1 of 2 rounds"),
+        ([ARMS, ["targeted"]], True, (mode("skill=counting"),), "1 of 2 rounds"),
+        ([], False, (mode("skill=counting", "suspected"),), "its failure modes are not proved yet"),
+        ([ARMS, ARMS], True, (mode("skill=counting"),), None),
+        ([], True, (mode("skill=counting", "rejected"),), None),  # there was nothing to mend
+    ],
+)
+def test_a_spiral_that_is_unfinished_is_no_seed_to_average(
+    tmp_path: Path,
+    ended: Sequence[Sequence[str]],
+    proved: bool,
+    modes: tuple[ModeSummary, ...],
+    says: str | None,
+) -> None:
+    whole = a_run(tmp_path, 0, ended=[ARMS, ARMS], modes=(mode("skill=counting"),), rounds=2, arms=ARMS)
+    other = a_run(tmp_path, 1, ended=ended, proved=proved, modes=modes, rounds=2, arms=ARMS)
+    if says is None:
+        assert over_seeds([whole, other]).seeds == [0, 1]
+        return
+    with pytest.raises(RunError, match=says) as refused:
+        over_seeds([whole, other])
+    assert str(other) in refused.value.message
+    assert refused.value.hint == "finish it with the same command, or leave it out"
 
 
 def test_the_command_prints_a_column_a_seed_and_writes_json(tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def test_a_run_of_another_version_is_refused_with_the_version_that_wrote_it(path
 
 
 @pytest.mark.parametrize(
-    "text", [b"{]", b"- 1\n", b"", b"schema: scotoma.run/1\ncommand: [1]\n", b"a: 2026-13-45"]
+    "text", [b"{]", b"- 1\n", b"", b"schema: scotoma.run/1\ncommand: [1]\n", b"a: 2026-13-45", b"[" * 5000]
 )
 def test_a_damaged_run_yaml_is_a_clear_error(path: Path, text: bytes) -> None:
     (path / "run.yaml").write_bytes(text)

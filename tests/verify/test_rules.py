@@ -266,9 +266,17 @@ def test_numbers_units_and_formulas_are_compared_by_what_they_are_worth(
         ("25/12/2020", "12/25/2020", "incorrect"),
         ("10-12", "12", "undecided"),
         ("3:30", "30 minutes", "incorrect"),
+        ("8 1", "9/1", "incorrect"),
+        ("1 2", "x = 3", "incorrect"),
+        ("10 2", r"\frac{24}{2}", "incorrect"),
+        ("2 3", "2 * 3", "undecided"),
+        ("2 3", "2^3", "undecided"),
+        ("2*3", "2 × 3", "correct"),
+        (r"1 \frac{1}{2}", "3/2", "correct"),
+        ("-1 1/2", "-3/2", "correct"),
     ],
 )
-def test_what_only_looks_like_a_sum_is_text(answer: str, truth: str, expected: str) -> None:
+def test_what_only_looks_like_a_sum_or_product_is_text(answer: str, truth: str, expected: str) -> None:
     assert match(answer, truth) == expected
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from scotoma.cli import console
@@ -171,12 +170,14 @@ def _measure_tagger(tagger: str, world: World, n: int, seed: int) -> TaggerCalib
 
 def _show_tagger(measured: TaggerCalibration) -> None:
     title = f"{measured.tagger}: {measured.questions:,} questions of {measured.measured_on}"
-    table = Table(title=escape(title), title_justify="left")
+    table = Table(title=console.safe(title), title_justify="left")
     if measured.error is not None:
         for column in ("skill", "precision", "recall", "F1"):
             table.add_column(column)
         for name, skill in measured.error.skills.items():
-            table.add_row(name, skill.precision.percent(), skill.recall.percent(), skill.f1.percent())
+            table.add_row(
+                console.safe(name), skill.precision.percent(), skill.recall.percent(), skill.f1.percent()
+            )
         table.add_section()
         table.add_row("all, unweighted", "", "", measured.error.macro_f1.percent())
         table.add_row("the whole set right", "", "", measured.error.same.percent())
@@ -185,14 +186,14 @@ def _show_tagger(measured: TaggerCalibration) -> None:
             table.add_column(column)
         for name, found in measured.topics.items():
             rates = (found.assigned, found.purity, found.nmi, found.ari)
-            table.add_row(name, str(found.topics), *(rate.percent() for rate in rates))
+            table.add_row(console.safe(name), str(found.topics), *(rate.percent() for rate in rates))
     console.out.print(table)
     for kind, count in measured.tagged.items():
-        console.out.print(f"{escape(kind)}: {count:,} different questions", highlight=False)
+        console.out.print(f"{console.safe(kind)}: {count:,} different questions", highlight=False)
 
 
 def _show(calibration: Calibration, out: Path) -> None:
-    table = Table(title=escape(calibration.judge), title_justify="left", show_header=False)
+    table = Table(title=console.safe(calibration.judge), title_justify="left", show_header=False)
     for what, rate in (
         ("invalid questions refused", calibration.validity.sensitivity),
         ("valid questions accepted", calibration.validity.specificity),
@@ -203,7 +204,7 @@ def _show(calibration: Calibration, out: Path) -> None:
     if calibration.unanimity is not None:
         table.add_row("unanimous rulings", calibration.unanimity.percent())
     for kind, count in calibration.unusable.items():
-        table.add_row(f"no ruling: {escape(kind)}", str(count))
+        table.add_row(f"no ruling: {console.safe(kind)}", str(count))
     console.out.print(table)
     if not calibration.correctness.informative:
         console.out.print(
@@ -211,4 +212,4 @@ def _show(calibration: Calibration, out: Path) -> None:
         )
         console.out.print("next: another judge, or more items (--n)")
         return
-    console.out.print(f"next: judge.calibration: {escape(str(out))} in the config of a run")
+    console.say(f"next: judge.calibration: {out} in the config of a run")

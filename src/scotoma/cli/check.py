@@ -8,7 +8,6 @@ from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from scotoma.cli import console
@@ -155,10 +154,9 @@ def _write(
         mended = mended_checkpoint(run)
     if candidate is None and mended is not None:
         candidate = trained(suite.header.candidate, mended)  # what is to be kept, and not what was mended
-        console.out.print(
-            f"the baseline is what the mended checkpoint answers, {candidate}; another's: --candidate SPEC",
-            highlight=False, markup=False, soft_wrap=True,
-        )  # fmt: skip
+        console.say(
+            f"the baseline is what the mended checkpoint answers, {candidate}; another's: --candidate SPEC"
+        )
     if judge and candidate is None:
         raise ConfigError(
             "the run's own answers are ruled on already, and by another judge",
@@ -173,53 +171,53 @@ def _write(
     suite.write(folder, force=force)
     _show_suite(suite, folder)
     judges = f" {judge_flags(suite.header.judge)}" if suite.header.judge.specs else ""
-    console.out.print(
-        f"next: scotoma check {quote(str(folder))} --candidate SPEC{judges}",
-        highlight=False, markup=False, soft_wrap=True,
-    )  # fmt: skip
+    console.say(f"next: scotoma check {quote(str(folder))} --candidate SPEC{judges}")
 
 
 def _show_suite(suite: Suite, folder: Path) -> None:
     header = suite.header
-    told = f"{header.questions} questions about {len(suite.pictures)} pictures: {folder}"
-    console.out.print(told, highlight=False, markup=False, soft_wrap=True)
+    console.say(f"{header.questions} questions about {len(suite.pictures)} pictures: {folder}")
     for reason, count in suite.skipped.items():
-        console.out.print(f"left out: {count} {reason}", highlight=False)
-    table = Table(title=f"Baseline: {escape(header.candidate)}", title_justify="left")
+        console.out.print(console.safe(f"left out: {count} {reason}"), highlight=False)
+    table = Table(title=f"Baseline: {console.safe(header.candidate)}", title_justify="left")
     for column in ("mode", "what", "accuracy"):
         table.add_column(column, overflow="fold")
     for mode in header.modes:
-        table.add_row(mode.id, escape(mode.title or mode.description), escape(mode.baseline.percent()))
+        table.add_row(
+            console.safe(mode.id),
+            console.safe(mode.title or mode.description),
+            console.safe(mode.baseline.percent()),
+        )
     if header.retained.n:
-        table.add_row("retained", "outside every mode", escape(header.retained.percent()))
+        table.add_row("retained", "outside every mode", console.safe(header.retained.percent()))
     console.out.print(table)
 
 
 def _show(result: CheckResult) -> None:
     from scotoma.report.quantity import difference
 
-    table = Table(title=f"{escape(result.candidate)} against {escape(result.against)}", title_justify="left")
+    table = Table(
+        title=f"{console.safe(result.candidate)} against {console.safe(result.against)}", title_justify="left"
+    )
     for column in ("mode", "what", "n", "before", "now", "change (points)", "p (Holm)", ""):
         # In a narrow window the words are folded, not the verdict.
         table.add_column(column, overflow="fold", no_wrap=column == "")
     for part in result.parts:
         table.add_row(
-            part.id,
-            escape(part.description),
+            console.safe(part.id),
+            console.safe(part.description),
             str(part.now.n),
             f"{100 * part.before.value:.1f} %",
             f"{100 * part.now.value:.1f} %",
-            escape(difference(part.change)),
+            console.safe(difference(part.change)),
             f"{part.p_holm:.2g}",
             _STANDINGS[part.standing].format(part.at_least or 0),
         )
     console.out.print(table)
     if result.lost:
         told = ", ".join(f"{count} × {reason}" for reason, count in result.lost.items())
-        console.out.print(
-            f"{sum(result.lost.values())} of {result.questions} questions were not answered and judged: {told}",
-            highlight=False, markup=False,
-        )  # fmt: skip
+        lost = f"{sum(result.lost.values())} of {result.questions} questions were not answered and judged: {told}"
+        console.out.print(console.safe(lost), highlight=False)
     fallen = len(result.fallen)
     console.out.print(
         f"[bold red]falls back on {fallen} of {len(result.parts)}[/]" if fallen else "nothing falls back"

@@ -7,7 +7,6 @@ from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from scotoma.cli import console
@@ -103,9 +102,7 @@ def command(
         console.out.print("there is no question that every candidate answered")
     else:
         _show(summary.ranking)
-    console.out.print(
-        f"next: scotoma report {quote(str(settings.out))}", highlight=False, markup=False, soft_wrap=True
-    )
+    console.say(f"next: scotoma report {quote(str(settings.out))}")
 
 
 def _images_of(questions_from: Path | None, images: str | None) -> str | None:
@@ -131,9 +128,9 @@ def _show(ranking: RankingSummary) -> None:
     for own in ranking.candidates:
         between = f" [{own.rank.low:.0f}–{own.rank.high:.0f}]"
         table.add_row(
-            f"{own.rank.value:.0f}{escape(between)}",
-            escape(own.candidate),
-            escape(own.accuracy.percent()),
+            f"{own.rank.value:.0f}{console.safe(between)}",
+            console.safe(own.candidate),
+            console.safe(own.accuracy.percent()),
             str(own.infrastructure_errors),
         )
     console.out.print(table)
@@ -142,19 +139,19 @@ def _show(ranking: RankingSummary) -> None:
         pairs.add_column(column, overflow="fold")
     for pair in ranking.pairs:
         pairs.add_row(
-            escape(names[pair.first]),
-            escape(names[pair.second]),
-            escape(difference(pair.difference)),
+            console.safe(names[pair.first]),
+            console.safe(names[pair.second]),
+            console.safe(difference(pair.difference)),
             f"{pair.p_holm:.2g}",
         )
     console.out.print(pairs)
     skills = Table(title="Right, per skill", title_justify="left")
     skills.add_column("skill")
     for own in ranking.candidates:
-        skills.add_column(escape(names[own.candidate]), justify="right", overflow="fold")
+        skills.add_column(console.safe(names[own.candidate]), justify="right", overflow="fold")
     for skill in sorted({skill for own in ranking.candidates for skill in own.skills}):
         shown = [own.skills.get(skill) for own in ranking.candidates]
-        skills.add_row(escape(skill), *(f"{100 * rate.value:.1f} %" if rate else "–" for rate in shown))
+        skills.add_row(console.safe(skill), *(f"{100 * rate.value:.1f} %" if rate else "–" for rate in shown))
     console.out.print(skills)
     if not ranking.modes:
         console.out.print("no failure mode was suspected in any candidate")
@@ -163,16 +160,17 @@ def _show(ranking: RankingSummary) -> None:
     for column in ("kind", "what"):
         table.add_column(column, overflow="fold")
     for own in ranking.candidates:
-        table.add_column(escape(names[own.candidate]), overflow="fold")
+        table.add_column(console.safe(names[own.candidate]), overflow="fold")
     for mode in ranking.modes:
         rates = [
             (mode.failure_rates.get(own.candidate), own.candidate in mode.confirmed_for)
             for own in ranking.candidates
         ]
         cells = [
-            escape(f"{rate.percent()}{' *' if proved else ''}") if rate else "–" for rate, proved in rates
+            console.safe(f"{rate.percent()}{' *' if proved else ''}") if rate else "–"
+            for rate, proved in rates
         ]
-        table.add_row(mode.kind, escape(mode.description), *cells)
+        table.add_row(mode.kind, console.safe(mode.description), *cells)
     table.caption = "* confirmed for this candidate"
     console.out.print(table)
 

@@ -65,6 +65,4 @@ def command(
         typer.echo(summary.to_json())
         return
     console.show_modes(summary)
-    console.out.print(
-        f"next: scotoma report {quote(str(run_dir))}", highlight=False, markup=False, soft_wrap=True
-    )
+    console.say(f"next: scotoma report {quote(str(run_dir))}")

@@ -7,6 +7,7 @@ with progress_bars() as progress:
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,15 +36,15 @@ if TYPE_CHECKING:
     from scotoma.discover.plan import Plan, PlanRow
 
 
-_CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class _Harmless(Console):
-    """What logs, suites and servers say is shown without its control characters: they could rewrite the terminal."""
+    """Whatever got past `plain` and `safe`, in a progress bar say, does not command the terminal either."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):
-            yield segment if segment.control else Segment(segment.text.translate(_CONTROLS), segment.style)
+            yield segment if segment.control else Segment(plain(segment.text), segment.style)
 
 
 class _Results(_Harmless):
@@ -56,11 +57,35 @@ out = _Results(emoji=False)
 err = _Harmless(stderr=True, emoji=False)
 
 
+def plain(text: str) -> str:
+    """Anybody's text without what would command the terminal (escape sequences, of C0 and C1), but for line breaks and
+    tabs.
+
+    >>> plain("a\\x1b[31m cat\\n")
+    'a[31m cat\\n'
+    """
+    return _CONTROL.sub("", text)
+
+
+def safe(text: str) -> str:
+    """The same for tables and styled lines, where brackets are markup.
+
+    >>> safe("a [bold] cat")
+    'a \\\\[bold] cat'
+    """
+    return escape(plain(text))
+
+
+def say(text: str, end: str = "\n") -> None:
+    """A line on stdout as it stands, to be copied: no colours, no markup, not broken at the window's edge."""
+    out.print(plain(text), highlight=False, markup=False, soft_wrap=True, end=end)
+
+
 def complain(error: ScotomaError) -> None:
     """The error as one message, with what to do about it below."""
-    err.print(f"[bold red]error[/]: {escape(error.message)}", highlight=False)
+    err.print(f"[bold red]error[/]: {safe(error.message)}", highlight=False)
     if error.hint:
-        err.print(f"  [dim]→ {escape(error.hint)}[/]", highlight=False)
+        err.print(f"  [dim]→ {safe(error.hint)}[/]", highlight=False)
 
 
 def check_file(path: Path | None, *, beside: Path | None = None) -> None:
@@ -127,7 +152,7 @@ def progress_bars() -> Iterator[Watcher]:
 
         def watch(phase: str, done: int, total: int) -> None:
             if phase not in tasks:
-                tasks[phase] = bars.add_task(phase, total=total, rate="")
+                tasks[phase] = bars.add_task(plain(phase), total=total, rate="")
             speed = next(task.speed for task in bars.tasks if task.id == tasks[phase])
             bars.update(tasks[phase], completed=done, total=total, rate=f"{speed:.1f}/s" if speed else "")
 
@@ -141,7 +166,7 @@ def _lines() -> Watcher:
         tenth = 10 * done // max(total, 1)
         if last.get(phase) != tenth:
             last[phase] = tenth
-            err.print(f"{phase}: {done}/{total}", highlight=False, markup=False)
+            err.print(plain(f"{phase}: {done}/{total}"), highlight=False, markup=False)
 
     return watch
 
@@ -158,11 +183,11 @@ def show_modes(summary: Summary) -> None:
         rate = mode.failure_rate or mode.suspected_rate
         table.add_row(
             mode.status,
-            escape(mode.description),
+            safe(mode.description),
             rate.percent() if rate else "–",
             f"{100 * mode.base_rate.value:.1f} %" if mode.base_rate else "–",
             f"{mode.q_value:.3g}" if mode.q_value is not None else "–",
-            escape(mode.predicate),
+            safe(mode.predicate),
         )
     out.print(table)
 
@@ -184,11 +209,11 @@ def show_mixture(summary: Summary) -> None:
         mode = found.get(share.name)
         kinds = [f"{kind} {n}" for kind, n in mode.error_kinds.items()] if mode else []
         table.add_row(
-            escape(described.get(share.name, share.name)),
+            safe(described.get(share.name, share.name)),
             f"{100 * mode.pass_rate.value:.0f} %" if mode and mode.pass_rate else "–",
             ", ".join(kinds) or "–",
             f"{share.samples:,}" + (f" (−{share.shortfall:,})" if share.shortfall else ""),
-            escape(share.reason) + ("; supervised steps first" if share.name in arm.taught_first else ""),
+            safe(share.reason) + ("; supervised steps first" if share.name in arm.taught_first else ""),
         )
     table.add_section()
     table.add_row("retention", "", "", f"{arm.retention:,}", "keeps old skills")
@@ -236,6 +261,6 @@ def show_plan(plan: Plan) -> None:
         out.print(f"{role}: about {read / 1e6:,.1f} M tokens read, {written / 1e6:,.1f} M written{price}")
     for model in plan.memory:
         size = "size unknown here" if model.bytes is None else f"about {model.bytes / 2**30:,.1f} GiB"
-        out.print(f"memory: {model.role} {escape(model.spec)} {model.how}: {size}")
+        out.print(f"memory: {model.role} {safe(model.spec)} {safe(model.how)}: {size}")
     for note in plan.notes:
-        out.print(f"[dim]{escape(note)}[/]", highlight=False)
+        out.print(f"[dim]{safe(note)}[/]", highlight=False)

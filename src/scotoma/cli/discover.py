@@ -163,9 +163,7 @@ def _show(summary: Summary, settings: DiscoverySettings) -> None:
                 f"in no failure mode that was named: {left.outside_modes.percent()} of them", highlight=False
             )
     if summary.modes:
-        console.out.print(
-            f"next: scotoma confirm {quote(str(settings.out))}", highlight=False, markup=False, soft_wrap=True
-        )
+        console.say(f"next: scotoma confirm {quote(str(settings.out))}")
     else:
         console.out.print("next: more steps (--steps), or --explore 0.5, in another --out")
 

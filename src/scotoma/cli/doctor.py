@@ -34,7 +34,7 @@ def command(
         table = Table(show_header=False, box=None)
         for finding in findings:
             mark = "[green]ok[/]" if finding["ok"] else "[red]missing[/]"
-            table.add_row(mark, finding["what"], finding["detail"])
+            table.add_row(mark, console.safe(finding["what"]), console.safe(finding["detail"]))
         console.out.print(table)
     if not all(finding["ok"] for finding in findings):
         raise typer.Exit(1)

@@ -94,5 +94,5 @@ def command(
     console.show_mixture(summary)
     console.show_skipped_updates(summary)
     for line in headline(summary):
-        console.out.print(line, highlight=False)
-    console.out.print(f"report: {report}   summary: {settings.out / 'summary.json'}", markup=False)
+        console.out.print(console.safe(line), highlight=False)
+    console.say(f"report: {report}   summary: {settings.out / 'summary.json'}")

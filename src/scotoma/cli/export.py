@@ -81,8 +81,7 @@ def command(
         typer.echo(jsons.dumps(asdict(exported) | {"path": str(exported.path)}, indent=2))
         return
     told = f"{exported.questions} {exported.what} about {exported.pictures} pictures"
-    console.out.print(f"{told}: {exported.path}", highlight=False, markup=False, soft_wrap=True)
+    console.say(f"{told}: {exported.path}")
     for reason, count in exported.skipped.items():
-        console.out.print(f"left out: {count} {reason}", highlight=False, markup=False)
-    # Commands with brackets in them are not Rich's markup.
-    console.out.print(f"next:\n{exported.usage}", markup=False, highlight=False, soft_wrap=True, end="")
+        console.out.print(console.safe(f"left out: {count} {reason}"), highlight=False)
+    console.say(f"next:\n{exported.usage}", end="")

@@ -11,7 +11,6 @@ from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from scotoma.cli import console
@@ -149,12 +148,7 @@ def command(
         )
     if not json:
         where = quote(str(settings.out))
-        console.out.print(
-            f"next: scotoma report {where}, to look at them; scotoma export {where} --format trl",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
+        console.say(f"next: scotoma report {where}, to look at them; scotoma export {where} --format trl")
 
 
 def _section(config: Path) -> dict[str, Any]:
@@ -185,9 +179,11 @@ def _show(made: Sequence[Delivery]) -> None:
         short = "" if not each.shortfall else f", {each.shortfall} short: {each.ended}"
         table.add_row(
             each.mode_id,
-            escape(each.description),
-            f"{each.kept} of {each.wanted}{short}",
-            escape("\n".join(f"{count} {reason}" for reason, count in each.tally.rejected.items())),
-            escape("\n".join(f"{count} {reason}" for reason, count in each.tally.infrastructure.items())),
+            console.safe(each.description),
+            console.safe(f"{each.kept} of {each.wanted}{short}"),
+            console.safe("\n".join(f"{count} {reason}" for reason, count in each.tally.rejected.items())),
+            console.safe(
+                "\n".join(f"{count} {reason}" for reason, count in each.tally.infrastructure.items())
+            ),
         )
     console.out.print(table)

@@ -91,7 +91,7 @@ def command(
         typer.echo(summary.to_json())
         return
     _show(summary)
-    console.out.print(f"report: {report}", highlight=False, markup=False, soft_wrap=True)
+    console.say(f"report: {report}")
 
 
 def _show(summary: Summary) -> None:
@@ -100,10 +100,10 @@ def _show(summary: Summary) -> None:
     console.show_modes(summary)
     rate = found.failure_rate.percent() if found.failure_rate else "nothing was decided"
     console.out.print(
-        f"{found.questions:,} of {found.entries:,} entries imported; failures: {rate}", markup=False
+        f"{found.questions:,} of {found.entries:,} entries imported; failures: {console.safe(rate)}"
     )
     for line in _apart(found):
-        console.out.print(line, highlight=False, markup=False)
+        console.out.print(console.safe(line), highlight=False)
 
 
 def _apart(found: ImportSummary) -> list[str]:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from scotoma.cli import console
@@ -57,7 +56,7 @@ def command(
     with console.progress_bars() as progress:
         truth = plant(candidate, predicates, out, images=images, seed=seed, watch=progress)
     show(truth)
-    console.out.print(f"checkpoint: hf:{escape(str(out))}   proof: {escape(str(out / 'truth.json'))}")
+    console.say(f"checkpoint: hf:{out}   proof: {out / 'truth.json'}")
     if not truth.proven:
         console.err.print(
             "[bold yellow]not all of it took[/]: the table says what; another --seed, or wider regions, may help"
@@ -69,13 +68,13 @@ def show(truth: Truth) -> None:
     """The proof as a table."""
     from scotoma.bench.truth import AGREEMENT, INSIDE, OUTSIDE
 
-    table = Table(title=f"Planted in {escape(truth.candidate)}", title_justify="left")
+    table = Table(title=f"Planted in {console.safe(truth.candidate)}", title_justify="left")
     for column in ("where", "prevalence", "right before", "right after", "just beyond", ""):
         table.add_column(column, overflow="fold")
     for region in truth.regions:
         beyond = region.border_before, region.border_after
         table.add_row(
-            escape(str(region.predicate)),
+            console.safe(str(region.predicate)),
             f"{100 * region.prevalence.value:.2f} %",
             f"{100 * region.before.value:.0f} %",
             region.after.percent(),

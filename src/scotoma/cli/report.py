@@ -29,4 +29,4 @@ def command(
 
     if out is not None and out.is_dir():
         raise StorageError(f"cannot write {out}: it is a folder", hint=f"name a file: {out / 'report.html'}")
-    console.out.print(str(build(run_dir, out)), highlight=False, markup=False, soft_wrap=True)
+    console.say(str(build(run_dir, out)))

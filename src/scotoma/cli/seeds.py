@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from scotoma.cli import console
@@ -51,14 +50,16 @@ def command(
 def _show(found: SeedsSummary) -> None:
     from scotoma.report.seeds import told
 
-    table = Table(title=f"{len(found.seeds)} seeds of {escape(found.candidate)}", title_justify="left")
+    table = Table(title=f"{len(found.seeds)} seeds of {console.safe(found.candidate)}", title_justify="left")
     table.add_column("")
     for seed in found.seeds:
         table.add_column(f"seed {seed}", justify="right")
     table.add_column("mean", justify="right")
     for figure in found.figures.values():
         cells = [told(figure, rate) for rate in figure.runs]
-        table.add_row(escape(figure.title), *cells, escape(told(figure, figure.mean, interval=True)))
+        table.add_row(
+            console.safe(figure.title), *cells, console.safe(told(figure, figure.mean, interval=True))
+        )
     table.caption = "mean over runs (of ratios the geometric one) with Student's 95 % interval"
     table.caption_justify = "left"
     console.out.print(table)
@@ -68,5 +69,5 @@ def _show(found: SeedsSummary) -> None:
     modes.add_column("runs")
     modes.add_column("what", overflow="fold")
     for mode in found.modes:
-        modes.add_row(f"{mode.confirmed} of {len(found.seeds)}", escape(mode.description))
+        modes.add_row(f"{mode.confirmed} of {len(found.seeds)}", console.safe(mode.description))
     console.out.print(modes)

@@ -48,6 +48,7 @@ KEPT = "questioner"
 """The checkpoint that a run leaves of its trained questioner: `hf:RUN/checkpoints/questioner`."""
 _CARD = "questioner.json"
 """Beside the weights: the prompts that they were trained with."""
+_NAME_PROMPTS = "restore it from a copy, or name the prompts yourself: discover.prompts: chat"
 _TEMPLATES = Environment(loader=FileSystemLoader(PROMPTS), undefined=StrictUndefined, trim_blocks=True)
 
 
@@ -268,7 +269,7 @@ def prompt_style(settings: DiscoverSettings) -> str:
     run was trained with.
 
     Raises:
-        ConfigError: the file in which a run says so is damaged.
+        ConfigError: the file beside its weights that says so is damaged.
     """
     if settings.prompts != "auto":
         return settings.prompts
@@ -277,13 +278,18 @@ def prompt_style(settings: DiscoverSettings) -> str:
         return "short" if spec.target == "questioner" else "chat"
     card = Path(spec.target).expanduser() / _CARD
     if spec.kind == "hf" and card.is_file():
-        try:
-            return str(json.loads(card.read_text()).get("prompts", "chat"))
-        except (ValueError, AttributeError, RecursionError) as error:
-            raise ConfigError(
-                f"{card} is damaged", hint="say with discover.prompts how it is asked: short or chat"
-            ) from error
+        return _prompts_of(card)
     return "chat"
+
+
+def _prompts_of(card: Path) -> str:
+    try:
+        document = json.loads(card.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: no JSON, or no text
+        raise ConfigError(f"{card} is damaged", hint=_NAME_PROMPTS) from error
+    if not isinstance(document, dict):
+        raise ConfigError(f"{card} is damaged: expected an object", hint=_NAME_PROMPTS)
+    return str(document.get("prompts", "chat"))
 
 
 def prompt_for(

@@ -262,8 +262,10 @@ def _header(folder: Path) -> SuiteHeader:
 def _json(text: str, path: Path) -> dict[str, Any]:
     try:
         document = json.loads(text)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise _damaged(str(path), str(error)) from error
+    except RecursionError as error:
+        raise _damaged(str(path), "it is nested too deeply") from error
     if not isinstance(document, dict):
         raise _damaged(str(path), "expected an object")
     return document

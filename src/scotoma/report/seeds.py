@@ -90,7 +90,7 @@ def over_seeds(runs: Sequence[Path]) -> SeedsSummary:
 
     Raises:
         ConfigError: fewer than two runs, two of one seed, or runs that differ in more than their seed.
-        RunError: one is no run, has no summary yet, or is not finished.
+        RunError: one is no run, has no summary yet, or is a spiral that is unfinished.
         RunVersion: another version of Scotoma made one.
     """
     if len(runs) < 2:
@@ -105,10 +105,10 @@ def over_seeds(runs: Sequence[Path]) -> SeedsSummary:
             summaries.append(found)
     _check_alike(runs, headers)
     for path, header, summary in zip(runs, headers, summaries, strict=True):
-        if (missing := _missing(header, summary)) is not None:
+        if left := _left_to_do(header, summary):
             raise RunError(
-                f"the run {path} is not finished: {missing}",
-                hint="finish it with the command that began it, or leave it out",
+                f"the run {path} is unfinished: {left}",
+                hint="finish it with the same command, or leave it out",
             )
     return SeedsSummary(
         command=summaries[0].command,
@@ -117,16 +117,6 @@ def over_seeds(runs: Sequence[Path]) -> SeedsSummary:
         figures=_figures(summaries),
         modes=_modes(summaries),
     )
-
-
-def _missing(header: RunHeader, summary: Summary) -> str | None:
-    """What its config promises and its summary does not hold."""
-    if summary.proof_finished is False:
-        return "its proof is open"
-    promised = header.config.get("rounds") if summary.command == "evolve" else None
-    if isinstance(promised, int) and not summary.nothing_to_mend and len(summary.rounds) < promised:
-        return f"{len(summary.rounds)} of {promised} rounds are there"
-    return None
 
 
 def told(figure: SeedFigure, rate: Rate | None, interval: bool = False) -> str:
@@ -166,6 +156,20 @@ def _check_alike(runs: Sequence[Path], headers: Sequence[RunHeader]) -> None:
                 hint="each seed counts once: leave one of them out",
             )
         seen[header.seed] = path
+
+
+def _left_to_do(header: RunHeader, summary: Summary) -> str:
+    """What a spiral has not come to, empty where it is finished: after fewer rounds, or with some of the arms, a figure
+    of the same name is another one.
+    """
+    if header.command != "evolve" or summary.nothing_to_mend:
+        return ""
+    if summary.proof_finished is False:
+        return "its failure modes are not proved yet"
+    promised, named = header.config.get("rounds"), header.config.get("arms")
+    arms = set(named if isinstance(named, list) else ())
+    ended = sum(bool(turn.arms) and arms <= turn.arms.keys() for turn in summary.rounds)
+    return f"{ended} of {promised} rounds" if isinstance(promised, int) and ended < promised else ""
 
 
 def _figures(summaries: Sequence[Summary]) -> dict[str, SeedFigure]:

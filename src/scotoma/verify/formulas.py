@@ -35,9 +35,9 @@ _SLOW = re.compile(
     r"|[)}]\s*\^\s*\{?-?(?:\d\d|[A-Za-z])|[)}]\s*\^.*[)}]\s*\^"  # large powers of sums: they would be expanded
 )
 _ASSIGNMENT = re.compile(r"^[\s$]*([A-Za-z])\s*=(?!=)")
-_SIDE_BY_SIDE = re.compile(r"\d\s+\d+(?!\d*\s*/\s*\d)")
-"""Two numbers that nothing joins, and no mixed one (1 1/2): math-verify would add or multiply them."""
 _DATE = re.compile(r"\d\s*/\s*\d+\s*/\s*\d")
+_SIDE_BY_SIDE = re.compile(r"\d\s+\d")
+_MIXED = re.compile(r"-?\d+\s+(?:\d+\s*/\s*\d+|\\[dt]?frac\s*\{\s*\d+\s*\}\s*\{\s*\d+\s*\})")
 _SIGNS = {"π": r"\pi ", "−": "-", "·": r"\cdot ", "×": r"\times ", "÷": "/"}
 
 
@@ -85,7 +85,10 @@ def _parse(text: str) -> tuple[Any, ...] | None:
         bare = bare.replace(sign, command)
     if len(bare) > _LONGEST or bare.count("^") > 2 or not _VOCABULARY.fullmatch(bare):
         return None
-    if _SLOW.search(bare) or _DATE.search(bare) or _SIDE_BY_SIDE.search(bare):
+    if _SLOW.search(bare) or _DATE.search(bare):
+        return None
+    # Two numbers, which math-verify would add or multiply.
+    if _SIDE_BY_SIDE.search(bare) and not _MIXED.fullmatch(bare):
         return None
     try:
         from math_verify import LatexExtractionConfig, parse

@@ -37,8 +37,8 @@ from scotoma.verify.choices import match_option
 _YES, _NO = {"yes", "yeah", "yep", "true", "correct"}, {"no", "nope", "false", "incorrect"}
 _COMPARED, _ADDED = frozenset("<>≤≥≠"), frozenset("+#")
 """Signs that make another answer of the same words: "< 5" and "> 5", "C++" and "C"."""
-_BETWEEN = re.compile(r"(?<=\d)\s?([/:])\s?(?=\d)")
-"""What makes 2/3, 2:3 and "2, 3" another answer."""
+_BETWEEN = re.compile(r"(?<=\d)\s?([/:*×·÷^])\s?(?=\d)")
+"""What makes 2/3, 2:3, 2 * 3 and "2, 3" another answer."""
 _SEPARATOR = re.compile(r"(?:[;\n&]|,(?!\d{3}(?!\d))|\band\b)(?![^()\[\]]{0,99}[)\]])", re.IGNORECASE)
 _WRAPPED = re.compile(r"[\s$]*[\[({](?P<inner>[^\[\](){}]*)[\])}][\s.$]*")
 _PLACE = re.compile(r"[\s$]*\(\s*[-−]?\d+(?:\.\d+)?(?:\s*[,;]\s*[-−]?\d+(?:\.\d+)?)+\s*\)[\s.$]*")
@@ -116,7 +116,7 @@ def match(
     if said == right:
         other = _number(right) is None and _signs(spoken, _ADDED) != _signs(meant, _ADDED)
         bounded = (_BOUND.search(spoken) is None) != (_BOUND.search(meant) is None)
-        split = _BETWEEN.findall(spoken) != _BETWEEN.findall(meant)
+        split = _between(spoken) != _between(meant)
         return "undecided" if other or bounded or split else "correct"
     if worth := formulas.compare(spoken, meant):
         return worth
@@ -146,6 +146,10 @@ def _is_plain(text: str) -> bool:
 
 def _signs(text: str, of: frozenset[str]) -> frozenset[str]:
     return of & set(MARKUP.sub("", text))
+
+
+def _between(text: str) -> list[str]:
+    return ["*" if sign in "×·" else sign for sign in _BETWEEN.findall(text)]
 
 
 def _match_polar(spoken: str, right: str, one_word: bool, closed: bool) -> Match:

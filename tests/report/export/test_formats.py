@@ -340,6 +340,8 @@ def test_placeholders_in_a_question_are_not_asked_twice(run: Path) -> None:
     logged = Item(item.image, "<image>\nHow many <image>dogs?", "2", "failure")
     assert logged.prompt == "How many dogs?"
     assert logged.marked.count("<image>") == 1
+    within = Item(item.image, "<ima<image>ge> how <vid<image>eo>many?", "2", "failure")
+    assert (within.prompt, within.marked) == ("how many?", "<image>how many?")
 
 
 def test_a_word_that_pandas_takes_for_nothing_survives_in_the_tsv(tmp_path: Path, run: Path) -> None:

@@ -57,6 +57,20 @@ def test_pictures_and_long_texts_are_kept_apart_in_a_log(tmp_path: Path) -> None
     assert (first.question, first.image) == ("How many stars?", png(3))
     assert second.image == tmp_path / "star.png"
     assert third.image is None  # nothing is fetched
+    assert [record.image_key for record in (first, second, third)] == ["", "star.png", "https://x.org/a.png"]
+
+
+@pytest.mark.parametrize(
+    ("source", "key"),
+    [("data:image/png;base64,%%%", "data:image/png;base64,%%%"), ("<base64-data-removed>", "")],
+)
+def test_a_picture_that_cannot_be_read_is_known_by_what_stands_there(
+    tmp_path: Path, source: str, key: str
+) -> None:
+    content = [{"type": "image", "image": source}, {"type": "text", "text": "How many stars?"}]
+    sample = inspect_sample(1, [{"role": "user", "content": content}], "3", "3")
+    [record] = records(inspect_zip(tmp_path / "log.eval", [sample]))
+    assert record.image_key == key
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import random
 from pathlib import Path
@@ -15,7 +16,7 @@ from scotoma.report import build, headline
 from scotoma.report.logs import open_log
 from scotoma.report.logs.intake import check, intake
 from scotoma.store import Run, Summary
-from tests.report.logs.files import lines, lmms_line, parquet, png
+from tests.report.logs.files import inspect_sample, inspect_zip, lines, lmms_line, parquet, png
 
 KINDS = {
     "counting": ("How many dogs are there?", [str(n) for n in range(8)]),
@@ -181,6 +182,41 @@ def test_what_a_log_names_and_is_no_picture_file_is_not_read(
     summary = run_of(tmp_path / "run", parquet(tmp_path / "d.parquet", rows))
     assert summary.imported is not None
     assert (summary.imported.questions, summary.imported.images) == (4, 1)
+
+
+@pytest.mark.parametrize("picture", ["/elsewhere/{}.png", "https://x.org/{}.png", "broken bytes"])
+@pytest.mark.parametrize("tool", ["dpe", "inspect"])
+def test_a_picture_that_is_not_to_be_had_is_in_one_half_all_the_same(
+    tmp_path: Path, picture: str, tool: str
+) -> None:
+    rows, samples = [], []
+    for number in range(120):
+        name, question = picture.format(number // 10), f"How many dogs of kind {number % 10}?"
+        cut = png(number // 10)[8:]  # without its first bytes it is no picture
+        broken = picture == "broken bytes"
+        rows.append(
+            {
+                "problem": question,
+                "answer": "2",
+                "images": [{"bytes": cut, "path": None} if broken else {"bytes": None, "path": name}],
+                "response": "3",
+            }
+        )
+        source = f"data:image/png;base64,{base64.b64encode(cut).decode()}" if broken else name
+        content = [{"type": "image", "image": source}, {"type": "text", "text": question}]
+        samples.append(inspect_sample(number, [{"role": "user", "content": content}], "2", "3"))
+    log = (
+        parquet(tmp_path / "d.parquet", rows)
+        if tool == "dpe"
+        else inspect_zip(tmp_path / "log.eval", samples)
+    )
+    run_of(tmp_path / "run", log)
+    with Run.read(tmp_path / "run") as run:
+        halves = [
+            {row.image_id for row in run.ledger.observations(phase)} for phase in ("discover", "confirm-base")
+        ]
+    assert not halves[0] & halves[1]
+    assert len(halves[0] | halves[1]) == 12
 
 
 def test_pictures_go_into_the_run_and_the_report(tmp_path: Path) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from scotoma.core import Observation
+from scotoma.core import Observation, Tag
 from scotoma.report.logs import Record
-from scotoma.report.logs.judgement import observe, tags_of
+from scotoma.report.logs.judgement import observe
 
 
-def observed(**record: Any) -> Observation:
+def observed(attributes: Mapping[str, Tag] | None = None, **record: Any) -> Observation:
     whole = {
         "where": "line 1",
         "id": "1",
@@ -20,7 +21,25 @@ def observed(**record: Any) -> Observation:
         "answer": "Yes",
         **record,
     }
-    return observe(Record(**whole), key="import/0/0", image_id="ab", phase="discover", candidate="qwen")
+    return observe(
+        Record(**whole),
+        key="import/0/0",
+        image_id="ab",
+        phase="discover",
+        candidate="qwen",
+        attributes=attributes,
+    )
+
+
+def test_a_column_does_not_pass_for_a_picture_attribute_or_for_a_topic_that_was_found() -> None:
+    columns = {"contrast": "adversarial", "orientation": "north", "topic": "cups"}
+    seen = observed(attributes={"contrast": "low", "orientation": "square"}, columns=columns)
+    unseen = observed(columns=columns)
+    for found in (seen, unseen):
+        assert {key: found.tags[f"log_{key}"] for key in columns} == columns
+    assert (seen.tags["contrast"], seen.tags["orientation"]) == ("low", "square")
+    assert not unseen.tags.keys() & columns.keys()
+    assert "topic" not in seen.tags
 
 
 @pytest.mark.parametrize(
@@ -73,12 +92,3 @@ def test_tags_hold_the_wording_the_answer_and_the_columns() -> None:
     assert observed(question="How many dogs are there?", truths=("4",)).tags["count"] == 4
     assert "count" not in observed(question="When was it built?", truths=("1987",)).tags
     assert "answer" not in observed(question="Who is it?", truths=("Ann",)).tags
-
-
-def test_a_column_of_the_log_never_hides_behind_a_tag_of_ours() -> None:
-    record = Record(
-        "line 1", "1", "Is it?", ("Yes",), columns={"contrast": "adversarial", "topic": "biology"}
-    )
-    tags = tags_of(record, {}, {"contrast": "low"})
-    assert (tags["contrast"], tags["log_contrast"], tags["log_topic"]) == ("low", "adversarial", "biology")
-    assert "topic" not in tags

@@ -48,9 +48,9 @@ class Item:
     @property
     def prompt(self) -> str:
         """The question without the placeholders that some logs keep in it: formats add their own."""
-        text = self.question
-        while (bare := _PLACEHOLDER.sub("", text)) != text:  # `<ima<image>ge>` leaves one
-            text = bare
+        text, before = self.question, ""
+        while text != before:  # `<ima<image>ge>` holds another one
+            text, before = _PLACEHOLDER.sub("", text), text
         return text.strip()
 
     @property

@@ -8,7 +8,7 @@ nine) has lists under the response and its accuracy; the mean accuracy is its C_
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 from scotoma.core import ConfigError, LogError
 from scotoma.report.logs import fields
 from scotoma.report.logs.record import Entry, Record, Row, Skipped, Wanted
+from scotoma.report.logs.several import answered, mean_score
 
 if TYPE_CHECKING:
+    import pyarrow
     import pyarrow.parquet
 
 _QUESTION = ("problem", "question", "prompt", "query")
@@ -39,6 +41,8 @@ _SCORE = (
     "rewards",
 )
 _IMAGES = ("images", "image")
+# Arithmetic and look-up: a date beyond the year 9999, a time zone that is not known here.
+_UNREADABLE = (OSError, ValueError, ArithmeticError, LookupError)
 _ROWS = 128
 """Rows in memory at a time; each may hold a picture."""
 
@@ -66,17 +70,23 @@ def read(path: Path, wanted: Wanted = ()) -> Iterator[Entry]:
         scaled = _scaled(table)
         try:
             for batch in table.iter_batches(batch_size=_ROWS, use_threads=False):
-                for row in batch.to_pylist():
+                for row in batch.select(_readable(batch.schema, wanted)).to_pylist():
                     number += 1
                     yield _entry(f"row {number}", row, wanted, scaled)
-        except (
-            OSError,
-            ValueError,
-            OverflowError,
-            pyarrow.ArrowException,
-        ) as error:  # Overflow: no such date
+        except (*_UNREADABLE, pyarrow.ArrowException) as error:
             left = table.metadata.num_rows - number
             yield Skipped(f"row {number + 1} on", f"damaged parquet ({type(error).__name__})", max(1, left))
+
+
+def _readable(schema: pyarrow.Schema, wanted: Wanted) -> list[int]:
+    """The columns that are read: all but dates and times that nobody wants, some of which Python does not have."""
+    import pyarrow
+
+    return [
+        at
+        for at, field in enumerate(schema)
+        if not pyarrow.types.is_temporal(field.type) or fields.clean_key(field.name) in (wanted or ())
+    ]
 
 
 def _scaled(table: pyarrow.parquet.ParquetFile) -> frozenset[str]:
@@ -85,7 +95,7 @@ def _scaled(table: pyarrow.parquet.ParquetFile) -> frozenset[str]:
 
     found: set[str] = set()
     names = [name for name in _SCORE if name in table.schema_arrow.names]
-    with suppress(OSError, ValueError, pyarrow.ArrowException):  # damage is told where the rows are read
+    with suppress(*_UNREADABLE, pyarrow.ArrowException):  # damage is told where the rows are read
         for batch in table.iter_batches(columns=names, use_threads=False) if names else ():
             for row in batch.to_pylist():
                 for name, value in row.items():
@@ -103,60 +113,39 @@ def _entry(where: str, row: Row, wanted: Wanted, scaled: Collection[str]) -> Ent
     clear = scored if scored not in scaled else None
     if told is None and scored is None:
         return Skipped(where, "no answer")
-    answers = _several(row.get(told)) if told else [""]
-    errors = [_error_of(one) for one in answers] if told else [None]
-    came = [i for i, error in enumerate(errors) if error is None]
-    answer = answers[came[0] if came else 0] if answers else None
-    error = None if came else next(iter(errors), "no_response")
+    answer: str | None = ""
+    score = row.get(clear) if clear else None
+    error = None
+    if told is not None:
+        answer, score, error = answered(row.get(told), clear, score)
+    picture, name = _picture(next((row[name] for name in _IMAGES if row.get(name)), None))
     return Record(
         where=where,
         id=fields.first_text(row, ("id", "uid", "index", "question_id")) or where,
         question=question,
         truths=fields.truths_of(row.get(next((name for name in _TRUTH if name in row), ""))),
         answer=answer,
-        score=_mean_score(clear, _of_those(row.get(clear), came, len(answers))) if clear else None,
+        score=mean_score(clear, score) if clear else None,
         metric=clear or "",
         options=fields.options_of(row.get("options", row.get("choices"))),
-        image=_picture(next((row[name] for name in _IMAGES if row.get(name)), None)),
+        image=picture,
+        image_key=name,
         columns={**fields.columns_of(_inner(row), wanted), **fields.columns_of(row, wanted)},
         error=error,
     )
 
 
-def _several(value: Any) -> list[str | None]:
-    """The responses of a row: one, or several draws."""
-    return [fields.leaf_of(one) for one in value] if isinstance(value, list) else [fields.leaf_of(value)]
-
-
-def _error_of(answer: str | None) -> str | None:
-    return "no_response" if answer is None else fields.failure_in(answer)
-
-
-def _of_those(scores: Any, came: Sequence[int], responses: int) -> Any:
-    """The scores of the responses that came, where there is one for each; a judge may have called the others wrong."""
-    if not isinstance(scores, list) or len(scores) != responses:
-        return scores
-    return [scores[i] for i in came]
-
-
-def _mean_score(name: str, value: Any) -> float | None:
-    """Of several answers the mean, where every one has a clear score."""
-    name = {"accuracies": "accuracy", "scores": "score", "rewards": "reward"}.get(name, name)
-    if not isinstance(value, list):
-        return fields.score_of(name, value)
-    scores = [fields.score_of(name, item) for item in value]
-    known = [score for score in scores if score is not None]
-    return sum(known) / len(known) if known and len(known) == len(scores) else None
-
-
-def _picture(value: Any) -> bytes | Path | None:
-    """EasyR1 keeps bytes or, under `path`, where the file lies."""
+def _picture(value: Any) -> tuple[bytes | Path | None, str]:
+    """The picture and, where the row holds no bytes, what it is called: EasyR1 keeps bytes or, under `path`, where the
+    file lies.
+    """
     first = value[0] if isinstance(value, list) and value else value
     if isinstance(first, dict) and not first.get("bytes"):
         first = first.get("path")
     if isinstance(first, str) and len(first) < 1000 and "base64," not in first:
-        return Path(first)
-    return fields.picture_of(first)
+        return Path(first), first
+    read = fields.picture_of(first)
+    return read, first if read is None and isinstance(first, str) else ""
 
 
 def _inner(row: Row) -> Row:

@@ -24,6 +24,8 @@ from scotoma.report.logs.record import Entry, Record, Row, Skipped, Wanted
 
 _LETTERS = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError)
+_REMOVED = "<base64-data-removed>"
+"""What a log without pictures (`--no-log-images`) has in place of each of them: no name of one."""
 _LARGEST = 1 << 30
 """Bytes of one unpacked sample; a larger one is a zip bomb or no sample."""
 
@@ -126,14 +128,16 @@ def _entry(where: str, sample: Row, path: Path, wanted: Wanted, scaled: Collecti
         metric=metric,
         options=options,
         image=_beside(picture, path) if isinstance(picture, str) else picture,
-        image_key=picture if isinstance(picture, str) else "",
+        image_key=picture if isinstance(picture, str) and picture != _REMOVED else "",
         columns=fields.columns_of(metadata, wanted) if isinstance(metadata, dict) else {},
         error=_error(sample, answer, scored=score is not None),
     )
 
 
 def _input(value: Any, attachments: Mapping[str, Any]) -> tuple[str | None, bytes | str | None]:
-    """The text of the last message of the user, and the first picture in it or before it."""
+    """The text of the last message of the user, and the first picture in it or before it: its bytes where the log
+    has them, else what it is called there.
+    """
     if not isinstance(value, list):
         text = fields.text_of(value)
         return _resolved(text, attachments) if text and text.strip() else None, None
@@ -151,7 +155,8 @@ def _input(value: Any, attachments: Mapping[str, Any]) -> tuple[str | None, byte
         for part in parts:
             if part.get("type") == "image" and picture is None:
                 source = _resolved(fields.text_of(part.get("image")) or "", attachments)
-                picture = fields.picture_of(source) if source.startswith("data:") else source or None
+                read = fields.picture_of(source) if source.startswith("data:") else None
+                picture = read or source or None
     return question, picture
 
 
@@ -170,7 +175,7 @@ def _resolved(text: str, attachments: Mapping[str, Any]) -> str:
 
 def _beside(picture: str, path: Path) -> Path | None:
     """A picture that is named by a path, as it stands or beside the log; nothing is fetched."""
-    if "://" in picture or len(picture) > 1000:
+    if "://" in picture or picture.startswith("data:") or len(picture) > 1000:
         return None
     found = Path(picture)
     return found if found.is_absolute() else path.parent / found

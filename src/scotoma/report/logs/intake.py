@@ -145,14 +145,12 @@ def _read(run: Run, number: int, log: Log, candidate: str, columns: Collection[s
                 piece.skipped[entry.reason] += entry.count
                 piece.where[entry.reason].append(f"{log.path.name} {entry.where}")
                 continue
-            key, data = f"import/{number}/{position}", _data_of(entry)
-            image_id = ImageRecord.hash(data) if data else _id_without_pixels(entry)
-            image = _image_of(data, image_id, log, piece.images) if data else None
+            image_id, image = _image_of(entry, log, piece.images)
             if image is not None:
-                piece.images[image.id] = image
+                piece.images[image_id] = image
             observed = observe(
                 entry,
-                key=key,
+                key=f"import/{number}/{position}",
                 image_id=image_id,
                 phase=PHASES[_half(image_id)],
                 candidate=candidate,
@@ -175,22 +173,21 @@ def _until_empty() -> Iterator[int]:
         number += 1
 
 
-def _data_of(entry: Record) -> bytes | None:
-    """The picture's bytes, where the log holds them or names a file that is there."""
+def _image_of(entry: Record, log: Log, known: Mapping[str, ImageRecord]) -> tuple[str, ImageRecord | None]:
+    """The picture's id and, where the log holds it or names a file that is there, and it can be shown, the picture."""
     try:
-        return _bytes_of(entry.image) if isinstance(entry.image, Path) else entry.image
+        data = _bytes_of(entry.image) if isinstance(entry.image, Path) else entry.image
     except (OSError, ValueError):
-        return None
-
-
-def _image_of(data: bytes, image_id: str, log: Log, known: Mapping[str, ImageRecord]) -> ImageRecord | None:
-    """The picture, where it can be shown."""
+        data = None
+    if not data:
+        return _id_without_pixels(entry), None
+    image_id = ImageRecord.hash(data)
     if image_id in known:  # several questions about one picture
-        return known[image_id]
+        return image_id, known[image_id]
     seen = look(data)
     if isinstance(seen, str):
-        return None
-    return ImageRecord(
+        return image_id, None  # its questions stay in one half all the same
+    return image_id, ImageRecord(
         id=image_id,
         source=f"{log.format}:{log.path.name}",
         split=_half(image_id),
@@ -206,11 +203,7 @@ def _bytes_of(path: Path) -> bytes | None:
 
 def _id_without_pixels(entry: Record) -> str:
     """Questions about one image share an id where the log names the image; any other question has its own."""
-    name = entry.image_key or (
-        str(entry.image)
-        if isinstance(entry.image, Path)
-        else "\n".join((entry.id, entry.question, *entry.truths))
-    )
+    name = entry.image_key or "\n".join((entry.id, entry.question, *entry.truths))
     return ImageRecord.hash(f"not seen: {name}".encode())
 
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 from scotoma.core import Observation, Tag, Verdict
 from scotoma.diagnose.wording import wording_tags
+from scotoma.images.attributes import KEYS
 from scotoma.report.logs.fields import failure_in
 from scotoma.report.logs.record import Record
 from scotoma.verify.rules import match
@@ -38,7 +39,7 @@ def observe(
         question=record.question,
         answer=record.answer or "",
         verdict=judge(record, options),
-        tags=tags_of(record, options, attributes or {}),
+        tags={**tags_of(record, options), **(attributes or {})},
         asked_by="log",
         candidate=candidate,
     )
@@ -70,13 +71,11 @@ def _right_all_the_same(record: Record) -> bool:
     return (record.score or 0.0) >= 0.5 or any(match(record.answer, t) == "correct" for t in record.truths)
 
 
-def tags_of(
-    record: Record, options: Mapping[str, str], attributes: Mapping[str, Tag] | None = None
-) -> dict[str, Tag]:
-    """What the wording says, what the log files it under, the picture's attributes, and the answer where it is one of
-    few.
+def tags_of(record: Record, options: Mapping[str, str]) -> dict[str, Tag]:
+    """What the wording says, what the log files it under, and the answer where it is one of few.
 
-    A column of the log that has the name of one of our own tags gets `log_` before it.
+    A column of the log that has the name of one of our own tags (of the question, of its picture, or the topic that is
+    found in its text) gets `log_` before it, in every question.
     """
     truth = record.truths[0] if record.truths else None
     tags = wording_tags(record.question, truth, options)
@@ -88,10 +87,8 @@ def tags_of(
             tags["answer"] = answer.upper()
         elif "counting" in str(tags["skill"]) and re.fullmatch(r"\d{1,4}", answer):
             tags["count"] = int(answer)
-    pictures = dict(attributes or {})
-    ours = {*tags, *pictures, "answer", "count", "topic"}
-    theirs = {f"log_{key}" if key in ours else key: tag for key, tag in record.columns.items()}
-    return tags | theirs | pictures
+    ours = {*tags, "answer", "count", "topic", *KEYS}
+    return tags | {f"log_{key}" if key in ours else key: tag for key, tag in record.columns.items()}
 
 
 def _options(record: Record) -> dict[str, str]:
