@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from scotoma.core import ConfigError, Observation, Predicate, Verdict
 from scotoma.diagnose import mixture as mixtures
 from scotoma.discover.progress import silent
+from scotoma.discover.settings import DiscoverySettings
 from scotoma.evolve.diagnosis import Diagnosis
 from scotoma.evolve.examination import Examination
 from scotoma.evolve.plan import plan_spiral
@@ -145,8 +146,14 @@ def test_of_pictures_without_facts_the_candidate_asks_nothing_that_it_is_trained
         "discover": {"questioner": "pupil", "reinforce": False},
         "generate": {"agents": "llm", **agents},
     }
-    with pytest.raises(ConfigError, match=r"discover\.questioner: 'pupil' is the model under training"):
-        open_resources(EvolveSettings.model_validate(told))
+    for refuses in (open_resources, plan_spiral):
+        with pytest.raises(
+            ConfigError, match=r"discover\.questioner: 'pupil' is the model under training"
+        ) as refused:
+            refuses(EvolveSettings.model_validate(told))
+        assert refused.value.hint is not None
+    # Of a discovery alone nothing is trained.
+    DiscoverySettings.model_validate({key: value for key, value in told.items() if key != "generate"})
     blind = {**told, "generate": {"agents": "llm", **agents, "checks": {"blind": "pupil"}}}
     with pytest.raises(ConfigError, match=r"generate\.checks\.blind: 'pupil' is the model under training"):
         EvolveSettings.model_validate(blind)
