@@ -8,7 +8,6 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
 from scotoma.core import ConfigError, Observation, Predicate, Verdict
 from scotoma.diagnose import mixture as mixtures
@@ -21,7 +20,7 @@ from scotoma.evolve.settings import EvolveSettings, RepairSettings
 from scotoma.evolve.spiral import open_resources
 from scotoma.evolve.supply import supply
 from scotoma.evolve.workshop import Policy, Workshop
-from scotoma.generate.settings import CheckSettings, GenerateSettings, SearchSettings
+from scotoma.generate.settings import CheckSettings, GenerateSettings
 from scotoma.generate.standards import leakage_of
 from scotoma.images.worlds.shapes import ShapesWorld
 from scotoma.store.run import Run
@@ -125,15 +124,29 @@ def test_the_plan_has_no_model_make_what_exact_agents_make() -> None:
 def test_a_spiral_varies_in_bulk_unless_told_otherwise() -> None:
     assert EvolveSettings().generate.agents == "varied"
     assert open_resources(EvolveSettings()).crew is None
-    for unread in (
-        {"checks": CheckSettings(balance=0.5)},
-        {"questions": 4},
-        {"search": SearchSettings(words="words")},
-    ):
-        with pytest.raises((ConfigError, ValidationError), match="nobody asks for that"):
-            EvolveSettings(generate=GenerateSettings.model_validate(unread))
-    with pytest.raises((ConfigError, ValidationError), match=r"names temperature: .* exact agents are none"):
-        EvolveSettings(generate=GenerateSettings(agents="exact", temperature=0.1))
+
+
+@pytest.mark.parametrize(
+    ("told", "named"),
+    [
+        ({"search": {"web": ["openverse"]}, "questions": 5}, r"questions, search\.web"),
+        ({"tries": 1, "planner_tools": True}, "planner_tools, tries"),
+        ({"at_once": 2}, "at_once"),
+        ({"checks": {"balance": 0.5}}, r"checks\.balance"),
+        ({"agents": "exact", "planner_tools": True}, "planner_tools"),
+        ({"agents": "exact", "search": {"words": "words"}}, r"search\.words"),
+        ({"agents": "exact", "temperature": 0.1, "retries": 0, "max_tokens": 64}, "max_tokens, retries, temperature"),
+        ({"agents": "exact", "writer": "tests.photographs:Writer", "temperature": 0.1}, "temperature"),
+    ],
+)  # fmt: skip
+def test_what_nobody_would_read_is_refused_by_name(told: dict[str, object], named: str) -> None:
+    with pytest.raises(ConfigError, match=f"^generate names {named}: "):
+        EvolveSettings.model_validate({"generate": told})
+
+
+def test_what_exact_agents_read_they_may_be_told() -> None:
+    told = {"agents": "exact", "questions": 4, "tries": 2, "at_once": 2, "search": {"most": 9}}
+    assert EvolveSettings.model_validate({"generate": told}).generate.questions == 4
 
 
 def test_of_pictures_without_facts_the_candidate_asks_nothing_that_it_is_trained_on(tmp_path: Path) -> None:

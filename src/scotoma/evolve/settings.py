@@ -119,10 +119,6 @@ class TestSettings(Settings):
     pool: int = Field(default=60_000, ge=100)
 
 
-_OF_MODELS = frozenset({"temperature", "retries", "max_tokens", "planner_tools"})
-_OF_AGENTS = frozenset(GenerateSettings.model_fields) - {"agents", "at_once"}
-
-
 class EvolveSettings(DiscoverySettings):
     """Everything a spiral is decided by; `run.yaml` keeps it.
 
@@ -171,20 +167,14 @@ class EvolveSettings(DiscoverySettings):
                 f"tagging.topics: {self.tagging.topics}: samples are made by exact tags, and no topic is one",
                 hint="use auto or never, or generate.agents: llm; `scotoma discover` can find modes by topics",
             )
-        usual = GenerateSettings()
-        unread = {
-            key
-            for key in (_OF_AGENTS if told.agents == "varied" else () if told.models else _OF_MODELS)
-            if getattr(told, key) != getattr(usual, key)
-        }
-        if unread and told.agents == "varied":
+        if told.unread and told.agents == "varied":
             raise ConfigError(
-                f"generate names {', '.join(sorted(unread))}: nobody asks for that where failing scenes are varied",
+                f"generate names {', '.join(told.unread)}: nobody asks for that where failing scenes are varied",
                 hint="set generate.agents: llm, or exact, or leave it out",
             )
-        if unread:
+        if told.unread:
             raise ConfigError(
-                f"generate names {', '.join(sorted(unread))}: that is for language models, and exact agents are none",
+                f"generate names {', '.join(told.unread)}: that is for language models, and exact agents are none",
                 hint="set generate.agents: llm, or leave it out",
             )
         return self

@@ -10,7 +10,8 @@ generate:
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -22,6 +23,12 @@ PER_IMAGE = 8
 """Questions about one training image: it is encoded once for all of them."""
 
 WebSearchName = Literal["openverse", "commons", "serper"]
+
+_OF_EXACT_AGENTS = (
+    "agents", "planner", "searcher", "editor", "writer", "validator", "checks", "at_once", "questions", "tries",
+    "search.most",
+)  # fmt: skip
+"""What a world's agents go by. An agent of your own is made without arguments, so it reads nothing more."""
 
 
 class SearchSettings(Settings):
@@ -133,6 +140,19 @@ class GenerateSettings(Settings):
         return self.model_copy(update={"agents": usual}) if self.agents == "auto" else self
 
     @property
+    def unread(self) -> tuple[str, ...]:
+        """Keys that were given, and that nobody reads when samples are made in this way.
+
+        >>> GenerateSettings(agents="exact", search=SearchSettings(words="words", most=9)).unread
+        ('search.words',)
+        """
+        if self.agents in ("llm", "auto"):
+            return ()
+        read = ("agents",) if self.agents == "varied" else _OF_EXACT_AGENTS
+        given = _differences(self.model_dump(), GenerateSettings().model_dump())
+        return tuple(key for key in given if key not in read and key.split(".")[0] not in read)
+
+    @property
     def models(self) -> dict[str, str]:
         """Key → spec, of everything that makes or judges samples."""
         named = {
@@ -144,6 +164,17 @@ class GenerateSettings(Settings):
             "edit.model": self.edit.model,
         }
         return {key: spec for key, spec in named.items() if spec is not None}
+
+
+def _differences(told: Mapping[str, Any], usual: Mapping[str, Any]) -> list[str]:
+    """Dotted keys, sorted, under which two dumps of the same settings differ."""
+    found: list[str] = []
+    for key, value in told.items():
+        if isinstance(value, Mapping):
+            found += (f"{key}.{inner}" for inner in _differences(value, usual[key]))
+        elif value != usual[key]:
+            found.append(key)
+    return sorted(found)
 
 
 def refuse_the_trained(settings: GenerateSettings, trained: str) -> None:
