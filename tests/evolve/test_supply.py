@@ -17,8 +17,9 @@ from scotoma.evolve.examination import Examination
 from scotoma.evolve.settings import Arm, EvolveSettings, RepairSettings
 from scotoma.evolve.supply import evened, supply
 from scotoma.evolve.workshop import Policy, Workshop
+from scotoma.generate.attempt import attempts_of
 from scotoma.generate.checks import Draft
-from scotoma.generate.handover import Brief, Edited, Outage, Ruling, Sketch, Written
+from scotoma.generate.handover import Brief, Edited, Finds, Outage, Ruling, Sketch, Written
 from scotoma.generate.pictures import PhotoEditor, PhotoSearcher, Web
 from scotoma.generate.pipeline import Made
 from scotoma.generate.production import Crew
@@ -157,6 +158,35 @@ def test_servers_that_fail_throughout_stop_the_command_and_are_asked_again_by_th
         made_for(down, UNIFORM, "uniform")
     assert shop.run.ledger.done("round1/uniform/generate") is None
     assert len(made_for(shop, UNIFORM, "uniform").samples) == 24
+
+
+def test_what_a_search_passes_over_is_counted_once_a_sketch_and_uses_up_no_tries(shop: Workshop) -> None:
+    class Choosy(PhotoSearcher):
+        def search(self, sketch: Sketch, n: int) -> Finds:
+            return Finds(super().search(sketch, n), {"licence refused": 100})
+
+    class Twice(Agents):
+        def write(self, sketch: Sketch, edited: Edited, n: int) -> list[Written]:
+            [first] = super().write(sketch, edited, n)
+            return [first, replace(first, question=f"{first.question[:-1]}, at a second look?")]
+
+    agents = Twice()
+    pool = PicturePool(shop.source.images("train", 0))
+    told = shop.settings.generate.model_copy(update={"questions": 2, "tries": 2})
+    settings = shop.settings.model_copy(update={"generate": told})
+    choosy = Crew("test", agents, Choosy(pool), PhotoEditor(), agents, agents)
+    made = made_for(replace(shop, settings=settings, crew=choosy), UNIFORM, "uniform")
+    assert len(made.samples) == 24
+    document = shop.run.ledger.done("round1/uniform/generate") or {}
+    # Of every sketch one or both of two questions were kept.
+    assert 1200 <= document["rejected"]["search: licence refused"] <= 2400
+    attempts = [
+        each
+        for stage in shop.run.ledger.stages(f"{UNAIMED}/1/")
+        for each in attempts_of(shop.run.ledger.done(stage) or {})
+    ]
+    begun = sum(each.begins for each in attempts)
+    assert document["rejected"]["search: licence refused"] == 100 * begun < 100 * len(attempts)
 
 
 def test_nobody_searches_the_web_for_nothing() -> None:

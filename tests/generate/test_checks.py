@@ -148,6 +148,24 @@ def test_licence(licence: str, source: str, reason: str | None) -> None:
     assert check.reason(about(replace(PHOTO, licence=licence, source=source))) == reason
 
 
+@pytest.mark.parametrize(
+    ("families", "licence", "source", "reason"),
+    [
+        (["CC BY"], "CC BY 4.0", "openverse:https://example.org/a#crop", None),
+        (["CC BY"], "unknown", "openverse:https://example.org/a#crop", "licence"),
+        (["CC BY"], "unknown", "folder:photos/a.jpg", None),
+        (["CC BY"], "CC BY 4.0", "", "no_source"),
+        (None, "unknown", "openverse:https://example.org/a", None),
+        (None, "unknown", "", "no_source"),
+    ],
+)
+def test_of_two_places_one_may_be_held_to_licences(
+    families: list[str] | None, licence: str, source: str, reason: str | None
+) -> None:
+    check = Licence(families, elsewhere=["openverse:"])
+    assert check.reason(about(replace(PHOTO, licence=licence, source=source))) == reason
+
+
 def test_a_picture_that_was_drawn_here_needs_no_licence() -> None:
     assert Licence(families=()).reason(about(ONE)) is None
 

@@ -68,9 +68,24 @@ def test_the_web_fills_what_the_pool_lacks_and_licences_are_held_to() -> None:
         ]
         routes["/v1/"] = sends(json.dumps({"results": rows}).encode(), "application/json")
         engine = open_engine("openverse", NEAR, base_url=f"{url}/v1/")
-        [found] = PhotoSearcher(PicturePool([]), Web((engine,), NEAR, ("CC0", "CC BY"))).search(CUPS, 2)
+        finds = PhotoSearcher(PicturePool([]), Web((engine,), NEAR, ("CC0", "CC BY"))).search(CUPS, 2)
         assert [handler.path.partition("?")[0] for handler in asked] == ["/v1/", "/broken.png", "/cups.png"]
+    [found] = finds
     assert (found.image.licence, found.how) == ("CC BY 2.0 (Jane)", "openverse: red cups")
+    assert finds.passed_over == {"licence refused": 1, "unreadable": 1}
+
+
+def test_what_a_search_passed_over_is_counted_where_it_finds_nothing_else_and_where_an_engine_fails() -> None:
+    routes: dict[str, Route] = {"/out/": sends(b"", status=503)}
+    with web(routes) as (url, _):
+        private = {"url": "http://10.0.0.1/a.png", "license": "cc0", "license_version": "1.0"}
+        routes["/v1/"] = sends(json.dumps({"results": [private]}).encode(), "application/json")
+        answers, silent = (open_engine("openverse", NEAR, base_url=f"{url}/{at}/") for at in ("v1", "out"))
+        finds = PhotoSearcher(PicturePool([]), Web((answers,), NEAR)).search(CUPS, 1)
+        assert (list(finds), finds.passed_over) == ([], {"private address": 1})
+        with pytest.raises(Outage) as outage:
+            PhotoSearcher(PicturePool([]), Web((answers, silent), NEAR)).search(CUPS, 1)
+    assert outage.value.passed_over == {"private address": 1}
 
 
 def test_an_engine_that_does_not_answer_is_an_outage_only_where_nothing_else_is_found(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from scotoma.generate import standards as module
 from scotoma.generate.checks import Checks, Draft
 from scotoma.generate.checks.duplicate import Vectors
 from scotoma.generate.checks.leakage import Leakage
-from scotoma.generate.settings import CheckSettings
+from scotoma.generate.settings import CheckSettings, SearchSettings
 from scotoma.generate.standards import Trainee, further_standards, standards
 from scotoma.images.worlds.shapes import ShapesWorld
 
@@ -69,6 +69,22 @@ def test_a_question_comes_once_and_in_other_words_once_more(of_the_world: Checks
 
 def test_of_photos_nothing_is_known_that_could_be_asked_for() -> None:
     assert Checks(standards(Leakage(()), Photos())).names == ("form", "leakage", "duplicate")
+
+
+def test_where_the_web_is_searched_a_picture_keeps_its_licence_and_its_source() -> None:
+    search = SearchSettings(web=("openverse",), licences=("CC BY",))
+    checks = Checks(standards(Leakage(()), Photos(), search))
+    [draft] = drafts(1)
+    found = replace(
+        draft.image, facts=None, source="openverse:https://example.org/a", licence="CC BY 2.0 (Jane)"
+    )
+    for image, reason in (
+        (replace(found, licence="unknown"), "licence"),
+        (replace(found, source=""), "no_source"),
+        (found, None),
+    ):
+        assert checks.objection(replace(draft, image=image, facts=None)) == reason
+    assert "licence" not in Checks(standards(Leakage(()), Photos(), SearchSettings())).names
 
 
 def test_questions_of_one_meaning_are_one_where_the_settings_say_so(monkeypatch: pytest.MonkeyPatch) -> None:

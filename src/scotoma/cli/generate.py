@@ -136,7 +136,7 @@ def command(
         lost = Counter[str]()
         for each in made:
             lost.update(each.tally.infrastructure)
-        if lost and not any(each.tally.rejected for each in made):
+        if lost and not any(each.tally.turned_down for each in made):
             words = {reason: said for each in made for reason, said in each.tally.said.items()}
             raise ModelError(
                 f"not one sample was made: {describe_losses(lost, words)}",

@@ -252,9 +252,9 @@ def _skills(shop: Workshop) -> list[str]:
 
 def _checks(shop: Workshop, told: CheckSettings, trained: str) -> Checks:
     assert shop.leakage is not None
-    answers = shop.settings.answers
+    answers, search = shop.settings.answers, shop.settings.generate.search
     trainee = Trainee(trained, partial(put, answers=answers), answers.max_tokens)
-    return Checks([*standards(shop.leakage, shop.source), *further_standards(told, trainee)])
+    return Checks([*standards(shop.leakage, shop.source, search), *further_standards(told, trainee)])
 
 
 def _worked(shop: Workshop, stage: str, brief: Brief, crew: Crew, checks: Checks) -> _Work:

@@ -16,6 +16,9 @@ from scotoma.generate.handover import Role
 
 Outcome = Literal["kept", "rejected", "infrastructure"]
 
+SEARCH = "search"
+"""In place of an agent: it is no attempt that ended, but a picture that was never taken."""
+
 
 class Attempt(BaseModel):
     """One question about one picture, or a sketch that did not come so far.
@@ -23,6 +26,7 @@ class Attempt(BaseModel):
     `agent` is whose work ended it (`checks` where it was finished and then rejected; None where it was kept), `reason`
     a word or two that can be counted, `detail` the particulars. `ruling` is the validator's own answer; `offered` the
     picture that the searcher offered first. `begins` is the sketch's first attempt: each question about it is one.
+    `passed_over` are the pictures that the search for the sketch turned down, by reason; its first attempt has them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -37,6 +41,7 @@ class Attempt(BaseModel):
     found: str = ""
     offered: str | None = None
     begins: bool = True
+    passed_over: dict[str, int] = Field(default_factory=dict)
     operations: tuple[str, ...] = ()
     image_id: str | None = None
     question: str | None = None
@@ -46,7 +51,8 @@ class Attempt(BaseModel):
 
 class Tally(BaseModel):
     """Attempts by outcome. `rejected` and `infrastructure` count by `agent: reason`, the most frequent first; `said` is
-    what was last said of each infrastructure error.
+    what was last said of each infrastructure error. `rejected` has the pictures too that a search turned down
+    (`search: licence refused`): these are no attempts, and use up no tries.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -56,6 +62,11 @@ class Tally(BaseModel):
     infrastructure: dict[str, int] = Field(default_factory=dict)
     said: dict[str, str] = Field(default_factory=dict)
 
+    @property
+    def turned_down(self) -> int:
+        """Attempts that were rejected, whatever pictures were passed over."""
+        return sum(count for reason, count in self.rejected.items() if not reason.startswith(f"{SEARCH}: "))
+
 
 def attempts_of(document: Mapping[str, Any]) -> list[Attempt]:
     """Those of a batch, as a ledger keeps it."""
@@ -63,7 +74,7 @@ def attempts_of(document: Mapping[str, Any]) -> list[Attempt]:
 
 
 def tally(attempts: Iterable[Attempt]) -> Tally:
-    """How attempts ended."""
+    """How attempts ended, and what was passed over for them."""
     counts: dict[Outcome, Counter[str]] = {
         "kept": Counter(),
         "rejected": Counter(),
@@ -73,6 +84,7 @@ def tally(attempts: Iterable[Attempt]) -> Tally:
     for attempt in attempts:
         reason = f"{attempt.agent}: {attempt.reason}"
         counts[attempt.outcome][reason] += 1
+        counts["rejected"].update({f"{SEARCH}: {why}": n for why, n in attempt.passed_over.items()})
         if attempt.outcome == "infrastructure" and attempt.detail:
             said[reason] = attempt.detail
     return Tally(

@@ -128,7 +128,7 @@ def deliver(run: Run, origin: Run, work: Commission, progress: Progress) -> list
     """
     settings = work.settings
     leakage = leakage_of(origin, work.source, settings.generate, settings.seed)
-    checks = Checks([*standards(leakage, work.source), *work.further])
+    checks = Checks([*standards(leakage, work.source, settings.generate.search), *work.further])
     run.ledger.put_modes(work.modes)
     for mode in work.modes:
         for stage in stages_of(run.ledger, mode.id):

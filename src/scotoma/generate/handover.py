@@ -14,7 +14,7 @@ Every agent is replaceable: any class with the method of its protocol will do (`
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -106,6 +106,18 @@ class Found:
     how: str
 
 
+class Finds(list[Found]):
+    """What a searcher found, and what it passed over on the way: reason, in a word or two → pictures.
+
+    >>> Finds([], {"licence refused": 2}).passed_over
+    {'licence refused': 2}
+    """
+
+    def __init__(self, found: Iterable[Found] = (), passed_over: Mapping[str, int] | None = None) -> None:
+        super().__init__(found)
+        self.passed_over: Mapping[str, int] = dict(passed_over or {})
+
+
 @dataclass(frozen=True)
 class Edited:
     """The picture as it will be trained on, of split `train`. `operations` names what was done to it, `effects` says
@@ -142,11 +154,13 @@ class Declined(ScotomaError):
 
 
 class Outage(ScotomaError):
-    """Infrastructure failed an agent: nothing is known about the draft, and it counts as no rejection."""
+    """Infrastructure failed an agent: nothing is known about the draft, and it counts as no rejection. `passed_over`:
+    what a searcher had turned down before (`Finds`)."""
 
-    def __init__(self, kind: FaultKind, message: str) -> None:
+    def __init__(self, kind: FaultKind, message: str, passed_over: Mapping[str, int] | None = None) -> None:
         super().__init__(message)
         self.kind: FaultKind = kind
+        self.passed_over: Mapping[str, int] = dict(passed_over or {})
 
     @classmethod
     def of(cls, replies: Sequence[Reply]) -> Outage:
@@ -167,7 +181,8 @@ class Searcher(Protocol):
     """Finds pictures, of the split `train` or of nobody's."""
 
     def search(self, sketch: Sketch, n: int) -> Sequence[Found]:
-        """Up to `n` pictures, the most fitting first; none where nothing fits."""
+        """Up to `n` pictures, the most fitting first; none where nothing fits. `Finds` also tell what was passed over,
+        so that it is counted."""
         ...
 
 

@@ -6,6 +6,7 @@ PhotoEditor(painter=None).edit(sketch, found)
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from zlib import crc32
@@ -14,10 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from scotoma.core import ImageError, ImageRecord
 from scotoma.core.pixels import decode
-from scotoma.generate.handover import Declined, Edited, Found, Outage, Sketch
+from scotoma.generate.handover import Declined, Edited, Finds, Found, Outage, Sketch
 from scotoma.images.editing import edited, encoded
 from scotoma.images.licences import allowed
-from scotoma.images.search.fetching import Limits, Unfetchable
+from scotoma.images.search.fetching import Limits, Refusal, Unfetchable
 from scotoma.images.search.pool import PicturePool, text_of
 from scotoma.images.search.web import WebSearch, fetched
 from scotoma.models.painting import Painter
@@ -27,6 +28,19 @@ LEAST_SCORE = 0.2
 
 _WIDER = 4
 """Of so many times the wanted pictures those come first that were offered least so far."""
+
+
+_REFUSED: dict[Refusal, str] = {
+    "address": "private address",
+    "redirects": "too many redirects",
+    "type": "no picture",
+    "size": "too large",
+    "time": "too slow",
+    "status": "not there",
+    "unreachable": "unreachable",
+    "unreadable": "unreadable",
+}
+"""Why a hit was passed over that was not fetched, as it is counted."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +55,15 @@ class Web:
 class PhotoSearcher:
     """The pool by words; then the web, where it is allowed; then what of the pool looks most like the failure.
 
-    A picture that was offered before comes after those that were not, or one caption would make all samples.
+    A picture that was offered before comes after those that were not, or one caption would make all samples. A hit of
+    the web that is not taken, for its licence or since it cannot be fetched, is told (`Finds.passed_over`).
     """
 
     def __init__(self, pool: PicturePool, web: Web | None = None) -> None:
         self._pool = pool
         self._web = web
 
-    def search(self, sketch: Sketch, n: int) -> Sequence[Found]:
+    def search(self, sketch: Sketch, n: int) -> Finds:
         """Up to `n` pictures.
 
         Raises:
@@ -61,9 +76,10 @@ class PhotoSearcher:
         ]
         found = _rarest(sketch, [Found(hit.image, f"words: {sketch.search}") for hit in hits], n)
         outage: Outage | None = None
+        passed_over: Counter[str] = Counter()
         if len(found) < n and self._web is not None and sketch.search:
             try:
-                found += self._from_the_web(self._web, sketch.search, n - len(found))
+                found += self._from_the_web(self._web, sketch.search, n - len(found), passed_over)
             except Outage as error:
                 outage = error
         if not found:
@@ -75,9 +91,9 @@ class PhotoSearcher:
             found = _rarest(sketch, [Found(hit.image, how) for hit in alike], n)
         if not found and outage is not None:
             raise outage
-        return found
+        return Finds(found, passed_over)
 
-    def _from_the_web(self, web: Web, words: str, n: int) -> list[Found]:
+    def _from_the_web(self, web: Web, words: str, n: int, passed_over: Counter[str]) -> list[Found]:
         found: list[Found] = []
         silent: Unfetchable | None = None
         for engine in web.engines:
@@ -90,14 +106,15 @@ class PhotoSearcher:
                 if len(found) == n:
                     return found
                 if web.licences and not allowed(hit.licence, web.licences):
+                    passed_over["licence refused"] += 1
                     continue
                 try:
                     found.append(Found(fetched(hit, web.limits), f"{engine.name}: {words}"))
-                except Unfetchable:
+                except Unfetchable as error:
                     # One of many strangers' servers: the next hit will do.
-                    continue
+                    passed_over[_REFUSED[error.reason]] += 1
         if not found and silent is not None:
-            raise Outage("timeout" if silent.reason == "time" else "crashed", silent.message)
+            raise Outage("timeout" if silent.reason == "time" else "crashed", silent.message, passed_over)
         return found
 
 

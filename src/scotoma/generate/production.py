@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -31,6 +31,7 @@ from scotoma.generate.handover import (
     Declined,
     Edited,
     Editor,
+    Finds,
     Found,
     Outage,
     Planner,
@@ -109,11 +110,12 @@ class _Finished:
 
 @dataclass(frozen=True)
 class _Searched:
-    """A sketch with what was offered for it. `ending`: why that is nothing."""
+    """A sketch with what was offered for it, and passed over. `ending`: why that is nothing."""
 
     sketch: Sketch
     offered: tuple[Found, ...] = ()
     ending: Attempt | None = None
+    passed_over: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,7 @@ class _Worked:
     edited: Edited | None = None
     finished: tuple[_Finished, ...] = ()
     ending: Attempt | None = None
+    passed_over: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -171,7 +174,12 @@ def batches(
             wanted = brief.wanted - progress.kept
             sketches, ending = _planned(brief, crew, pace, progress, wanted, number)
             searched = _searched(sketches, crew.searcher, pace.pictures, progress.offered)
-            worked = list(threads.map(lambda each: _work(each, crew, pace), searched))
+            worked = [
+                replace(done, passed_over=each.passed_over)
+                for each, done in zip(
+                    searched, threads.map(lambda each: _work(each, crew, pace), searched), strict=True
+                )
+            ]
             batch = _judged(worked, brief, crew, checks, progress.answers, wanted)
             attempts = (*batch.attempts, *((ending,) if ending else ()))
             progress.add(attempts)
@@ -209,15 +217,18 @@ def _searched(
     before, found = offered.copy(), []
     for sketch in sketches:
         told = replace(sketch, offered=before)
+        passed_over: Mapping[str, int] = {}
         try:
-            pictures = tuple(searcher.search(told, n))
+            pictures = searcher.search(told, n)
+            passed_over = pictures.passed_over if isinstance(pictures, Finds) else {}
             if not pictures:
                 raise Declined("no picture")
         except (Declined, Outage, ImageError) as error:
-            found.append(_Searched(sketch, ending=_ending("searcher", error)))
+            passed_over = error.passed_over if isinstance(error, Outage) else passed_over
+            found.append(_Searched(sketch, ending=_ending("searcher", error), passed_over=passed_over))
             continue
         before[pictures[0].image.id] += 1
-        found.append(_Searched(sketch, pictures))
+        found.append(_Searched(sketch, tuple(pictures), passed_over=passed_over))
     return found
 
 
@@ -293,7 +304,9 @@ def _judged(
                     samples.append(sample)
                     images[image.id] = image
                     answers[finished.written.answer] += 1
-            attempts.append(_described(ending, each, finished).model_copy(update={"begins": n == 0}))
+            told = _described(ending, each, finished)
+            # Searched for once, however many questions there are: counted with the first.
+            attempts.append(told if n == 0 else told.model_copy(update={"begins": False, "passed_over": {}}))
     return Batch(tuple(attempts), tuple(samples), tuple(images.values()))
 
 
@@ -345,6 +358,7 @@ def _described(ending: Attempt, worked: _Worked, finished: _Finished | None = No
             "asks": worked.sketch.asks,
             "found": "" if found is None else found.how,
             "offered": worked.offered,
+            "passed_over": dict(worked.passed_over),
             "operations": () if edited is None else edited.operations,
             "image_id": None if edited is None else edited.image.id,
             "question": None if finished is None else finished.written.question,

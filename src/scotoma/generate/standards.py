@@ -1,7 +1,7 @@
 """Standards: what every sample that agents make must pass, by the settings, and compared with what the run holds out.
 
 leakage = leakage_of(run, source, settings, seed=0)
-Checks([*standards(leakage, source), *further_standards(settings.checks, Trainee("hf:my/model"))])
+Checks([*standards(leakage, source, settings.search), *further_standards(settings.checks, Trainee("hf:my/model"))])
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from scotoma.generate.checks.duplicate import Duplicate
 from scotoma.generate.checks.form import Form
 from scotoma.generate.checks.grounding import Grounding
 from scotoma.generate.checks.leakage import LEVELS, Leakage
-from scotoma.generate.settings import CheckSettings, GenerateSettings
+from scotoma.generate.checks.licence import Licence
+from scotoma.generate.settings import CheckSettings, GenerateSettings, SearchSettings
 from scotoma.images.duplicates import NearDuplicates
 from scotoma.images.spec import open_images
 from scotoma.models.sentences import SentenceEmbedder
@@ -87,15 +88,19 @@ def _opened(spec: str) -> ImageSource | None:
         return None
 
 
-def standards(leakage: Leakage, source: ImageSource) -> list[Check]:
+def standards(leakage: Leakage, source: ImageSource, search: SearchSettings | None = None) -> list[Check]:
     """Form, leakage and duplicates; a near-copy counts as the picture itself, and a question in other words as the
     question, unless the writer says that it rewords. Of a world also that the facts draw the picture, and that the
     question has another answer elsewhere.
 
-    The licences of what the web has are looked at before it is fetched (`pictures.PhotoSearcher`).
+    Where the web is searched, a picture must say where it is from, and one of the web that its licence is taken: the
+    searcher looked at that before it fetched (`pictures.PhotoSearcher`), and no editor may have lost it since.
     """
     duplicate = Duplicate(reworded=True, near=NearDuplicates(levels=LEVELS))
     usual: list[Check] = [Form(longest_answer=LONGEST_ANSWER), leakage, duplicate]
+    if search is not None and search.web:
+        # The user's own pictures have whatever licence they have: only an engine's are held to one.
+        usual.append(Licence(search.licences or None, elsewhere=[f"{engine}:" for engine in search.web]))
     if not isinstance(source, World):
         return usual
     others = [record.facts for record in islice(source.images("train", 0), OTHERS)]

@@ -20,15 +20,23 @@ class Licence(Check):
     A picture that a world drew has none but ours, and passes.
 
     Args:
-        families: of licences that are taken (`images.licences`).
+        families: of licences that are taken (`images.licences`); None: any, but a source must be named.
         own: how the sources of pictures begin that are the user's own (`folder:photos/`), whatever their licence says.
+        elsewhere: how the sources of pictures begin that are not (`openverse:`), where all others are; None: all are
+            from elsewhere that are not `own`.
     """
 
     name = "licence"
 
-    def __init__(self, families: Collection[str] = FREE, own: Collection[str] = ()) -> None:
-        self._families = tuple(families)
+    def __init__(
+        self,
+        families: Collection[str] | None = FREE,
+        own: Collection[str] = (),
+        elsewhere: Collection[str] | None = None,
+    ) -> None:
+        self._families = None if families is None else tuple(families)
         self._own = tuple(own)
+        self._elsewhere = None if elsewhere is None else tuple(elsewhere)
 
     def reason(self, draft: Draft) -> str | None:
         """`no_source` or `licence`."""
@@ -37,4 +45,6 @@ class Licence(Check):
             return None
         if not image.source.strip():
             return "no_source"
-        return None if allowed(image.licence, self._families) else "licence"
+        if self._elsewhere is not None and not image.source.startswith(self._elsewhere):
+            return None
+        return None if self._families is None or allowed(image.licence, self._families) else "licence"
