@@ -12,7 +12,7 @@ from rich.table import Table
 from scotoma.cli import console
 from scotoma.core import ConfigError, Rate
 from scotoma.store import ArmSummary, RoundSummary, Summary
-from scotoma.store.summary import ModeSummary
+from scotoma.store.summary import ModeSummary, ShareSummary
 
 EVIL = "\x1b]0;pwned\x07\x1b[31ma [bold]cat[/bold]\x9b2J\x7f\r"
 HARMLESS = "]0;pwned[31ma [bold]cat[/bold]2J"
@@ -81,6 +81,18 @@ def test_skipped_updates_are_told_of_the_trainings_that_had_any() -> None:
     assert " ".join(said.get().split()) == (
         "round 2, targeted: 1,200 of its updates skipped, as loss or gradient was not finite"
     )
+
+
+def test_retention_in_place_of_a_shortfall_is_told_beside_the_planned(shown: io.StringIO) -> None:
+    share = ShareSummary(name="m", samples=300, weight=1.0, warm_start=False, reason="why", shortfall=120)
+    arm = ArmSummary(samples=600, steps=9, mixture=[share], retention=300, retention_made=420)
+    summary = Summary(
+        command="evolve", seed=0, wall_seconds=1.0, candidate="pupil",
+        rounds=[RoundSummary(round=1, arms={"targeted": arm})],
+    )  # fmt: skip
+    console.show_mixture(summary)
+    assert "300 (−120)" in shown.getvalue()
+    assert "300 (+120)" in shown.getvalue()
 
 
 def test_what_a_log_says_is_no_command_to_the_terminal() -> None:

@@ -12,6 +12,7 @@ from scotoma.diagnose import mixture as mixtures
 from scotoma.evolve.account import summarise
 from scotoma.evolve.diagnosis import Diagnosis
 from scotoma.evolve.settings import EvolveSettings
+from scotoma.generate.unaimed import UNAIMED
 from scotoma.store.run import Run
 from tests.evolve.test_proof import answers
 
@@ -34,11 +35,20 @@ def run(tmp_path: Path) -> Iterator[Run]:
         yield run
 
 
-def end(run: Run, name: str, modes: float, retained: float = 0.9, *, accepted: bool = True) -> None:
+def end(
+    run: Run,
+    name: str,
+    modes: float,
+    retained: float = 0.9,
+    *,
+    accepted: bool = True,
+    mixture: mixtures.Mixture | None = None,
+    shortfalls: dict[str, int] | None = None,
+) -> None:
     """Every stage of an arm."""
-    diagnosis = Diagnosis(mixture=mixtures.uniform(600))
+    diagnosis = Diagnosis(mixture=mixture or mixtures.uniform(600))
     run.ledger.finish(f"{name}/diagnose", diagnosis.model_dump(mode="json"))
-    run.ledger.finish(f"{name}/generate", {"samples": 600})
+    run.ledger.finish(f"{name}/generate", {"samples": 600, "shortfalls": shortfalls or {}})
     run.ledger.finish(f"{name}/reinforce", {"samples": 600, "steps": 60})
     run.ledger.finish(f"examine/{name}", observations=answers(name, modes, retained))
     run.ledger.finish(f"{name}/gate", {"accepted": accepted, "reason": "why"})
@@ -59,6 +69,24 @@ def test_an_arm_is_told_with_accuracy_before_and_after_and_their_paired_change(r
         assert rate.n == 400
         assert rate.low < value < rate.high
     assert arm.per_mode["m"].change == arm.modes_change
+
+
+@pytest.mark.parametrize(
+    ("mixture", "shortfalls", "planned", "made"),
+    [
+        (mixtures.targeted([MODE], 600), {}, 300, 300),
+        (mixtures.targeted([MODE], 600), {"m": 120}, 300, 420),
+        (mixtures.targeted([MODE], 600), {"m": 120, UNAIMED: 30}, 300, 390),
+        (mixtures.dpe({"counting": 0.5}, 600), {"counting": 50}, 0, 50),
+        (mixtures.uniform(600), {UNAIMED: 30}, 0, 0),
+    ],
+)
+def test_retention_is_told_as_planned_and_as_made(
+    run: Run, mixture: mixtures.Mixture, shortfalls: dict[str, int], planned: int, made: int
+) -> None:
+    end(run, "round1/targeted", modes=0.7, mixture=mixture, shortfalls=shortfalls)
+    arm = summarise(run, SETTINGS).rounds[0].arms["targeted"]
+    assert (arm.retention, arm.retention_made, arm.retention_besides) == (planned, made, made - planned)
 
 
 def test_an_arm_whose_checkpoint_was_refused_ends_where_it_began(run: Run) -> None:

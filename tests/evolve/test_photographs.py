@@ -88,6 +88,7 @@ def test_agents_fill_every_arm_and_the_unaimed_samples_are_the_same_for_both(who
     kept = [sample for sample in samples["targeted"] if sample.mode_id is None]
     assert {sample.mode_id for sample in aimed} <= proven
     assert len(aimed) == sum(share.samples - share.shortfall for share in targeted.mixture)
+    assert len(kept) == targeted.retention_made
     unaimed = [sample.id for sample in samples["uniform"]]
     assert [sample.id for sample in kept] == [name for name in unaimed if name in {s.id for s in kept}]
     assert {sample.purpose for sample in kept} == {"retention"}

@@ -329,5 +329,21 @@ def test_what_is_left_and_why_discovery_ended_is_told_once_it_was_measured(tmp_p
     assert "Discovery ended after 20 steps, as its stop rule asks" in text
 
 
+def test_what_took_the_place_of_a_shortfall_is_told_with_it(tmp_path: Path) -> None:
+    path = exam(tmp_path / "run", images=6)
+    with Run.open(path, command="evolve", config=None) as run:
+        summary = run.summary()
+        assert summary is not None
+        turn = summary.rounds[0]
+        arm = turn.arms["targeted"]
+        shares = [arm.mixture[0].model_copy(update={"shortfall": 12}), *arm.mixture[1:]]
+        short = arm.model_copy(update={"mixture": shares, "retention_made": arm.retention + 12})
+        rounds = [turn.model_copy(update={"arms": {**turn.arms, "targeted": short}}), *summary.rounds[1:]]
+        run.write_summary(summary.model_copy(update={"rounds": rounds}))
+    text = words(build(path), ".//section[@id='diagnosis']")
+    assert "300 of retention, and 12 in place of what could not be made" in text
+    assert "12 could not be made" in text
+
+
 def test_a_run_without_the_targeted_arm_has_a_report(tmp_path: Path) -> None:
     assert "Diagnosis and mixture" in words(build(exam(tmp_path / "run", images=6, arms=("uniform",))))

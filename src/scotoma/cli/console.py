@@ -216,7 +216,8 @@ def show_mixture(summary: Summary) -> None:
             safe(share.reason) + ("; supervised steps first" if share.name in arm.taught_first else ""),
         )
     table.add_section()
-    table.add_row("retention", "", "", f"{arm.retention:,}", "keeps old skills")
+    besides = f" ({arm.retention_besides:+,})".replace("-", "−") if arm.retention_besides else ""
+    table.add_row("retention", "", "", f"{arm.retention:,}{besides}", "uniform questions, beside the modes'")
     out.print(table)
 
 

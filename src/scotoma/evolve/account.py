@@ -172,6 +172,7 @@ def _arm(
         mixture=_shares(diagnosis.mixture, made.get("shortfalls", {})),
         unmade=made.get("shortfalls", {}).get(UNAIMED, 0),
         retention=diagnosis.mixture.retention,
+        retention_made=_retention_made(diagnosis.mixture, made.get("shortfalls", {})),
         rejected=made.get("rejected", {}),
         infrastructure=made.get("infrastructure", {}),
         per_mode={
@@ -198,6 +199,14 @@ def _shares(mixture: Mixture, shortfalls: dict[str, int]) -> list[ShareSummary]:
         )
         for share in mixture.shares
     ]
+
+
+def _retention_made(mixture: Mixture, shortfalls: dict[str, int]) -> int:
+    """The volume is made up whatever falls short, so that this follows from the shortfalls, in older runs too."""
+    if mixture.uniform:
+        return 0
+    short = sum(shortfalls.get(share.name, 0) for share in mixture.shares)
+    return mixture.retention + short - shortfalls.get(UNAIMED, 0)
 
 
 def _with_skill(observations: Sequence[Observation], skill: str) -> list[Observation]:

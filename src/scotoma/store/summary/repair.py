@@ -80,7 +80,13 @@ class ArmSummary(Figures):
         default=0,
         description="samples short of the volume, where pictures or tries ran out; every arm has as few",
     )
-    retention: int = Field(default=0, description="samples that keep old skills, by the mixture")
+    retention: int = Field(
+        default=0, description="uniform questions beside the modes', as the mixture planned"
+    )
+    retention_made: int | None = Field(
+        default=None,
+        description="how many there were: those planned, and what took the place of `shortfall`, less `unmade`",
+    )
     rejected: dict[str, int] = Field(
         default_factory=dict, description="samples that an agent or a quality check threw out, by reason"
     )
@@ -90,6 +96,11 @@ class ArmSummary(Figures):
     per_mode: dict[str, ModeAccuracy] = Field(default_factory=dict, description="by mode id")
     per_skill: dict[str, ModeAccuracy] = Field(default_factory=dict, description="by skill")
     seconds: float = 0.0
+
+    @property
+    def retention_besides(self) -> int:
+        """Retention beyond the plan (below 0: short of it); 0 where nobody counted."""
+        return 0 if self.retention_made is None else self.retention_made - self.retention
 
 
 class RoundSummary(Figures):
