@@ -1,4 +1,4 @@
-"""The training mixture: how many of the next round's samples each failure mode gets, and how many keep old skills.
+"""The training mixture: how many of the next round's samples each failure mode gets, and how many are uniform.
 
 Counts are whole numbers and add up to the volume exactly, so that arms of equal volume are of equal volume.
 
@@ -36,7 +36,7 @@ class Share(BaseModel):
 
 
 class Mixture(BaseModel):
-    """`shares` (of modes) + `retention` (uniform questions, mostly of skills that are there) + `uniform` = `volume`."""
+    """`shares` (of modes) + `retention` (uniform questions, right or wrong so far) + `uniform` = `volume`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -123,7 +123,7 @@ def uniform(volume: int) -> Mixture:
 
 
 def random(categories: Sequence[str], volume: int, retention: float = 0.5) -> Mixture:
-    """The control of the diagnosis: samples are made as for `targeted` and as many keep old skills, but from questions
+    """The control of the diagnosis: samples are made as for `targeted`, with as much retention, but from questions
     drawn by chance instead of failures, every category alike."""
     kept = int(np.ceil(volume * retention)) if categories else volume
     shares = tuple(

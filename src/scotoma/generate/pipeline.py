@@ -25,7 +25,7 @@ from scotoma.generate.planner import Plan, Structure, Target, plan
 from scotoma.generate.settings import PER_IMAGE
 
 MOST_OF_A_MODE = 5
-"""Of these, at most so many from one mode, where the mixture has retention: it keeps old skills on the same picture."""
+"""Of these, at most so many from one mode, where the mixture has retention: uniform questions on the same picture."""
 
 
 @dataclass

@@ -19,7 +19,7 @@ from scotoma.report.export.selection import Selected
 _PURPOSES = {
     "mode": "`mode`: made for a failure mode",
     "contrast": "`contrast`: alike, but for the answer that the mode names",
-    "retention": "`retention`: keeps skills that the candidate has",
+    "retention": "`retention`: uniform questions, so that nothing is unlearnt",
     "uniform": "`uniform`: aimed at nothing, for control",
     "failure": "`failure`: the candidate's answer was wrong",
     "correct": "`correct`: the candidate's answer was right",
