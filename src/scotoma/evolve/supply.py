@@ -2,10 +2,11 @@
 
 There are two ways. In a world failing scenes are varied and asked about in bulk (`generate.pipeline`). Or agents make
 samples one by one (`generate.production`), for each share of the mixture and, of the same crew without a word of any
-weakness, the unaimed ones: a targeted arm's retention is the beginning of the uniform arm's samples, so that between
-the two nothing but the aim differs. (Exact agents make the aimed ones only, two questions a picture, and these alone
-pass `generate.checks`; the others are what a world's templates ask of fresh pictures, eight questions each.) Every
-batch of the agents is a stage of the ledger.
+weakness, the unaimed ones: a targeted arm's retention is the beginning of the uniform arm's samples. Where language
+models are the crew, nothing but the aim differs between the two. With exact agents more does: they make the aimed ones
+only, two questions a picture, and these alone pass `standards` and `generate.checks`; the others are what a world's
+templates ask of fresh pictures, eight questions each, and pass `usual_checks`. Every batch of the agents is a stage of
+the ledger.
 
 Either way a share that falls short is said, and retention takes the place of what is missing, so that volumes stay
 equal across arms.
