@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import base64
 import io
+import re
+import sys
 import threading
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from scotoma.core import ImageRecord, ModelError, ReplyError, SpecError
+from scotoma.core import ConfigError, ImageRecord, ModelError, ReplyError, SpecError
 from scotoma.models.painting import EndpointPainter, open_painter
 
 
@@ -104,3 +108,17 @@ def test_what_would_strike_every_picture_stops_everything() -> None:
         open_painter("openai:brush@http://127.0.0.1:1/v1?max_usd=2&price_in=5&price_out=40")
     with pytest.raises(SpecError, match="names no image editor"):
         open_painter("hf:some/model")
+
+
+def test_without_the_extra_a_pipeline_is_refused_with_the_extra_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "diffusers", None)
+    with pytest.raises(ConfigError, match="needs diffusers") as refused:
+        open_painter("diffusers:owner/pipeline")
+    assert refused.value.hint == "pip install 'scotoma[paint]'"
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))[
+        "project"
+    ]
+    named = {re.split("[>=]", line)[0] for line in project["optional-dependencies"]["paint"]}
+    assert {"diffusers", "accelerate", "torch"} <= named

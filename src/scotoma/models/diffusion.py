@@ -19,7 +19,7 @@ class DiffusionPainter:
     """One picture at a time; on a GPU where there is one.
 
     Raises:
-        ConfigError: diffusers is not installed.
+        ConfigError: the extra `paint` is not installed.
         ModelError: the pipeline cannot be loaded.
     """
 
@@ -31,7 +31,7 @@ class DiffusionPainter:
         except ModuleNotFoundError as error:
             raise ConfigError(
                 f"{self.name} needs {error.name}, which the bare install leaves out",
-                hint="pip install diffusers accelerate torch",
+                hint="pip install 'scotoma[paint]'",
             ) from error
         try:
             pipeline: Any = diffusers.DiffusionPipeline.from_pretrained(target)

@@ -4,7 +4,7 @@
     painter.paint(record, "add two more mugs to the shelf")     # the new picture's bytes, or a ReplyError
 
 `openai:MODEL@BASE_URL` is any server with OpenAI's `/images/edits` (extra `agents`); `diffusers:PATH_OR_ID` is an
-instruction-following pipeline in this process (`scotoma.models.diffusion`).
+instruction-following pipeline in this process (extra `paint`, `scotoma.models.diffusion`).
 """
 
 from __future__ import annotations
