@@ -20,7 +20,9 @@ from scotoma.generate.exact.validator import ExactValidator
 from scotoma.generate.exact.writer import ExactWriter
 from scotoma.generate.handover import Brief, Declined, FailedQuestion, Found, Sketch
 from scotoma.generate.production import Crew, Pace, batches
-from scotoma.images.worlds.shapes import ShapesWorld
+from scotoma.images.worlds.shapes import ShapesWorld, executor
+from scotoma.images.worlds.shapes.program import Program
+from scotoma.images.worlds.shapes.scene import Scene
 
 WORLD = ShapesWorld()
 POOL = tuple(islice(WORLD.images("train", 1), 60))
@@ -179,6 +181,30 @@ def test_every_operation_changes_the_scene_and_its_effect_is_told(operation: str
         if operation == "occlude":
             assert after.image.attributes["occluded"] is True
     assert edited >= 4
+
+
+def test_an_error_in_the_executor_is_another_answer_and_no_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = executor.execute
+
+    def one_too_many(program: Program, scene: Scene) -> str:
+        answer = right(program, scene)
+        return str(int(answer) + 1) if program.operation == "count" else answer
+
+    of = brief("type=counting and count>=3", 8)
+    monkeypatch.setattr(executor, "execute", one_too_many)
+    samples, attempts, _ = made(of, checked())
+    assert samples == []
+    assert set(tally(attempts).rejected) <= {"validator: another answer", "writer: no such question"}
+    assert tally(attempts).rejected["validator: another answer"] >= 8
+
+
+def test_where_a_world_answers_in_one_way_only_the_validator_has_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr(ShapesWorld, "second_opinion")
+    assert POOL[0].facts is not None
+    [question] = WORLD.questions(POOL[0].facts, 0, 1)
+    assert ExactValidator(WORLD).validate(POOL[0], question).answer == POOL[0].facts.examine(question).answer
 
 
 def test_the_validator_answers_from_facts_read_back_and_says_why_it_cannot() -> None:

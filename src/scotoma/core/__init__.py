@@ -32,6 +32,7 @@ from scotoma.core.image import (
     ReducibleWorld,
     RetouchableWorld,
     Split,
+    TwiceAnsweredWorld,
     Variant,
     World,
 )
@@ -100,6 +101,7 @@ __all__ = [
     "Taxon",
     "Tool",
     "Turn",
+    "TwiceAnsweredWorld",
     "Variant",
     "Verdict",
     "Verifier",

@@ -148,6 +148,15 @@ class World(ImageSource, Protocol):
 
 
 @runtime_checkable
+class TwiceAnsweredWorld(World, Protocol):
+    """A world that answers in a second way too, so that an error in its facts' own executor is found out."""
+
+    def second_opinion(self, facts: Facts, question: str) -> str | None:
+        """The answer to a valid question, by other code than `Facts.examine`; None where there is none to be had."""
+        ...
+
+
+@runtime_checkable
 class EditableWorld(World, Protocol):
     """A world whose scenes can be edited with known consequences: what repair needs."""
 

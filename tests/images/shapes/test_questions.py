@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scotoma.images.worlds.shapes import templates
+from scotoma.images.worlds.shapes import ShapesWorld, bystander, templates
 from scotoma.images.worlds.shapes.executor import examine, matching
 from scotoma.images.worlds.shapes.language import (
     WORDINGS,
@@ -21,7 +21,7 @@ from scotoma.images.worlds.shapes.language import (
 )
 from scotoma.images.worlds.shapes.program import Phrase
 from scotoma.images.worlds.shapes.scene import EXAM, TRAINING, Scene, Thing, sample_scene
-from tests.images.shapes import bystander
+from scotoma.images.worlds.shapes.world import ShapesFacts
 from tests.images.shapes.strategies import SCENES, SEEDS, Asked, asked
 
 
@@ -40,6 +40,17 @@ def test_every_type_of_question_is_valid_and_answered_as_a_bystander_would(type_
         assert examination.answer == bystander.reply(parsed.program, scene), (question, scene)
         assert parsed.program.type == type_, question
         answered += 1
+
+
+def test_a_bystander_has_no_opinion_of_what_is_not_there() -> None:
+    one, two = Thing("star", "red", "large", 20, 32, 7), Thing("star", "blue", "large", 44, 32, 7)
+    for question, things, opinion in (
+        ("what colour is the circle ?", (one,), None),
+        ("what colour is the star ?", (one, two), None),
+        ("what colour is the star ?", (one,), "red"),
+        ("how lovely is it ?", (one,), None),
+    ):
+        assert ShapesWorld().second_opinion(ShapesFacts(Scene(things)), question) == opinion
 
 
 def test_every_kind_of_composition_is_answered_as_a_bystander_would() -> None:

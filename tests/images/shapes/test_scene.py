@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 
 from scotoma.core import ConfigError
-from scotoma.images.worlds.shapes import ShapesFacts, ShapesWorld
+from scotoma.images.worlds.shapes import ShapesFacts, ShapesWorld, bystander
 from scotoma.images.worlds.shapes.render import SIGN_BASE, draw, id_map, visibility
 from scotoma.images.worlds.shapes.scene import (
     BACKGROUNDS,
@@ -30,7 +30,6 @@ from scotoma.images.worlds.shapes.scene import (
     Thing,
     sample_scene,
 )
-from tests.images.shapes import bystander
 from tests.images.shapes.strategies import SCENES
 
 NARROW = SceneRange(

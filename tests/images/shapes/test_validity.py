@@ -9,12 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scotoma.core import Examination
-from scotoma.images.worlds.shapes import templates
+from scotoma.images.worlds.shapes import bystander, templates
 from scotoma.images.worlds.shapes.executor import examine
 from scotoma.images.worlds.shapes.language import parse, realise, vocabulary
 from scotoma.images.worlds.shapes.program import Phrase, SignPhrase
 from scotoma.images.worlds.shapes.scene import Scene, Sign, Thing, sample_scene
-from tests.images.shapes import bystander
 from tests.images.shapes.strategies import SCENES, SEEDS, Asked, asked
 
 # Two circles (small red, large blue), a large green star, and a small yellow square hardly right of the star.

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from scotoma.core import SPLITS, ConfigError, Examination, Facts, ImageRecord, Split, Tag, Variant
-from scotoma.images.worlds.shapes import edits, templates
+from scotoma.images.worlds.shapes import bystander, edits, templates
 from scotoma.images.worlds.shapes.counterfactuals import single_edits
 from scotoma.images.worlds.shapes.executor import examine
 from scotoma.images.worlds.shapes.language import normalise, parse, realise, wordings
@@ -120,6 +120,12 @@ class ShapesWorld:
             if question is not None:
                 found.append(question)
         return found
+
+    def second_opinion(self, facts: Facts, question: str) -> str | None:
+        """The answer as somebody would give it who looks at the picture; see `bystander`."""
+        assert isinstance(facts, ShapesFacts)
+        parsed = parse(question)
+        return None if parsed is None else bystander.opinion(parsed.program, facts.scene)
 
     def vary(self, facts: Facts, question: str, seed: int) -> ShapesFacts:
         """A new scene that keeps the structure in which `question` was asked; see `edits.vary`."""

@@ -1,8 +1,13 @@
-"""A second, deliberately plain implementation of what questions mean, to hold the executor against.
+"""The bystander: a second, deliberately plain way of answering, to hold the executor against.
 
-The bystander looks at the picture: which things there are and their colours come from the drawn pixels, shape and size
-from the outline wherever a thing is wholly visible. Then nested loops answer. Nothing of the executor is used, and
-nothing about validity: it may be asked only questions that are valid.
+He looks at the picture: which things there are and their colours come from the drawn pixels, shape and size from the
+outline wherever a thing is wholly visible. What signs say, and how questions are read, he takes over. Then nested loops
+answer. Nothing of the executor is used, and nothing about validity: of an invalid question he may say anything.
+
+>>> from scotoma.images.worlds.shapes.scene import Thing
+>>> scene = Scene((Thing("star", "red", "large", 20, 32, 7), Thing("circle", "blue", "large", 44, 32, 7)))
+>>> opinion(Program("count", Phrase("star")), scene)
+'1'
 """
 
 from __future__ import annotations
@@ -63,15 +68,23 @@ def nearest_colour(pixels: NDArray[np.uint8]) -> str:
 def outline(mask: NDArray[np.bool_]) -> str:
     """The shape whose formula overlaps best with a wholly visible thing's pixels."""
     rows, columns = np.nonzero(mask)
-    top, bottom, left, right = rows.min(), rows.max(), columns.min(), columns.max()
-    y, x = np.mgrid[top : bottom + 1, left : right + 1]
-    u = (x - (left + right) / 2) / ((right - left + 1) / 2)
-    v = (y - (top + bottom) / 2) / ((bottom - top + 1) / 2)
-    here = mask[top : bottom + 1, left : right + 1]
-    return max(
-        SHAPES,
-        key=lambda shape: float((here & formula(shape, u, v)).sum() / (here | formula(shape, u, v)).sum()),
-    )
+    here = mask[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    return _outline(here.tobytes(), *here.shape)
+
+
+@lru_cache(maxsize=512)
+def _outline(pixels: bytes, height: int, width: int) -> str:
+    """Of pixels that reach to all four edges: the same few come again in every picture."""
+    here = np.frombuffer(pixels, dtype=np.bool_).reshape(height, width)
+    y, x = np.mgrid[:height, :width]
+    u = (x - (width - 1) / 2) / (width / 2)
+    v = (y - (height - 1) / 2) / (height / 2)
+
+    def overlap(shape: str) -> float:
+        ideal = formula(shape, u, v)
+        return float((here & ideal).sum() / (here | ideal).sum())
+
+    return max(SHAPES, key=overlap)
 
 
 def formula(shape: str, u: NDArray[np.float64], v: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -89,11 +102,24 @@ def formula(shape: str, u: NDArray[np.float64], v: NDArray[np.float64]) -> NDArr
     angle = np.abs((np.arctan2(u, -v) + math.pi / 5) % (2 * math.pi / 5) - math.pi / 5)
     inner = 0.42 * np.array([math.cos(math.pi / 5), math.sin(math.pi / 5)])
     edge = inner[1] / (np.cos(angle) * inner[1] + np.sin(angle) * (1 - inner[0]))
-    return np.hypot(u, v) <= edge
+    inside: NDArray[np.bool_] = np.hypot(u, v) <= edge
+    return inside
+
+
+def opinion(program: Program, scene: Scene) -> str | None:
+    """The answer as far as there is one; None where what the question speaks of is not there, or not once."""
+    try:
+        return reply(program, scene)
+    except (ValueError, IndexError):
+        return None
 
 
 def reply(program: Program, scene: Scene) -> str:
-    """The answer to a valid question, by looking at everything in turn."""
+    """The answer to a valid question, by looking at everything in turn.
+
+    Raises:
+        ValueError, IndexError: what the question speaks of is not there, or not once.
+    """
     things = look(scene)
     if isinstance(program.subject, SignPhrase):
         signs = [sign for sign in scene.signs if program.subject.kind in (sign.kind, "sign")]
@@ -105,9 +131,9 @@ def reply(program: Program, scene: Scene) -> str:
             (member,) = members
             return yes(all(lies(member, place, things, scene) for place in program.places))
         case "same_colour":
-            return yes(members[0].colour == the(program.other, things, scene).colour)
+            return yes(members[0].colour == the_thing(program.other, things).colour)
         case "same_shape":
-            return yes(members[0].shape == the(program.other, things, scene).shape)
+            return yes(members[0].shape == the_thing(program.other, things).shape)
         case "sides":
             mark = the(program.places[0].landmark, things, scene)
             here = there = 0
@@ -150,6 +176,12 @@ def the(phrase: Phrase | SignPhrase | None, things: tuple[Seen, ...], scene: Sce
     if isinstance(phrase, SignPhrase):
         (sign,) = [s for s in scene.signs if s.kind == phrase.kind and phrase.text in (None, s.text)]
         return sign
+    return the_thing(phrase, things)
+
+
+def the_thing(phrase: Phrase | SignPhrase | None, things: tuple[Seen, ...]) -> Seen:
+    """The one thing that a definite phrase means."""
+    assert isinstance(phrase, Phrase)
     (thing,) = [t for t in things if fits(t, phrase)]
     return thing
 
