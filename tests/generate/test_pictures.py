@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from scotoma.core import ConfigError, ImageRecord, Predicate, ReplyError, SpecError
+from scotoma.generate.attempt import Attempt, tally
 from scotoma.generate.crew import open_crew
 from scotoma.generate.handover import Declined, Found, Outage, Sketch
 from scotoma.generate.pictures import PhotoEditor, PhotoSearcher, Web
@@ -86,6 +87,16 @@ def test_what_a_search_passed_over_is_counted_where_it_finds_nothing_else_and_wh
         with pytest.raises(Outage) as outage:
             PhotoSearcher(PicturePool([]), Web((answers, silent), NEAR)).search(CUPS, 1)
     assert outage.value.passed_over == {"private address": 1}
+
+
+def test_a_picture_that_was_passed_over_is_a_rejection_but_no_attempt_that_was_turned_down() -> None:
+    lost = Attempt(
+        outcome="infrastructure", agent="writer", reason="timeout", passed_over={"private address": 2}
+    )
+    told = tally([lost, lost])
+    assert (told.rejected, told.turned_down) == ({"search: private address": 4}, 0)
+    assert told.infrastructure == {"writer: timeout": 2}
+    assert tally([Attempt(outcome="rejected", agent="writer", reason="no question")]).turned_down == 1
 
 
 def test_an_engine_that_does_not_answer_is_an_outage_only_where_nothing_else_is_found(tmp_path: Path) -> None:
