@@ -111,7 +111,8 @@ def test_what_was_asked_is_a_tree_of_rates(run: Path, report: Path) -> None:
     for tree, root in zip(trees, roots, strict=True):
         head, *below = tree
         assert root.name in " ".join(head.itertext())
-        assert f"{root.failures:,} of {root.questions:,}" in " ".join(" ".join(head.itertext()).split())
+        shown = " ".join(" ".join(head.itertext()).split())
+        assert f"n={root.failure_rate.n:,}; {root.failures:,} of {root.questions:,}" in shown
         assert bool(below) == (tree.tag == "details")
         assert all(part.find(".//svg") is not None for part in (head, *below))
 

@@ -49,6 +49,10 @@ class ModeSummary(Figures):
     suspected_rate: Rate | None = Field(
         default=None, description="failure rate in discovery; biased, as it was selected on"
     )
+    suspected_rate_of: Literal["uniform", "questioner"] | None = Field(
+        default=None,
+        description="whose questions suspected_rate is of; the questioner's are weighed by how it picked",
+    )
     prevalence: float | None = Field(
         default=None, description="share of uniform questions that fall into the mode, in [0, 1]"
     )
@@ -83,6 +87,7 @@ class ModeSummary(Figures):
             apparent_base_rate=mode.apparent_base_rate,
             q_value=mode.q_value,
             suspected_rate=mode.suspected_rate,
+            suspected_rate_of=mode.suspected_rate_of,
             prevalence=mode.prevalence,
             skills=mode.skills,
             test_accuracy=test_accuracy or {},
