@@ -60,6 +60,10 @@ class TestSuspect:
         assert mode.suspected_rate is not None
         assert mode.suspected_rate.value == pytest.approx(0.85, abs=0.15)
         assert mode.prevalence == pytest.approx(0.009, abs=0.006)
+        share = mode.prevalence_rate
+        assert share is not None
+        assert (share.value, share.n) == (mode.prevalence, 4000)
+        assert share.low < share.value < share.high
         assert "counting" in mode.skills
         assert len(mode.examples) == 6
         assert "blue things when the answer is" in mode.description

@@ -87,6 +87,7 @@ def test_every_confirmed_mode_has_a_card_with_examples(report: Path) -> None:
         text = " ".join(card.itertext())
         assert "base rate" in text
         assert "After repair" in text
+        assert re.search(r"\d % \[\d+\.\d, \d+\.\d\] n=[\d,]+ of uniform questions", " ".join(text.split()))
         assert card.findall(".//code")
         figures = card.findall(".//figure")
         assert figures

@@ -18,7 +18,7 @@ from scotoma.diagnose.conditions import members, reading_order, tabulate
 from scotoma.diagnose.description import describe
 from scotoma.diagnose.prevalence import pooled, true_rate
 from scotoma.diagnose.selection import rate_told
-from scotoma.diagnose.statistics import benjamini_hochberg, excess_test, weighted_rate
+from scotoma.diagnose.statistics import benjamini_hochberg, clustered_rate, excess_test, weighted_rate
 from scotoma.diagnose.subgroups import ModeSearch, find_regions
 
 __all__ = ["ModeSearch", "confirm", "suspect"]
@@ -43,7 +43,8 @@ def suspect(
     Args:
         observations: the discover split.
         config: search settings.
-        uniform: questions that nothing selected; where given, `prevalence` is the mode's share of them.
+        uniform: questions that nothing selected; where given, `prevalence` is the mode's share of them, and `prevalence_rate` the
+            same with its interval.
     """
     config = config or ModeSearch()
     rows = _answered(observations)
@@ -67,7 +68,7 @@ def suspect(
             [rows[i] for i in np.flatnonzero(inside & ~chance)],
             _FEWEST_UNIFORM,
         )
-        share = float(members(predicate, (row.tags for row in asked)).mean()) if asked else None
+        of_all = members(predicate, (row.tags for row in asked))
         modes.append(
             FailureMode(
                 id=f"m{hashlib.sha256(str(predicate).encode()).hexdigest()[:8]}",
@@ -75,7 +76,8 @@ def suspect(
                 description=describe(predicate),
                 suspected_rate=told.rate,
                 suspected_rate_of="uniform" if told.uniform else "questioner",
-                prevalence=share,
+                prevalence=float(of_all.mean()) if asked else None,
+                prevalence_rate=clustered_rate(of_all, [row.image_id for row in asked]) if asked else None,
                 skills=_skills([rows[i] for i in np.flatnonzero(inside & failed)]),
                 examples=_examples([rows[i] for i in np.flatnonzero(inside & failed)]),
             )

@@ -56,6 +56,9 @@ class ModeSummary(Figures):
     prevalence: float | None = Field(
         default=None, description="share of uniform questions that fall into the mode, in [0, 1]"
     )
+    prevalence_rate: Rate | None = Field(
+        default=None, description="the same with its interval, clustered by image"
+    )
     skills: tuple[str, ...] = ()
     test_accuracy: dict[str, ModeAccuracy] = Field(
         default_factory=dict, description="by arm: the base model against the arm's last checkpoint"
@@ -89,6 +92,7 @@ class ModeSummary(Figures):
             suspected_rate=mode.suspected_rate,
             suspected_rate_of=mode.suspected_rate_of,
             prevalence=mode.prevalence,
+            prevalence_rate=mode.prevalence_rate,
             skills=mode.skills,
             test_accuracy=test_accuracy or {},
             checks=mode.checks,
