@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scotoma.core import Rate, RunError, StorageError
+from scotoma.core import Attribution, ModeDiagnosis, Rate, RunError, StorageError
 from scotoma.discover.topics import taxonomy_of
 from scotoma.report import build
 from scotoma.store import Run
@@ -329,6 +329,39 @@ def test_what_is_left_and_why_discovery_ended_is_told_once_it_was_measured(tmp_p
     assert "2.0 % [1.0, 4.0] n=150 are estimated to be of a kind" in text
     assert "30 kinds were seen; at least 33 [31, 41] fail in all" in text
     assert "Discovery ended after 20 steps, as its stop rule asks" in text
+
+
+def test_how_a_kind_of_error_is_known_is_told_of_every_mode(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    found = [
+        ModeDiagnosis(
+            mode_id=f"m{n}",
+            error_kinds={"counting": 1},
+            examples=(
+                Attribution(
+                    image_id="ab",
+                    question=f"question {n}?",
+                    answer="1",
+                    truth="2",
+                    kind="counting",
+                    evidence="one step",
+                ),
+            ),
+        )
+        for n in range(7)
+    ]
+    with Run.open(tmp_path / "run", command="evolve", config=None) as opened:
+        summary = opened.summary()
+        assert summary is not None
+        turn = summary.rounds[0]
+        arm = turn.arms["targeted"].model_copy(update={"diagnosis": found})
+        turn = turn.model_copy(update={"arms": {**turn.arms, "targeted": arm}})
+        opened.write_summary(summary.model_copy(update={"rounds": [turn]}))
+    path = build(tmp_path / "run")
+    assert all(f"question {n}?" in words(path, ".//section[@id='diagnosis']") for n in range(7))
+    folded = words(path, ".//details[@class='known']")
+    assert "the same for 3 other modes" in folded
+    assert [n for n in range(7) if f"question {n}?" in folded] == [4, 5, 6]
 
 
 def test_a_run_without_the_targeted_arm_has_a_report(tmp_path: Path) -> None:

@@ -28,7 +28,8 @@ class FailureMode(BaseModel):
     `suspected_rate_of` says of whose questions it is. `failure_rate`, `base_rate`, `p_value` and `q_value` come from
     the confirm split. Where a judge with a calibration decided, both rates are corrected for its errors
     and the `apparent_` ones are as it reported them. `prevalence` is the share of uniform questions that fall into the
-    mode, [0, 1], and `prevalence_rate` the same with its interval. `title` is a name that a model gave it, where one was asked: for people, the predicate decides.
+    mode, [0, 1], and `prevalence_rate` the same with its interval. `title` is a name that a model gave it, where one
+    was asked: for people, the predicate decides.
     `checks` and `shrunk` explain and qualify a confirmed mode; no status depends on them.
     """
 

@@ -43,8 +43,8 @@ def suspect(
     Args:
         observations: the discover split.
         config: search settings.
-        uniform: questions that nothing selected; where given, `prevalence` is the mode's share of them, and `prevalence_rate` the
-            same with its interval.
+        uniform: questions that nothing selected; where given, `prevalence` is the mode's share of them, and
+            `prevalence_rate` the same with its interval.
     """
     config = config or ModeSearch()
     rows = _answered(observations)
