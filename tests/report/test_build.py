@@ -13,7 +13,7 @@ from scotoma.core import Attribution, ModeDiagnosis, Rate, RunError, StorageErro
 from scotoma.discover.topics import taxonomy_of
 from scotoma.report import build
 from scotoma.store import Run
-from scotoma.store.summary import StopSummary, UndiscoveredSummary
+from scotoma.store.summary import StopSummary, TaggerSummary, UndiscoveredSummary
 from tests.report.browser import INSTALLED, Browser
 from tests.report.exam import STAGES, exam
 
@@ -329,6 +329,27 @@ def test_what_is_left_and_why_discovery_ended_is_told_once_it_was_measured(tmp_p
     assert "2.0 % [1.0, 4.0] n=150 are estimated to be of a kind" in text
     assert "30 kinds were seen; at least 33 [31, 41] fail in all" in text
     assert "Discovery ended after 20 steps, as its stop rule asks" in text
+
+
+def test_the_taggers_error_is_told_with_what_else_it_names(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    rate = Rate(value=0.5, low=0.4, high=0.6, n=100)
+    tagger = TaggerSummary(
+        tagger="a:B",
+        measured_on="worlds:shapes",
+        questions=100,
+        macro_f1=rate,
+        skills={"colour": rate},
+        named={"object": rate, "answer_kind": rate},
+    )
+    with Run.open(tmp_path / "run", command="evolve", config=None) as opened:
+        summary = opened.summary()
+        assert summary is not None
+        assert summary.discovery is not None
+        found = summary.discovery.model_copy(update={"tagger": tagger})
+        opened.write_summary(summary.model_copy(update={"discovery": found}))
+    text = words(build(tmp_path / "run"), ".//section[@id='taxonomy']")
+    assert "of what else it names: object 50.0 % [40.0, 60.0] , answer kind 50.0 % [40.0, 60.0]" in text
 
 
 def test_how_a_kind_of_error_is_known_is_told_of_every_mode(run: Path, tmp_path: Path) -> None:
