@@ -80,3 +80,14 @@ class Silent:
 
     def answer(self, requests: Sequence[Request]) -> list[Reply]:
         return [Reply(error=ReplyError("timeout", "no reply in 120 s")) for _ in requests]
+
+
+class Namer:
+    """A tagger that calls every question one about a red circle."""
+
+    name = "namer"
+
+    def answer(self, requests: Sequence[Request]) -> list[Reply]:
+        return [
+            Reply('{"skills": ["counting"], "objects": ["circle"], "attributes": ["red"]}') for _ in requests
+        ]

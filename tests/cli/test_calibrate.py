@@ -86,6 +86,16 @@ def test_a_tagger_is_measured_against_exact_tags(tmp_path: Path) -> None:
     assert json.loads(again.stdout)["error"] == told.error.model_dump()
 
 
+def test_what_else_a_tagger_names_is_in_the_table(tmp_path: Path) -> None:
+    ended = calibrate("--tagger", "tests.judges:Namer", "--n", "120", "--out", tmp_path / "tagger.json")
+    assert ended.exit_code == 0, ended.output
+    told = TaggerCalibration.model_validate_json((tmp_path / "tagger.json").read_bytes())
+    assert set(told.named) == {"attribute", "object"}
+    assert told.named["object"].values["circle"].recall.value == 1.0
+    for shown in ("attribute", "object", "circle", f"{100 * told.named['object'].macro_f1.value:.1f} %"):
+        assert shown in ended.stdout
+
+
 def test_a_tagger_that_fills_in_no_sheet_is_refused(tmp_path: Path) -> None:
     out = tmp_path / "tagger.json"
     error = refused(tmp_path, "--tagger", "tests.judges:Silent", "--n", "20", "--out", out)

@@ -60,6 +60,10 @@ class TestSuspect:
         assert mode.suspected_rate is not None
         assert mode.suspected_rate.value == pytest.approx(0.85, abs=0.15)
         assert mode.prevalence == pytest.approx(0.009, abs=0.006)
+        share = mode.prevalence_rate
+        assert share is not None
+        assert (share.value, share.n) == (mode.prevalence, 4000)
+        assert share.low < share.value < share.high
         assert "counting" in mode.skills
         assert len(mode.examples) == 6
         assert "blue things when the answer is" in mode.description
@@ -111,6 +115,26 @@ class TestSuspect:
         assert picked > 0.68
         assert whole.suspected_rate is not None
         assert whole.suspected_rate.value == pytest.approx(0.4 * 5 / 7 + 0.9 * 2 / 7, abs=0.08)
+
+    def test_a_suspected_rate_is_of_uniform_questions_or_of_the_questioners_and_never_of_both(self) -> None:
+        planted = {"type=read": 0.9}
+        picked = [
+            row.model_copy(update={"selection": 0.1}) for row in ask(3000, seed=9, regions=planted, name="q")
+        ]
+        uniform = ask(1200, seed=10, base=0.05, regions={"type=read": 0.4}, name="u")
+        reading = {row.key for row in uniform if row.tags["type"] == "read"}
+        mode = max(
+            suspect([*picked, *uniform], uniform=uniform),
+            key=lambda mode: jaccard(mode.predicate, Predicate.parse("type=read"), picked),
+        )
+        assert mode.suspected_rate is not None
+        assert (mode.suspected_rate_of, mode.suspected_rate.n) == ("uniform", len(reading))
+        assert mode.suspected_rate.value == pytest.approx(0.4, abs=0.08)
+        few = [row for row in uniform if row.key not in reading or int(row.key.split("/")[1]) < 40]
+        rare = next(m for m in suspect([*picked, *few], uniform=few) if m.predicate == mode.predicate)
+        assert rare.suspected_rate is not None
+        assert rare.suspected_rate_of == "questioner"
+        assert rare.suspected_rate.value == pytest.approx(0.9, abs=0.05)
 
     def test_invalid_questions_and_infrastructure_errors_are_no_failures(self) -> None:
         rows = ask(1200, seed=7)

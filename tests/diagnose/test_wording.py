@@ -107,6 +107,56 @@ def test_options_make_it_an_option_whatever_the_truth_looks_like() -> None:
 
 
 @pytest.mark.parametrize(
+    ("question", "truth", "told"),
+    [
+        ("Is there a red cup?", "No.", {"answer": "no"}),
+        ("Is this a bus? Please answer yes or no.", "Yes", {"answer": "yes"}),
+        ("The sky is blue.", "True", {"answer": "true"}),
+        ("How many cups are on the table?", "12", {"count": 12}),
+        ("Count the cups.", "four", {"count": 4}),
+        ("How many cups are there?", "none", {"count": 0}),
+        ("What number of cups is there?", "about 30", {}),
+        ("In which year was it built?", "1987", {}),
+        ("Which?\nA. cat\nB. dog", "(b)", {"answer": "B"}),
+        ("What letter is on the sign?", "B", {}),
+        ("Is the cup red or blue?", "Blue", {"answer": "blue"}),
+        ("Is it red, dark green or blue?", "red", {"answer": "red"}),
+        ("Is it a cat or a dog?", "dog", {"answer": "dog"}),
+        ("Is it a cat or a dog?", "bird", {}),
+        ("What is left of the cat or dog?", "left", {}),
+        ("Who is it?", "Ann", {}),
+        ("Is there a red cup?", None, {}),
+        ("Is there a red cup?", " ", {}),
+    ],
+)  # fmt: skip
+def test_the_right_answer_is_a_tag_where_it_is_one_of_few(
+    question: str, truth: str | None, told: dict[str, object]
+) -> None:
+    tags = wording_tags(question, truth)
+    assert {key: tags[key] for key in ("answer", "count") if key in tags} == told
+
+
+def test_options_that_are_given_have_letters_too() -> None:
+    assert wording_tags("Which is it?", "b", {"A": "cat", "B": "dog"})["answer"] == "B"
+    assert wording_tags("How many are there?", "3", {"A": "3", "B": "4"})["count"] == 3
+
+
+def test_the_words_say_what_the_worlds_exact_tags_say_of_the_answer() -> None:
+    world, n = ShapesWorld(), 0
+    for index in range(60):
+        record = world.image("discover", 7, index)
+        assert record.facts is not None
+        for question in world.questions(record.facts, seed=7, n=6):
+            examined = record.facts.examine(question)
+            tags = wording_tags(question, examined.answer)
+            assert tags.get("count") == examined.tags.get("count"), question
+            if examined.answer in ("yes", "no"):
+                assert tags["answer"] == examined.tags["answer"]
+                n += 1
+    assert n > 100
+
+
+@pytest.mark.parametrize(
     ("put", "bare"),
     [
         ("<image>How many?\nAnswer the question using a single word or phrase.", "How many?"),

@@ -20,6 +20,7 @@ from scotoma.discover.tagger_calibration import (
     tagger_of,
 )
 from scotoma.images.worlds.shapes import ShapesWorld
+from scotoma.images.worlds.shapes.executor import question_tags
 from scotoma.images.worlds.shapes.language import parse
 from scotoma.models.scripted import ScriptedModel
 from scotoma.store.run import Run
@@ -59,6 +60,61 @@ def test_a_model_is_measured_with_its_faults() -> None:
     assert counting.precision.value == colour.f1.value == 1.0
     assert measured.prompt == "tags-2"
     assert measured.tagged == {"model": len({request.text for request in model.requests})}
+
+
+def named_by(request: Request) -> str:
+    """A tagger that names everything as it is, but calls what is red "crimson" and what stands left "beside"."""
+    line = next(line for line in request.text.splitlines() if line.startswith("Question: "))
+    parsed = parse(json.loads(line.removeprefix("Question: ")))
+    assert parsed is not None
+    tags = question_tags(parsed)
+    colours, sizes, shapes, places = (tuple(tags[key]) for key in ("colour", "size", "shape", "relation"))  # type: ignore[arg-type]
+    return json.dumps(
+        {
+            "skills": ["counting"],
+            "objects": [*shapes, "picture"],
+            "attributes": ["crimson" if colour == "red" else colour for colour in (*colours, *sizes)],
+            "relations": ["beside" if place == "left" else f"{place} of" for place in places],
+            "answer_kind": "number",
+        }
+    )
+
+
+def test_what_else_a_model_names_is_measured_as_well(tmp_path: Path) -> None:
+    measured = calibrate_tagger(
+        ShapesWorld(), TaggingSettings(model="a:B"), n=600, seed=0, model=ScriptedModel(named_by)
+    )
+    assert set(measured.named) == {"attribute", "object", "relation", "answer_kind"}
+    attribute, thing, relation, kind = (
+        measured.named[name] for name in ("attribute", "object", "relation", "answer_kind")
+    )
+    assert attribute.values["red"].recall.value == 0
+    assert {f.f1.value for name, f in attribute.values.items() if name != "red"} == {1.0}
+    assert attribute.outside["crimson"] == attribute.values["red"].recall.n > 0
+    assert thing.macro_f1.value == thing.same.value == 1.0
+    assert thing.outside == {"picture": 600}
+    assert relation.values["above"].f1.value == 1.0
+    assert relation.values["left"].recall.value == 0
+    assert relation.questions < 600  # those about two sides have but one of them as a tag
+    assert kind.values["number"].recall.value == 1.0
+    assert kind.values["number"].precision.high < 0.6
+    assert kind.values["yes/no"].recall.value == 0
+    for error in measured.named.values():
+        assert all(f.f1.low <= f.f1.value <= f.f1.high for f in error.values.values())
+    file = tmp_path / "tagger.json"
+    file.write_text(measured.to_json())
+    with Run.open(tmp_path / "run", command="discover", config={}) as run:
+        adopt_tagger_calibration(run, TaggingSettings(model="a:B", calibration=file))
+        told = tagger_of(run.ledger)
+    assert told is not None
+    assert told.named == {name: error.macro_f1 for name, error in measured.named.items()}
+
+
+def test_an_earlier_calibration_is_still_read() -> None:
+    measured = calibrate_tagger(ShapesWorld(), TaggingSettings(), n=60, seed=0)
+    document = json.loads(measured.to_json())
+    assert document.pop("named") == {}  # the wording alone names nothing else
+    assert TaggerCalibration.model_validate_json(json.dumps(document)) == measured
 
 
 def test_where_the_model_fails_the_wording_is_what_is_measured() -> None:

@@ -15,12 +15,14 @@ from scotoma.core import (
     Condition,
     ConfigError,
     ImageRecord,
+    Observation,
     Predicate,
     Reply,
     ReplyError,
     Request,
     Verdict,
 )
+from scotoma.diagnose.modes import confirm, suspect
 from scotoma.diagnose.wording import SKILLS, wording_tags
 from scotoma.discover.settings import DiscoverySettings, TaggingSettings
 from scotoma.discover.tag_sheet import EXAMPLES, LanguageTagger, TagSheet
@@ -39,6 +41,7 @@ SHEET = {
     "relations": ["left of"],
     "answer_kind": "words",
 }
+NOUNS = ("cup", "dog", "tree", "bus")
 QUESTION = "How many red cups are left of the plate?"
 
 
@@ -94,6 +97,43 @@ class TestTagger:
         one = tagger(model(json.dumps(SHEET)))
         assert one.tags([about(QUESTION)], [VALID])[0]["answer_kind"] == "number"
         assert one.tags([about(QUESTION)], [Verdict(valid=True)])[0]["answer_kind"] == "words"
+
+    def test_a_sheet_leaves_what_is_right_to_answer(self) -> None:
+        assert tagger(model(json.dumps(SHEET))).tags([about(QUESTION)], [VALID])[0]["count"] == 3
+
+    def test_a_bias_to_yes_and_large_counts_are_modes_of_photos(self) -> None:
+        def asked(split: str) -> list[Observation]:
+            """Of every kind of question and answer alike; wrong where the answer is no, or from four on."""
+            rows = []
+            for n in range(600):
+                question, truth = (
+                    (f"Is there a {NOUNS[n % 4]}?", ("yes", "no")[n // 2 % 2])
+                    if n % 2
+                    else (f"How many {NOUNS[n % 4]}s are there?", str(n // 2 % 8))
+                )
+                wrong = (truth == "no" or (truth.isdigit() and int(truth) >= 4)) and n % 7 > 0
+                claim = about(question, ImageRecord(f"{split}{n}", "folder:photos", data=b""))
+                verdict = Verdict(valid=True, truth=truth, correct=float(not wrong), decided_by="rules")
+                [tags] = Tagger().tags([claim], [verdict])
+                rows.append(
+                    Observation(
+                        key=f"{split}/{n}",
+                        phase=split,
+                        image_id=claim.image.id,
+                        question=question,
+                        verdict=verdict,
+                        tags=tags,
+                    )
+                )
+            return rows
+
+        found = confirm(suspect(asked("discover")), asked("confirm"))
+        named = {str(mode.predicate) for mode in found if mode.status == "confirmed"}
+        assert named == {"answer=no", "count>=4"}
+        assert {mode.description for mode in found} == {
+            "questions when the answer is “no”",
+            "counting questions when the answer is 4 or more",
+        }
 
     def test_facts_are_never_overruled_and_cost_nothing(self) -> None:
         chat = model(json.dumps(SHEET))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 
@@ -12,6 +13,7 @@ from scotoma.discover.interview import Asked
 from scotoma.discover.pool import Pool
 from scotoma.discover.progress import silent
 from scotoma.discover.settings import AnswerSettings, DiscoverSettings, JudgeSettings
+from scotoma.evolve.attributions import attributions
 from scotoma.evolve.diagnosis import diagnose
 from scotoma.evolve.examination import Examination
 from scotoma.evolve.failures import LEAST
@@ -87,6 +89,24 @@ def test_the_targeted_arm_asks_about_every_mode_and_says_what_kind_of_error_it_i
     told = [example.evidence for example in by_id["joined"].examples if example.kind != "instruction"]
     assert told
     assert all(evidence.startswith(("a part is wrong too", "every part is right")) for evidence in told)
+
+
+def test_every_attribution_can_be_read_again(shop: Workshop) -> None:
+    found = diagnose(shop, "targeted", "pupil", 1)
+    told = attributions(shop.run.ledger, "round1/targeted")
+    assert tuple(told) == found.attributions
+    assert len({failure.key for failure in told}) == len(told)
+    held_out = {(item.image.id, item.question): item.tags for item in shop.held_back.modes}
+    for mode in found.modes:
+        mine = [failure for failure in told if failure.mode_id == mode.mode_id]
+        assert Counter(failure.kind for failure in mine) == mode.error_kinds
+        assert sum(mode.error_kinds.values()) > len(mode.examples)
+        predicate = next(one.predicate for one in MODES if one.id == mode.mode_id)
+        for failure in mine:
+            assert failure.evidence
+            assert failure.answer != failure.truth
+            assert predicate.matches(held_out[failure.image_id, failure.question])
+    assert attributions(shop.run.ledger, "round1/uniform") == []
 
 
 def test_a_diagnosis_is_made_once(shop: Workshop) -> None:

@@ -18,6 +18,7 @@ import yaml
 
 from scotoma.core import ConfigError
 from scotoma.discover.settings import DiscoverSettings, JudgeSettings
+from scotoma.evolve.attributions import attributions
 from scotoma.evolve.plan import plan_spiral
 from scotoma.evolve.settings import EvolveSettings, RepairSettings
 from scotoma.evolve.spiral import open_resources
@@ -94,6 +95,14 @@ def test_all_arms_get_the_same_volume_and_steps(whole: tuple[Path, Summary]) -> 
     assert set(turn.arms) == {"targeted", "random"}
     assert {(arm.samples, arm.steps) for arm in turn.arms.values()} == {(80, 2)}
     assert len({(arm.warm_start_steps, arm.rehearsed) for arm in turn.arms.values()}) == 1
+
+
+def test_every_failure_of_the_diagnosis_is_kept_with_its_picture(whole: tuple[Path, Summary]) -> None:
+    with Run.read(whole[0] / "run") as run:
+        found = attributions(run.ledger)
+        counted = [mode.error_kinds for mode in whole[1].rounds[0].arms["targeted"].diagnosis]
+        assert len(found) == sum(sum(kinds.values()) for kinds in counted) > 0
+        assert all(run.images.get(failure.image_id).split == "confirm" for failure in found)
 
 
 def test_a_training_leaves_its_diagnostics_as_curves(whole: tuple[Path, Summary]) -> None:

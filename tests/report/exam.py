@@ -214,6 +214,9 @@ def _judged(mode: FailureMode, fresh: Sequence[Observation], uniform: Sequence[O
     inside = [mode.predicate.matches(item.tags) for item in [*fresh, *uniform]]
     wrong = [item.outcome == "failure" for item in [*fresh, *uniform]]
     p_value = excess_test(wrong, inside, [item.image_id for item in [*fresh, *uniform]])
+    prevalence = clustered_rate(
+        [mode.predicate.matches(item.tags) for item in uniform], [item.image_id for item in uniform]
+    )
     return mode.model_copy(
         update={
             "status": "confirmed" if mode.id != "m5" else "rejected",
@@ -221,7 +224,8 @@ def _judged(mode: FailureMode, fresh: Sequence[Observation], uniform: Sequence[O
             "base_rate": base,
             "p_value": p_value,
             "q_value": p_value if mode.id != "m5" else 0.71,
-            "prevalence": sum(mode.predicate.matches(item.tags) for item in uniform) / len(uniform),
+            "prevalence": prevalence.value,
+            "prevalence_rate": prevalence,
         }
     )
 

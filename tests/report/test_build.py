@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from scotoma.core import Rate, RunError, StorageError
+from scotoma.core import Attribution, ModeDiagnosis, Rate, RunError, StorageError
 from scotoma.discover.topics import taxonomy_of
 from scotoma.report import build
 from scotoma.store import Run
-from scotoma.store.summary import StopSummary, UndiscoveredSummary
+from scotoma.store.summary import StopSummary, TaggerSummary, UndiscoveredSummary
 from tests.report.browser import INSTALLED, Browser
 from tests.report.exam import STAGES, exam
 
@@ -87,6 +87,7 @@ def test_every_confirmed_mode_has_a_card_with_examples(report: Path) -> None:
         text = " ".join(card.itertext())
         assert "base rate" in text
         assert "After repair" in text
+        assert re.search(r"\d % \[\d+\.\d, \d+\.\d\] n=[\d,]+ of uniform questions", " ".join(text.split()))
         assert card.findall(".//code")
         figures = card.findall(".//figure")
         assert figures
@@ -111,7 +112,8 @@ def test_what_was_asked_is_a_tree_of_rates(run: Path, report: Path) -> None:
     for tree, root in zip(trees, roots, strict=True):
         head, *below = tree
         assert root.name in " ".join(head.itertext())
-        assert f"{root.failures:,} of {root.questions:,}" in " ".join(" ".join(head.itertext()).split())
+        shown = " ".join(" ".join(head.itertext()).split())
+        assert f"n={root.failure_rate.n:,}; {root.failures:,} of {root.questions:,}" in shown
         assert bool(below) == (tree.tag == "details")
         assert all(part.find(".//svg") is not None for part in (head, *below))
 
@@ -343,6 +345,60 @@ def test_what_took_the_place_of_a_shortfall_is_told_with_it(tmp_path: Path) -> N
     text = words(build(path), ".//section[@id='diagnosis']")
     assert "300 of retention, and 12 in place of what could not be made" in text
     assert "12 could not be made" in text
+
+
+def test_the_taggers_error_is_told_with_what_else_it_names(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    rate = Rate(value=0.5, low=0.4, high=0.6, n=100)
+    tagger = TaggerSummary(
+        tagger="a:B",
+        measured_on="worlds:shapes",
+        questions=100,
+        macro_f1=rate,
+        skills={"colour": rate},
+        named={"object": rate, "answer_kind": rate},
+    )
+    with Run.open(tmp_path / "run", command="evolve", config=None) as opened:
+        summary = opened.summary()
+        assert summary is not None
+        assert summary.discovery is not None
+        found = summary.discovery.model_copy(update={"tagger": tagger})
+        opened.write_summary(summary.model_copy(update={"discovery": found}))
+    text = words(build(tmp_path / "run"), ".//section[@id='taxonomy']")
+    assert "of what else it names: object 50.0 % [40.0, 60.0] , answer kind 50.0 % [40.0, 60.0]" in text
+
+
+def test_how_a_kind_of_error_is_known_is_told_of_every_mode(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    found = [
+        ModeDiagnosis(
+            mode_id=f"m{n}",
+            error_kinds={"counting": 1},
+            examples=(
+                Attribution(
+                    image_id="ab",
+                    question=f"question {n}?",
+                    answer="1",
+                    truth="2",
+                    kind="counting",
+                    evidence="one step",
+                ),
+            ),
+        )
+        for n in range(7)
+    ]
+    with Run.open(tmp_path / "run", command="evolve", config=None) as opened:
+        summary = opened.summary()
+        assert summary is not None
+        turn = summary.rounds[0]
+        arm = turn.arms["targeted"].model_copy(update={"diagnosis": found})
+        turn = turn.model_copy(update={"arms": {**turn.arms, "targeted": arm}})
+        opened.write_summary(summary.model_copy(update={"rounds": [turn]}))
+    path = build(tmp_path / "run")
+    assert all(f"question {n}?" in words(path, ".//section[@id='diagnosis']") for n in range(7))
+    folded = words(path, ".//details[@class='known']")
+    assert "the same for 3 other modes" in folded
+    assert [n for n in range(7) if f"question {n}?" in folded] == [4, 5, 6]
 
 
 def test_a_run_without_the_targeted_arm_has_a_report(tmp_path: Path) -> None:

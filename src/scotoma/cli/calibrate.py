@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,11 +11,12 @@ import typer
 from rich.table import Table
 
 from scotoma.cli import console
-from scotoma.core import Calibration, ConfigError, ModelError, World
+from scotoma.core import Calibration, ConfigError, ModelError, Rate, World
 from scotoma.store.configuration import load_settings
 from scotoma.store.durable import write_durably
 
 if TYPE_CHECKING:
+    from scotoma.diagnose.tagging_error import SkillError
     from scotoma.discover.tagger_calibration import TaggerCalibration
 
 
@@ -51,7 +53,7 @@ def command(
     """Measure a judge's sensitivity and specificity on items whose truth is known; rates are then corrected for them.
 
     From a world: valid and invalid questions, right answers and plausible wrong ones; the judge sees no facts.
-    With --tagger instead: how well questions without facts are tagged, per skill, against the world's exact tags.
+    With --tagger instead: how well questions without facts are tagged, against the world's exact tags.
 
     **Examples**
 
@@ -174,13 +176,11 @@ def _show_tagger(measured: TaggerCalibration) -> None:
     if measured.error is not None:
         for column in ("skill", "precision", "recall", "F1"):
             table.add_column(column)
-        for name, skill in measured.error.skills.items():
-            table.add_row(
-                console.safe(name), skill.precision.percent(), skill.recall.percent(), skill.f1.percent()
-            )
-        table.add_section()
-        table.add_row("all, unweighted", "", "", measured.error.macro_f1.percent())
-        table.add_row("the whole set right", "", "", measured.error.same.percent())
+        _add_names(table, measured.error.skills, measured.error.macro_f1, measured.error.same)
+        for kind, error in measured.named.items():
+            table.add_section()
+            table.add_row(f"[bold]{kind.replace('_', ' ')}[/]", "", "", "")
+            _add_names(table, error.values, error.macro_f1, error.same)
     else:
         for column in ("against", "topics", "with a topic", "purity", "NMI", "ARI"):
             table.add_column(column)
@@ -190,6 +190,16 @@ def _show_tagger(measured: TaggerCalibration) -> None:
     console.out.print(table)
     for kind, count in measured.tagged.items():
         console.out.print(f"{console.safe(kind)}: {count:,} different questions", highlight=False)
+
+
+def _add_names(table: Table, names: Mapping[str, SkillError], macro_f1: Rate, same: Rate) -> None:
+    for name, found in names.items():
+        table.add_row(
+            console.safe(name), found.precision.percent(), found.recall.percent(), found.f1.percent()
+        )
+    table.add_section()
+    table.add_row("all, unweighted", "", "", macro_f1.percent())
+    table.add_row("the whole set right", "", "", same.percent())
 
 
 def _show(calibration: Calibration, out: Path) -> None:

@@ -5,7 +5,7 @@
 
 from scotoma.core.calibration import Calibration, Discernment
 from scotoma.core.chat import ChatModel, FaultKind, Reply, ReplyError, Request, Sampling, Turn
-from scotoma.core.diagnosis import Attribution, ErrorKind, ModeDiagnosis
+from scotoma.core.diagnosis import AttributedFailure, Attribution, ErrorKind, ModeDiagnosis
 from scotoma.core.errors import (
     BudgetError,
     ConfigError,
@@ -50,6 +50,7 @@ __all__ = [
     "INVALIDITIES",
     "PROVED",
     "SPLITS",
+    "AttributedFailure",
     "Attribution",
     "BudgetError",
     "Calibration",

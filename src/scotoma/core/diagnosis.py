@@ -32,6 +32,13 @@ class Attribution(BaseModel):
     evidence: str
 
 
+class AttributedFailure(Attribution):
+    """The same with the failed question's key and the mode that it was asked for, as a run keeps every one of them."""
+
+    key: str
+    mode_id: str
+
+
 class ModeDiagnosis(BaseModel):
     """One failure mode as one policy is found before a round, on the `confirm` split: nothing of it is trained on."""
 

@@ -16,15 +16,20 @@ from scotoma.core.rate import Rate
 
 Status = Literal["suspected", "confirmed", "rejected", "repaired", "open", "regressed"]
 
+Asking = Literal["uniform", "questioner"]
+"""Whose questions a rate is of: those that nothing selected, or those that a questioner picked, weighed by how."""
+
 PROVED: tuple[Status, ...] = ("confirmed", "repaired", "open", "regressed")
 """The states of a mode that was confirmed, whatever repair made of it since."""
 
 
 class FailureMode(BaseModel):
-    """`suspected_rate` comes from discovery (biased by selection); `failure_rate`, `base_rate`, `p_value` and
-    `q_value` from the confirm split. Where a judge with a calibration decided, both rates are corrected for its errors
+    """`suspected_rate` comes from discovery, and is too high on average, as the search chose the mode for it;
+    `suspected_rate_of` says of whose questions it is. `failure_rate`, `base_rate`, `p_value` and `q_value` come from
+    the confirm split. Where a judge with a calibration decided, both rates are corrected for its errors
     and the `apparent_` ones are as it reported them. `prevalence` is the share of uniform questions that fall into the
-    mode, [0, 1]. `title` is a name that a model gave it, where one was asked: for people, the predicate decides.
+    mode, [0, 1], and `prevalence_rate` the same with its interval. `title` is a name that a model gave it, where one
+    was asked: for people, the predicate decides.
     `checks` and `shrunk` explain and qualify a confirmed mode; no status depends on them.
     """
 
@@ -36,11 +41,13 @@ class FailureMode(BaseModel):
     title: str | None = None
     status: Status = "suspected"
     suspected_rate: Rate | None = None
+    suspected_rate_of: Asking | None = None
     failure_rate: Rate | None = None
     base_rate: Rate | None = None
     apparent_failure_rate: Rate | None = None
     apparent_base_rate: Rate | None = None
     prevalence: float | None = None
+    prevalence_rate: Rate | None = None
     p_value: float | None = None
     q_value: float | None = None
     skills: tuple[str, ...] = ()

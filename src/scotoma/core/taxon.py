@@ -29,7 +29,10 @@ class Taxon(BaseModel):
     failure_rate: Rate = Field(
         description="clustered by image; of `uniform` questions, or where they are 0 corrected for selection"
     )
-    uniform: int = Field(default=0, description="of the questions, those that nothing selected")
+    uniform: int = Field(
+        default=0,
+        description="of the questions, those that nothing selected; above 0 the rate is theirs alone",
+    )
 
     @property
     def name(self) -> str:

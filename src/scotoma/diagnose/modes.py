@@ -17,10 +17,15 @@ from scotoma.core import Calibration, FailureMode, Observation, Predicate, Rate,
 from scotoma.diagnose.conditions import members, reading_order, tabulate
 from scotoma.diagnose.description import describe
 from scotoma.diagnose.prevalence import pooled, true_rate
+from scotoma.diagnose.selection import rate_told
 from scotoma.diagnose.statistics import benjamini_hochberg, clustered_rate, excess_test, weighted_rate
 from scotoma.diagnose.subgroups import ModeSearch, find_regions
 
 __all__ = ["ModeSearch", "confirm", "suspect"]
+
+_FEWEST_UNIFORM = 10
+"""Uniform questions that a suspected mode's rate is told of, at least: of fewer it would say nothing, and the
+questioner asked about the mode many times."""
 
 
 def suspect(
@@ -30,13 +35,16 @@ def suspect(
 ) -> list[FailureMode]:
     """Name the suspected failure modes of one candidate, clearest first.
 
-    Invalid questions and infrastructure errors are left out. Rates are corrected for selection
-    (`Observation.selection`). Because the search chose them, `suspected_rate` is too high on average: confirm it.
+    Invalid questions and infrastructure errors are left out. The search weighs questions by one over the probability
+    with which they were picked (`Observation.selection`). `suspected_rate` is told of the uniform questions of the mode
+    alone or, where those are few, of the others (`selection.rate_told`); because the search chose the mode for it, it
+    is too high on average: confirm it.
 
     Args:
         observations: the discover split.
         config: search settings.
-        uniform: questions that nothing selected; where given, `prevalence` is the mode's share of them.
+        uniform: questions that nothing selected; where given, `prevalence` is the mode's share of them, and
+            `prevalence_rate` the same with its interval.
     """
     config = config or ModeSearch()
     rows = _answered(observations)
@@ -47,21 +55,29 @@ def suspect(
     weights = np.minimum(weights, config.max_weight * weights.min())
     tags = [row.tags for row in rows]
     table = tabulate(tags, failed, config.min_failures, cuts=config.cuts, ignore=config.ignore)
-    images = np.array([row.image_id for row in rows])
     asked = [row for row in uniform if row.verdict.valid]
+    by_chance = {row.key for row in uniform}
+    chance = np.array([row.key in by_chance for row in rows], dtype=bool)
     modes = []
     for region in find_regions(failed, table, config, weights):
         conditions = sorted((table.conditions[c] for c in region.columns), key=lambda c: reading_order(c.key))
         predicate = Predicate(conditions=tuple(conditions))
         inside = region.members
-        share = float(members(predicate, (row.tags for row in asked)).mean()) if asked else None
+        told = rate_told(
+            [rows[i] for i in np.flatnonzero(inside & chance)],
+            [rows[i] for i in np.flatnonzero(inside & ~chance)],
+            _FEWEST_UNIFORM,
+        )
+        of_all = members(predicate, (row.tags for row in asked))
         modes.append(
             FailureMode(
                 id=f"m{hashlib.sha256(str(predicate).encode()).hexdigest()[:8]}",
                 predicate=predicate,
                 description=describe(predicate),
-                suspected_rate=clustered_rate(failed[inside], images[inside].tolist(), weights[inside]),
-                prevalence=share,
+                suspected_rate=told.rate,
+                suspected_rate_of="uniform" if told.uniform else "questioner",
+                prevalence=float(of_all.mean()) if asked else None,
+                prevalence_rate=clustered_rate(of_all, [row.image_id for row in asked]) if asked else None,
                 skills=_skills([rows[i] for i in np.flatnonzero(inside & failed)]),
                 examples=_examples([rows[i] for i in np.flatnonzero(inside & failed)]),
             )

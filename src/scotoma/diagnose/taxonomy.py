@@ -13,20 +13,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from scotoma.core import Observation, Tags, Taxon, skills_of
-from scotoma.diagnose.statistics import clustered_rate
+from scotoma.diagnose.selection import rate_told
 
 NO_TOPIC = "no topic"
 """Where a question stands that is near no topic."""
 
 UNIFORM = "baseline"
 """The phase of the questions that nothing selected."""
-
-_MOST_WEIGHT = 20.0
-"""How many times more one question counts than another in a rate, at the most, as in the search for modes."""
 
 
 class Taxonomy(BaseModel):
@@ -110,18 +106,13 @@ def _tree(placed: Sequence[tuple[Observation, tuple[str, ...]]]) -> tuple[Taxon,
 
 def _taxon(path: tuple[str, ...], rows: Sequence[Observation]) -> Taxon:
     uniform = [row for row in rows if row.phase == UNIFORM]
-    told = (
-        uniform or rows
-    )  # never both: a questioner picks from its own proposals, which are no uniform questions
-    weights = 1 / np.array([row.selection for row in told])
-    weights = np.minimum(weights, _MOST_WEIGHT * weights.min())
-    failed = [row.outcome == "failure" for row in told]
+    told = rate_told(uniform, [row for row in rows if row.phase != UNIFORM])
     return Taxon(
         path=path,
         questions=len(rows),
         failures=sum(row.outcome == "failure" for row in rows),
-        failure_rate=clustered_rate(failed, [row.image_id for row in told], weights),
-        uniform=len(uniform),
+        failure_rate=told.rate,
+        uniform=told.uniform,
     )
 
 

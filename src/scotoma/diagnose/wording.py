@@ -17,6 +17,7 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 
 from scotoma.core import Tag
+from scotoma.diagnose.answer_tags import POLAR, answer_tags
 
 OTHER = "other"
 """The skill of a question whose wording names none."""
@@ -159,6 +160,9 @@ _ASKS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("what", _pattern("what")),
     ("is/are", _pattern(rf"(?<=[,;:] ){_ASKING}(?:n't)? (?:the|there|this|that|it|you|an?|any|these|those)")),
 )
+LETTERS = tuple("ABCDEFGH")
+"""What listed options are called."""
+
 ANSWER_KINDS = ("yes/no", "number", "option", "words")
 """Every value that `answer_kind` can hold."""
 
@@ -201,6 +205,7 @@ def wording_tags(
       `how` or `what`; `instruction` where it tells rather than asks ("describe the chart").
     - `answer_kind`: out of `ANSWER_KINDS`; left out where neither truth nor options are known.
     - `words`: the length of the question in words, prompt hints and options aside, 0 upwards.
+    - `answer`, `count`: what is right, where it is known and one of few (`scotoma.diagnose.answer_tags`).
     - `negated`: whether it needs the skill `negation`.
     - `composed`: whether it needs two skills or more.
 
@@ -220,6 +225,7 @@ def wording_tags(
         "composed": len(skills) > 1,
     }
     kind = "option" if options or _INLINE_OPTIONS.search(question[:_LONGEST]) else _answer_kind(truth)
+    tags |= answer_tags(asked, truth, skills, _letters(question, options))
     return tags if kind is None else {**tags, "answer_kind": kind}
 
 
@@ -248,6 +254,13 @@ def bare_question(question: str) -> str:
     return " ".join(text.split())
 
 
+def _letters(question: str, options: Mapping[str, str] | Collection[str] | None) -> Collection[str]:
+    """The letters of the options, given or listed."""
+    if isinstance(options, Mapping):
+        return options.keys()
+    return LETTERS if _INLINE_OPTIONS.search(question[:_LONGEST]) else ()
+
+
 def _core(bare: str) -> str:
     """The last sentence that asks something; all of a text that has none."""
     sentences = [sentence.strip() for sentence in _SENTENCE.findall(bare)]
@@ -259,7 +272,7 @@ def _answer_kind(truth: str | None) -> str | None:
     text = "" if truth is None else truth.strip().strip(".").lower()
     if not text:
         return None
-    if text in ("yes", "no", "true", "false"):
+    if text in POLAR:
         return "yes/no"
     if re.fullmatch(r"\(?[a-h]\)?", text):
         return "option"

@@ -17,6 +17,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from scotoma.core import ChatModel, Claim, ConfigError, Tags, Verdict, World, skills_of
+from scotoma.diagnose.naming_error import NamingError, naming_error
 from scotoma.diagnose.tagging_error import TaggingError, TopicAgreement, tagging_error, topic_agreement
 from scotoma.discover.settings import TaggingSettings
 from scotoma.discover.tag_sheet import VERSION
@@ -57,6 +58,10 @@ class TaggerCalibration(BaseModel):
     made: datetime
     questions: int
     error: TaggingError | None = Field(default=None, description="skills, per skill and in all")
+    named: dict[str, NamingError] = Field(
+        default_factory=dict,
+        description="what else the tagger names: `attribute`, `object`, `relation`, `answer_kind`",
+    )
     topics: dict[str, TopicAgreement] = Field(default_factory=dict)
     tagged: dict[str, int] = Field(
         default_factory=dict,
@@ -108,6 +113,7 @@ def adopt_tagger_calibration(run: Run, settings: TaggingSettings) -> None:
         questions=found.questions,
         macro_f1=found.error.macro_f1,
         skills={name: skill.f1 for name, skill in found.error.skills.items()},
+        named={kind: error.macro_f1 for kind, error in found.named.items()},
     )
     run.ledger.finish(_STAGE, kept.model_dump(mode="json"))
 
@@ -147,6 +153,7 @@ def calibrate_tagger(
         made=datetime.now(UTC).replace(microsecond=0),
         questions=len(items),
         error=tagging_error([frozenset(skills_of(tags)) for tags in said], exact, images),
+        named=naming_error(said, [tags for _, tags in items], images),
         tagged=dict(tagger.counted.most_common()),
     )
 

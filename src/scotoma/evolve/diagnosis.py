@@ -21,6 +21,7 @@ from statistics import fmean
 from pydantic import BaseModel, ConfigDict
 
 from scotoma.core import (
+    AttributedFailure,
     ComposedWorld,
     Condition,
     FailureMode,
@@ -59,6 +60,7 @@ RENEWED: tuple[Arm, ...] = ("targeted", "dpe")
 class Diagnosis(BaseModel):
     """The mixture of the next round and, where modes were asked about, what was found of each. Categories are values of
     the tag `category`. `failures` are the keys of those that samples are made from; None: all that discovery found.
+    `attributions` holds every failure of the modes, of which `modes` has counts and examples.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -67,6 +69,7 @@ class Diagnosis(BaseModel):
     modes: tuple[ModeDiagnosis, ...] = ()
     category: str = CATEGORIES[0]
     failures: tuple[str, ...] | None = None
+    attributions: tuple[AttributedFailure, ...] = ()
 
     def targets(self, modes: Sequence[FailureMode]) -> list[Target]:
         """What the shares of the mixture are aimed at."""
@@ -125,6 +128,7 @@ def _of_modes(shop: Workshop, asking: Interview, name: str) -> Diagnosis:
     """Pass rates of k sampled answers and error kinds, mode by mode, on the `confirm` split."""
     repair = shop.settings.repair
     found: list[ModeDiagnosis] = []
+    attributed: list[AttributedFailure] = []
     for n, mode in enumerate(shop.modes):
         shop.progress(f"diagnose {name}", n, len(shop.modes))
         fair = min(PER_MODE, shop.held_back.each or PER_MODE)
@@ -140,6 +144,10 @@ def _of_modes(shop: Workshop, asking: Interview, name: str) -> Diagnosis:
             attribute(failure, parts)
             for failure, parts in zip(failures, _parts(shop, asking, failures, images), strict=True)
         ]
+        attributed += [
+            AttributedFailure(**attribution.model_dump(), key=failure.key, mode_id=mode.id)
+            for failure, attribution in zip(failures, attributions, strict=True)
+        ]
         found.append(
             ModeDiagnosis(
                 mode_id=mode.id,
@@ -154,7 +162,7 @@ def _of_modes(shop: Workshop, asking: Interview, name: str) -> Diagnosis:
     mixture = mixtures.targeted(
         _as_it_fails_now(shop.modes, rates_now), repair.samples, rates_now, repair.mixture
     )
-    return Diagnosis(mixture=mixture, modes=tuple(found))
+    return Diagnosis(mixture=mixture, modes=tuple(found), attributions=tuple(attributed))
 
 
 def _parts(

@@ -254,6 +254,28 @@ def test_columns_that_name_every_question_are_no_category(tmp_path: Path) -> Non
     assert not any("source" in mode.predicate for mode in summary.modes)
 
 
+def test_many_different_options_do_not_hide_a_bias_to_yes(tmp_path: Path) -> None:
+    chance = random.Random(3)
+    asked = []
+    for number in range(1600):
+        words = [f"{letter}{'aeiu'[number // 20 % 4]}" for letter in "bcdfghklmnprstvwxz"]
+        one, other = chance.sample(words, 2)
+        question, truth = (
+            ("Is there a dog?", chance.choice(("Yes", "No")))
+            if number % 2
+            else (f"Is it a {one} or a {other}?", one)
+        )
+        wrong = chance.random() < (0.7 if truth == "No" else 0.1)
+        answer = {"Yes": "No", "No": "Yes"}.get(truth, other) if wrong else truth
+        asked.append(
+            lmms_line(
+                number, question, truth, answer, doc={"img_id": str(number)}, exact_match=float(not wrong)
+            )
+        )
+    summary = run_of(tmp_path / "run", lines(tmp_path / "x_samples_mix.jsonl", asked))
+    assert "answer=no" in {mode.predicate for mode in summary.modes if mode.status == "confirmed"}
+
+
 def test_logs_without_an_answer_are_refused_before_anything_is_written(tmp_path: Path) -> None:
     path = parquet(tmp_path / "train.parquet", [{"problem": "Is it red?", "answer": "yes"}] * 3)
     with pytest.raises(LogError, match="3 × no answer") as refused:

@@ -90,5 +90,6 @@ def test_tags_hold_the_wording_the_answer_and_the_columns() -> None:
     assert polar.tags["skill"] == ("colour",)
     assert polar.tags["log_skill"] == "x"
     assert observed(question="How many dogs are there?", truths=("4",)).tags["count"] == 4
+    assert observed(question="Is it red or blue?", truths=("Red",)).tags["answer"] == "red"
     assert "count" not in observed(question="When was it built?", truths=("1987",)).tags
     assert "answer" not in observed(question="Who is it?", truths=("Ann",)).tags

@@ -223,11 +223,13 @@ def _find_modes(run: Run) -> None:
 
 
 def _too_many_values(observations: Sequence[Observation]) -> frozenset[str]:
-    """Columns that file almost every question under a name of its own."""
+    """Columns that file almost every question under a name of its own. Of `answer`, which is ours, rare values are no
+    conditions anyway, and the common ones, yes and no, are to stay.
+    """
     values: dict[str, set[object]] = defaultdict(set)
     for row in observations:
         for key, tag in row.tags.items():
-            if isinstance(tag, str) and len(values[key]) <= _FEW:
+            if isinstance(tag, str) and key != "answer" and len(values[key]) <= _FEW:
                 values[key].add(tag)
     return frozenset(key for key, seen in values.items() if len(seen) > _FEW)
 

@@ -72,21 +72,13 @@ def _right_all_the_same(record: Record) -> bool:
 
 
 def tags_of(record: Record, options: Mapping[str, str]) -> dict[str, Tag]:
-    """What the wording says, what the log files it under, and the answer where it is one of few.
+    """What the wording says, the answer where it is one of few, and what the log files it under.
 
     A column of the log that has the name of one of our own tags (of the question, of its picture, or the topic that is
     found in its text) gets `log_` before it, in every question.
     """
     truth = record.truths[0] if record.truths else None
     tags = wording_tags(record.question, truth, options)
-    if truth is not None:
-        answer = truth.strip(" .()").lower()
-        if answer in ("yes", "no", "true", "false"):
-            tags["answer"] = answer
-        elif options and answer.upper() in options:
-            tags["answer"] = answer.upper()
-        elif "counting" in str(tags["skill"]) and re.fullmatch(r"\d{1,4}", answer):
-            tags["count"] = int(answer)
     ours = {*tags, "answer", "count", "topic", *KEYS}
     return tags | {f"log_{key}" if key in ours else key: tag for key, tag in record.columns.items()}
 

@@ -75,6 +75,10 @@ class TaggerSummary(Figures):
     questions: int
     macro_f1: Rate = Field(description="mean over skills of F1, in [0, 1]")
     skills: dict[str, Rate] = Field(description="F1 of each skill")
+    named: dict[str, Rate] = Field(
+        default_factory=dict,
+        description="mean of F1 over attribute, object, relation, answer_kind: what else it names",
+    )
 
 
 class NaturalnessSummary(Figures):

@@ -49,8 +49,15 @@ class ModeSummary(Figures):
     suspected_rate: Rate | None = Field(
         default=None, description="failure rate in discovery; biased, as it was selected on"
     )
+    suspected_rate_of: Literal["uniform", "questioner"] | None = Field(
+        default=None,
+        description="whose questions suspected_rate is of; the questioner's are weighed by how it picked",
+    )
     prevalence: float | None = Field(
         default=None, description="share of uniform questions that fall into the mode, in [0, 1]"
+    )
+    prevalence_rate: Rate | None = Field(
+        default=None, description="the same with its interval, clustered by image"
     )
     skills: tuple[str, ...] = ()
     test_accuracy: dict[str, ModeAccuracy] = Field(
@@ -83,7 +90,9 @@ class ModeSummary(Figures):
             apparent_base_rate=mode.apparent_base_rate,
             q_value=mode.q_value,
             suspected_rate=mode.suspected_rate,
+            suspected_rate_of=mode.suspected_rate_of,
             prevalence=mode.prevalence,
+            prevalence_rate=mode.prevalence_rate,
             skills=mode.skills,
             test_accuracy=test_accuracy or {},
             checks=mode.checks,
