@@ -71,4 +71,4 @@ def line(key: str, path: Path) -> str:
     about = " ".join(docstring.split("\n\n")[0].split()).split(". ")[0].rstrip(".")
     indent = "  " * key.rstrip("/").count("/")
     name = key.rstrip("/").rpartition("/")[2] + "/" * key.endswith("/")
-    return f"{indent}{name:<{26 - len(indent)}}  {about}"
+    return f"{indent}{name:<{24 - len(indent)}}  {about}"

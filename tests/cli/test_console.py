@@ -6,7 +6,6 @@ import io
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 from rich.table import Table
 
 from scotoma.cli import console
@@ -22,7 +21,7 @@ HARMLESS = "]0;pwned[31ma [bold]cat[/bold]2J"
 def shown(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """All that a terminal without colours gets, from stdout and stderr."""
     text = io.StringIO()
-    terminal = Console(file=text, force_terminal=True, color_system=None, no_color=True, width=200)
+    terminal = console.Terminal(file=text, force_terminal=True, color_system=None, no_color=True, width=200)
     monkeypatch.setattr(console, "out", terminal)
     monkeypatch.setattr(console, "err", terminal)
     return text

@@ -174,3 +174,9 @@ def test_what_a_run_would_refuse_is_not_planned(tmp_path: Path) -> None:
 def test_images_that_are_not_there_are_refused() -> None:
     with pytest.raises(ImageError, match="no folder"):
         plan_discovery(DiscoverySettings(images="folder:/nowhere"))
+
+
+def test_an_explorer_gets_the_pictures_that_its_questions_need() -> None:
+    few = DiscoverSettings(explore=1.0, queries=100, wishes=("counting", "reading"))
+    # Templates propose ten questions about a picture, the questioner one for each wish; four for each one asked.
+    assert (few.explored_images(world=True), few.explored_images(world=False)) == (40, 200)

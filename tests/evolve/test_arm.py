@@ -120,3 +120,35 @@ def test_a_training_s_diagnostics_are_curves_and_its_skipped_updates_are_counted
         ("clip_share", 1): 0.125,
         ("grad_norm", 0): 3.0,
     }
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+def test_a_mode_gets_another_warm_start_if_the_gate_threw_away_the_first(
+    shop: Workshop, accepted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = shop.run.ledger
+    share = mixtures.Share(name=MODE.id, samples=1, weight=1.0, warm_start=True)
+    mixture = mixtures.Mixture(kind="targeted", volume=2, shares=(share,), retention=1)
+    record = next(ShapesWorld().images("train", 0))
+    aimed, kept = (
+        Sample(id=name, image_id=record.id, question="?", answer="a", purpose=purpose, mode_id=mode)
+        for name, purpose, mode in (("aimed", "mode", MODE.id), ("kept", "retention", None))
+    )
+    ledger.finish("round2/targeted/diagnose", Diagnosis(mixture=mixture).model_dump(mode="json"))
+    for arm in SETTINGS.arms:
+        ledger.finish(f"round2/{arm}/gate", {"accepted": accepted, "reason": ""})
+        drawn = Diagnosis(mixture=mixture) if arm == "targeted" else UNIFORM
+        ledger.finish(f"round3/{arm}/diagnose", drawn.model_dump(mode="json"))
+        shop.run.images.put_all([record])
+        ledger.finish(f"round3/{arm}/generate", {"samples": 2}, samples=[aimed, kept], images=[record])
+    begun: dict[str, Lesson] = {}
+
+    def taken(lessons: Mapping[str, Lesson], at_once: int, progress: Progress) -> Iterator[tuple[str, Any]]:
+        begun.update(lessons)
+        yield from ((name, taught(name)) for name in lessons)
+
+    monkeypatch.setattr(arms, "side_by_side", taken)
+    monkeypatch.setattr(arms, "rehearsal", lambda _: [])
+    arms.turn(shop, 3, dict.fromkeys(SETTINGS.arms, Policy("base", "pupil")))
+    started = [sample.id for sample in begun["round3/targeted"].repair.warm_start]
+    assert started == ([] if accepted else ["aimed"])

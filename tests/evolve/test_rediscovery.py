@@ -6,14 +6,17 @@ import gc
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
 import tests.scripted
-from scotoma.core import ModelError, Reply, ReplyError, Request
+from scotoma.core import FailureMode, ModelError, Reply, ReplyError, Request
+from scotoma.diagnose.statistics import holm
+from scotoma.discover.confirm import confirm
 from scotoma.discover.progress import silent
 from scotoma.discover.settings import ConfirmSettings, DiscoverSettings
+from scotoma.evolve import rediscovery
 from scotoma.evolve.rediscovery import account_of_rediscovery, rediscover
 from scotoma.evolve.settings import EvolveSettings
 from scotoma.evolve.workshop import Policy
@@ -84,3 +87,28 @@ def test_an_outage_of_the_untrained_model_is_not_taken_for_a_repair_that_opened_
         found = account_of_rediscovery(run, POLICY.name)
     assert found is not None
     assert found.confirmed_modes == len(found.opened) > 0
+
+
+def test_all_that_were_suspected_count_as_tests_of_what_was_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corrected: list[int] = []
+
+    def counted(p_values: Sequence[float]) -> list[float]:
+        corrected.append(len(p_values))
+        return holm(p_values)
+
+    def unsure(*given: Any) -> list[FailureMode]:
+        *sure, last = confirm(*given)
+        return [*sure, last.model_copy(update={"status": "rejected"})]
+
+    monkeypatch.setattr(rediscovery, "holm", counted)
+    monkeypatch.setattr(rediscovery, "confirm", unsure)
+    with Run.open(tmp_path, command="evolve", config={}) as run:
+        rediscover(run, ShapesWorld(), SETTINGS, POLICY, silent)
+        found = account_of_rediscovery(run, POLICY.name)
+    with Run.read(tmp_path / "rediscovery" / "round1" / "targeted") as looking:
+        suspected = len(looking.ledger.modes())
+    assert found is not None
+    # Else the answers that confirmed a mode would be tested again as if no other had been looked for.
+    assert corrected == [suspected] == [found.confirmed_modes + 1]

@@ -37,48 +37,40 @@ if TYPE_CHECKING:
 
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""What commands a terminal, of C0 and C1, but for line breaks and tabs."""
 
 
-class _Harmless(Console):
-    """Whatever got past `plain` and `safe`, in a progress bar say, does not command the terminal either."""
+class Terminal(Console):
+    """Where texts of logs, suites and servers are shown and command nothing: only Rich's own escape sequences pass."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """See `Console.render`."""
         for segment in super().render(renderable, options):
-            yield segment if segment.control else Segment(plain(segment.text), segment.style)
+            yield segment if segment.control else Segment(_CONTROL.sub("", segment.text), segment.style)
 
 
-class _Results(_Harmless):
+class _Results(Terminal):
     def on_broken_pipe(self) -> None:
         """Rich would end with 1, which is a verdict of `scotoma check`."""
         raise BrokenPipeError
 
 
 out = _Results(emoji=False)
-err = _Harmless(stderr=True, emoji=False)
-
-
-def plain(text: str) -> str:
-    """Anybody's text without what would command the terminal (escape sequences, of C0 and C1), but for line breaks and
-    tabs.
-
-    >>> plain("a\\x1b[31m cat\\n")
-    'a[31m cat\\n'
-    """
-    return _CONTROL.sub("", text)
+err = Terminal(stderr=True, emoji=False)
 
 
 def safe(text: str) -> str:
-    """The same for tables and styled lines, where brackets are markup.
+    """Anybody's text for tables and styled lines, where brackets are markup.
 
     >>> safe("a [bold] cat")
     'a \\\\[bold] cat'
     """
-    return escape(plain(text))
+    return escape(text)
 
 
 def say(text: str, end: str = "\n") -> None:
     """A line on stdout as it stands, to be copied: no colours, no markup, not broken at the window's edge."""
-    out.print(plain(text), highlight=False, markup=False, soft_wrap=True, end=end)
+    out.print(text, highlight=False, markup=False, soft_wrap=True, end=end)
 
 
 def complain(error: ScotomaError) -> None:
@@ -152,7 +144,7 @@ def progress_bars() -> Iterator[Watcher]:
 
         def watch(phase: str, done: int, total: int) -> None:
             if phase not in tasks:
-                tasks[phase] = bars.add_task(plain(phase), total=total, rate="")
+                tasks[phase] = bars.add_task(phase, total=total, rate="")
             speed = next(task.speed for task in bars.tasks if task.id == tasks[phase])
             bars.update(tasks[phase], completed=done, total=total, rate=f"{speed:.1f}/s" if speed else "")
 
@@ -166,7 +158,7 @@ def _lines() -> Watcher:
         tenth = 10 * done // max(total, 1)
         if last.get(phase) != tenth:
             last[phase] = tenth
-            err.print(plain(f"{phase}: {done}/{total}"), highlight=False, markup=False)
+            err.print(f"{phase}: {done}/{total}", highlight=False, markup=False)
 
     return watch
 

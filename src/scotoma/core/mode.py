@@ -2,6 +2,10 @@
 
 It is `suspected` when discovery names it, `confirmed` or `rejected` on images never used to find it, and after
 repair `repaired`, `open` or `regressed`.
+
+>>> mode = FailureMode(id="m1", predicate=Predicate.parse("skill=counting and count>=4"), description="large counts")
+>>> mode.status, mode.predicate.matches({"skill": ("counting",), "count": 5})
+('suspected', True)
 """
 
 from __future__ import annotations

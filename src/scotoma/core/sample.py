@@ -1,4 +1,8 @@
-"""A verified training sample: image, question, answer, where it came from and which checks it passed."""
+"""A verified training sample: image, question, answer, where it came from and which checks it passed.
+
+>>> Sample(id="s1", image_id="ab", question="how many stars ?", answer="2", purpose="mode", mode_id="m1").checks
+()
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,10 @@
-"""A tool that an agent can call: a name, what it does, typed arguments and result, and what a call costs."""
+"""A tool that an agent can call: a name, what it does, typed arguments and result, and what a call costs.
+
+class Look:                                    # obeys Tool[Words, Shown]; both are pydantic models
+    name, about, cost = "look", "Pictures of the pool that show what the words say.", 0.0
+
+    def __call__(self, arguments: Words) -> Shown: ...
+"""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ on until nothing smaller fails. The candidate is really asked at every step. Man
 it answers in batches.
 
     shrunk = Shrinker(world, interview).shrink([Failing(record, observation, mode.predicate)])
-    shrunk[0].record, shrunk[0].example.smallest.question
+    shrunk[0].image, shrunk[0].example.smallest.question
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ begins anew from the same warm start, with another seed and the same budget. Wha
 untrained candidate is asked the same questions: what that one did not get wrong, the repair opened.
 
     rediscover(run, source, settings, Policy("round2/targeted", weights), progress)
-    account_of_rediscovery(run, {"targeted": "round2/targeted"}).ratio
+    account_of_rediscovery(run, "round2/targeted").ratio
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ can be written the money would be lost in silence: that is an error, with the wa
     cache = ResponseCache.open(default_cache())
     key = response_key("gpt-5-mini", "https://api.openai.com/v1", request)
     cache.get([key])  # {} or {key: Reply(…)}
-    cache.put(key, reply)
+    cache.put(key, "gpt-5-mini", reply)
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A fair yes/no question is answered rightly half of the time by anybody; that is no fault. Only an answer that follows
 from the words, with a probability of at least `confidence`, is.
 
-    check = Blind(Elsewhere(facts_of_other_pictures), Habits.learn(questions, answers))
+    check = Blind(Elsewhere(facts_of_other_pictures), Habits.learn(zip(questions, answers)))
     check.reason(draft)                  # "blind" for "are there fewer things than stars ?", "no"
 """
 
