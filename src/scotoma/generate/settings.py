@@ -10,14 +10,13 @@ generate:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator
 
 from scotoma.core import ConfigError
 from scotoma.models.spec import same_model
-from scotoma.store.configuration import Settings
+from scotoma.store.configuration import Settings, dotted
 
 PER_IMAGE = 8
 """Questions about one training image: it is encoded once for all of them."""
@@ -149,8 +148,12 @@ class GenerateSettings(Settings):
         if self.agents in ("llm", "auto"):
             return ()
         read = ("agents",) if self.agents == "varied" else _OF_EXACT_AGENTS
-        given = _differences(self.model_dump(), GenerateSettings().model_dump())
-        return tuple(key for key in given if key not in read and key.split(".")[0] not in read)
+        given, usual = dotted(self.model_dump()), dotted(GenerateSettings().model_dump())
+        return tuple(
+            key
+            for key in sorted(given)
+            if given[key] != usual.get(key) and key not in read and key.split(".")[0] not in read
+        )
 
     @property
     def models(self) -> dict[str, str]:
@@ -164,17 +167,6 @@ class GenerateSettings(Settings):
             "edit.model": self.edit.model,
         }
         return {key: spec for key, spec in named.items() if spec is not None}
-
-
-def _differences(told: Mapping[str, Any], usual: Mapping[str, Any]) -> list[str]:
-    """Dotted keys, sorted, under which two dumps of the same settings differ."""
-    found: list[str] = []
-    for key, value in told.items():
-        if isinstance(value, Mapping):
-            found += (f"{key}.{inner}" for inner in _differences(value, usual[key]))
-        elif value != usual[key]:
-            found.append(key)
-    return sorted(found)
 
 
 def refuse_the_trained(settings: GenerateSettings, trained: str) -> None:

@@ -97,6 +97,21 @@ def _flag(key: str) -> str:
     return f"--{(section[-1] if last == 'model' and section else last).replace('_', '-')}"
 
 
+def dotted(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The values by dotted keys.
+
+    >>> dotted({"discover": {"steps": 9}, "seed": 0})
+    {'discover.steps': 9, 'seed': 0}
+    """
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, dict) and value:
+            flat |= dotted(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file.
 

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import scotoma
 from scotoma.core import RunError, RunVersion
+from scotoma.store.configuration import dotted
 from scotoma.store.durable import read_if_there, write_durably
 
 RUN_SCHEMA = "scotoma.run/1"
@@ -144,7 +145,7 @@ class RunHeader(BaseModel):
         may get larger, and what changes no result. Nor does what an endpoint may cost. `own` and `other` say whose
         value is whose.
         """
-        stored, asked = _flat(self.config), _flat(config)
+        stored, asked = dotted(self.config), dotted(config)
         return [
             f"{key} ({_show(stored, key)} {own}, {_show(asked, key)} {other})"
             for key in sorted({*stored, *asked})
@@ -157,16 +158,6 @@ class RunHeader(BaseModel):
 def plain_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """A config as it comes back from `run.yaml`: lists for tuples, strings for paths."""
     return dict(json.loads(json.dumps(dict(config), default=str)))
-
-
-def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        if isinstance(value, dict) and value:
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
 
 
 def _telling(value: Any) -> Any:
